@@ -1,0 +1,70 @@
+"""The idle picture: what leaves the program when nothing of the camera may."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from core.types import U8, Picture
+
+WORDMARK = "cleanplate"
+_TOP = (38, 42, 54)  # RGB: dusk blue, kind to a viewer's eyes and unlike any error screen
+_BOTTOM = (16, 17, 23)
+_GLOW = (58, 64, 84)
+_WORDMARK_COLOUR = (214, 218, 228)
+_REASON_COLOUR = (138, 144, 160)
+_KEEP_REASONS = 8  # a countdown in the reason must not fill the memory
+
+
+class IdlePicture:
+    """Draws idle pictures of one size, each reason once. Used by one thread."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+        self._ground = _ground(size)
+        self._drawn: dict[str, U8] = {}
+
+    def picture(self, reason: str, time_ns: int, index: int) -> Picture:
+        """An idle picture with the reason in one line, e.g. "camera is paused"."""
+        rgb = self._drawn.get(reason)
+        if rgb is None:
+            if len(self._drawn) >= _KEEP_REASONS:
+                self._drawn.clear()
+            rgb = self._drawn[reason] = _write(self._ground, reason)
+        return Picture(rgb, None, time_ns, index, idle=True)
+
+
+def _ground(size: tuple[int, int]) -> U8:
+    """A soft dark gradient with a faint glow; dithered, or 8 bits show bands in it."""
+    width, height = size
+    down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
+    rgb = np.float32(_TOP) * (1 - down) + np.float32(_BOTTOM) * down
+    x = (np.arange(width, dtype=np.float32) + 0.5) / width - 0.5
+    y = (np.arange(height, dtype=np.float32) + 0.5) / height - 0.42
+    glow = np.exp(-(x[None, :] ** 2 * 7 + y[:, None] ** 2 * 9))[..., None] * 0.55
+    rgb = rgb * (1 - glow) + np.float32(_GLOW) * glow
+    dither = np.random.default_rng(0).random((height, width, 1), np.float32)
+    return np.ascontiguousarray((rgb + dither).astype(np.uint8))
+
+
+def _write(ground: U8, reason: str) -> U8:
+    rgb = ground.copy()
+    height, width = rgb.shape[:2]
+    unit = min(height, width * 9 // 16)
+    if unit < 48:  # no letter would be readable
+        return rgb
+    _centred(rgb, WORDMARK, 0.47, unit / 11, _WORDMARK_COLOUR, weight=500)
+    _centred(rgb, reason, 0.57, unit / 24, _REASON_COLOUR, weight=400)
+    return rgb
+
+
+def _centred(rgb: U8, text: str, y: float, size_px: float, colour: tuple[int, int, int], weight: int) -> None:
+    height, width = rgb.shape[:2]
+    font = cv2.FontFace("sans")
+    size = max(int(size_px), 8)
+    while True:
+        (left, _, wide, _) = cv2.getTextSize((0, 0), text, (0, 0), font, size, weight)
+        if wide <= width * 0.92 or size <= 8:
+            break
+        size = max(int(size * width * 0.92 / wide), 8)
+    cv2.putText(rgb, text, ((width - wide) // 2 - left, int(height * y)), colour, font, size, weight)

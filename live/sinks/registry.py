@@ -1,0 +1,64 @@
+"""From an output SPEC on the command line to a sink."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from core.errors import SettingsError
+from live.media import Clip
+from live.sinks.base import Sink
+
+KINDS = ("virtualcam", "webrtc", "window", "file", "null")
+
+
+def open_sink(
+    spec: str,
+    size: tuple[int, int],
+    fps: float,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    transparent: bool = False,
+    clip: Clip | None = None,
+    force: bool = False,
+) -> Sink:
+    """Opens what SPEC names: `virtualcam[:device]`, `webrtc`, `window`, `file:PATH`, `null`.
+
+    Args:
+        size: (width, height) of the pictures to come; fps: their rate.
+        host, port: where webrtc listens.
+        transparent: the pictures to come are straight foregrounds; files then keep the alpha.
+        clip: rate, clock and sound that a file gets; None for a live recording.
+        force: a file that is there already may be replaced.
+    Raises:
+        SettingsError: no such kind. DeviceError, MediaError: it cannot be opened.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "virtualcam":
+        from live.sinks.virtualcam import VirtualCameraSink
+
+        return VirtualCameraSink(size, fps, device=rest or None)
+    if kind == "file" and rest:
+        from live.sinks.file import FileSink
+
+        return FileSink(Path(rest).expanduser(), size, clip, transparent=transparent, force=force)
+    if rest:
+        raise SettingsError(f"output {spec!r}: {kind} takes nothing after the colon")
+    if kind == "webrtc":
+        from live.sinks.webrtc import WebRtcSink
+
+        return WebRtcSink(size, fps, host, port)
+    if kind == "window":
+        from live.sinks.window import WindowSink
+
+        return WindowSink(size)
+    if kind == "null":
+        from live.sinks.null import NullSink
+
+        return NullSink()
+    if kind == "file":
+        raise SettingsError("output 'file' needs a path: file:clip.mp4, file:clip.mov or file:folder")
+    near = get_close_matches(kind, KINDS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"allowed are {', '.join(KINDS)}"
+    raise SettingsError(f"unknown output {spec!r}: {hint}")
