@@ -1,0 +1,30 @@
+"""One protocol for platenet, whatever runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from core.types import U8
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "platenet.safetensors"
+REFINER_WEIGHTS = WEIGHTS.with_name("refiner.safetensors")
+BN_EPSILON = 1e-5  # of torch.nn.BatchNorm2d
+
+
+class PlateNetRuntime(Protocol):
+    """Runs platenet at one working size. Not thread-safe: one per thread.
+
+    name: runtime and device in words, e.g. "OpenVINO on the CPU, bf16, 2 threads".
+    """
+
+    name: str
+
+    def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
+        """Alpha at the working size, uint8 HxW.
+
+        Args:
+            frame, plate: RGB uint8 HxWx3 at the working size; plate is 0 where not covered.
+            coverage, prior, previous: uint8 HxW, as in PlateNet.forward times 255.
+        """
+        ...

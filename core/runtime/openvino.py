@@ -1,0 +1,183 @@
+"""platenet in OpenVINO, built from the safetensors file without torch.
+
+The graph below is core/nets/platenet.py once more, with batch normalisation folded into the
+convolutions and the conversion from uint8 inside, so that a picture crosses into the runtime as
+the camera gave it. A test holds the two to the same output.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import openvino
+from openvino import Node, opset13 as ov
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from core.errors import WeightsError
+from core.runtime.base import BN_EPSILON, WEIGHTS
+from core.types import F32, U8
+
+
+def load_weights(path: Path) -> dict[str, F32]:
+    """All arrays of a safetensors file, float32. Raises WeightsError when missing or damaged."""
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing: install cleanplate again, or give another model")
+    try:
+        return {k: np.asarray(v, np.float32) for k, v in load_file(path).items()}
+    except (SafetensorError, ValueError, OSError) as error:
+        raise WeightsError(f"{path} is damaged ({error}): install cleanplate again") from error
+
+
+class GraphWeights:
+    """Hands out arrays by name, once each, and complains about what is missing, odd or left over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._arrays = path, load_weights(path)
+
+    def take(self, name: str) -> F32:
+        try:
+            return self._arrays.pop(name)
+        except KeyError:
+            raise WeightsError(
+                f"{self._path} has no array {name!r}: it belongs to another network or version; install again"
+            ) from None
+
+    def finish(self) -> None:
+        left = [k for k in self._arrays if not k.endswith("num_batches_tracked")]
+        if left:
+            raise WeightsError(
+                f"{self._path} has {len(left)} arrays too many (first: {left[0]!r}): it belongs to another network"
+            )
+
+
+class GraphBuilder:
+    """The few layers our networks are made of, as OpenVINO nodes."""
+
+    def __init__(self, weights: GraphWeights) -> None:
+        self._weights = weights
+
+    def conv(self, x: Node, name: str, stride: int = 1) -> Node:
+        """A convolution with bias, padding to keep the size."""
+        kernel = self._weights.take(f"{name}.weight")
+        return self._conv(x, kernel, self._weights.take(f"{name}.bias"), stride)
+
+    def conv_bn(self, x: Node, conv: str, norm: str, stride: int = 1) -> Node:
+        """A convolution and its batch normalisation in one."""
+        kernel = self._weights.take(f"{conv}.weight")
+        take = self._weights.take
+        gamma, beta = take(f"{norm}.weight"), take(f"{norm}.bias")
+        mean, variance = take(f"{norm}.running_mean"), take(f"{norm}.running_var")
+        scale = gamma / np.sqrt(variance + BN_EPSILON)
+        return self._conv(x, kernel * scale[:, None, None, None], beta - mean * scale, stride)
+
+    def block(self, x: Node, name: str, stride: int = 1) -> Node:
+        """conv, norm, ReLU: `_conv` of platenet."""
+        return ov.relu(self.conv_bn(x, f"{name}.0", f"{name}.1", stride))
+
+    def residual(self, x: Node, name: str) -> Node:
+        y = self.block(x, f"{name}.body.0")
+        return ov.relu(ov.add(x, self.conv_bn(y, f"{name}.body.1", f"{name}.body.2")))
+
+    def up(self, x: Node, size: tuple[int, int]) -> Node:
+        """Bilinear resize to (height, width), half-pixel centres as torch with align_corners=False."""
+        return ov.interpolate(
+            x,
+            np.array(size, np.int64),
+            "linear_onnx",
+            "sizes",
+            coordinate_transformation_mode="half_pixel",
+            axes=np.array([2, 3], np.int64),
+        )
+
+    def _conv(self, x: Node, kernel: F32, bias: F32, stride: int) -> Node:
+        pad = [kernel.shape[2] // 2, kernel.shape[3] // 2]
+        channels = x.get_output_partial_shape(0)[1].get_length()
+        if channels != kernel.shape[1]:
+            raise WeightsError(
+                f"platenet's weights expect {kernel.shape[1]} channels where the network has {channels}: "
+                "they belong to another version; install cleanplate again"
+            )
+        y = ov.convolution(x, ov.constant(kernel), [stride, stride], pad, pad, [1, 1])
+        return ov.add(y, ov.constant(bias[None, :, None, None]))
+
+
+def picture_input(name: str, height: int, width: int, channels: int) -> tuple[Node, Node]:
+    """A uint8 NHWC parameter, and the same as float32 NCHW 0..1."""
+    parameter = ov.parameter([1, height, width, channels], np.uint8, name)
+    x = ov.multiply(ov.convert(parameter, np.float32), ov.constant(np.float32(1 / 255)))
+    return parameter, ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
+
+
+def compile_graph(model: openvino.Model, threads: int, precision: str) -> openvino.CompiledModel:
+    """Compiled for the CPU, for one picture at a time."""
+    options = {
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision,
+        "ENABLE_CPU_PINNING": False,
+    }
+    return openvino.Core().compile_model(model, "CPU", options)
+
+
+def best_precision() -> str:
+    """bf16 where the processor has instructions for it, else f32."""
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in capabilities else "f32"
+
+
+def platenet_graph(size: tuple[int, int], weights: Path = WEIGHTS) -> openvino.Model:
+    """platenet for one working size (width, height), multiples of 32; see PlateNetRuntime for the inputs."""
+    width, height = size
+    held = GraphWeights(weights)
+    b = GraphBuilder(held)
+    inputs = [picture_input(n, height, width, 3) for n in ("frame", "plate")]
+    inputs += [picture_input(n, height, width, 1) for n in ("coverage", "prior", "previous")]
+    frame, plate, coverage, prior, previous = (node for _, node in inputs)
+    difference = ov.multiply(ov.abs(ov.subtract(frame, plate)), coverage)
+    x = ov.concat([frame, plate, difference, coverage, prior, previous], 1)
+    x1 = b.block(ov.space_to_depth(x, "depth_first", 2), "stem")
+    x2 = b.residual(b.block(x1, "down2.0", 2), "down2.1")
+    x3 = b.residual(b.residual(b.block(x2, "down3.0", 2), "down3.1"), "down3.2")
+    x4 = b.block(x3, "down4.0", 2)
+    for k in (1, 2, 3):
+        x4 = b.residual(x4, f"down4.{k}")
+    x5 = b.block(x4, "down5.0", 2)
+    for k in (1, 2, 3):
+        x5 = b.residual(x5, f"down5.{k}")
+    mean = ov.reduce_mean(x5, np.array([2, 3], np.int64), keep_dims=True)
+    x5 = ov.multiply(x5, ov.sigmoid(b.conv(mean, "context.0")))
+    sizes = [(height // k, width // k) for k in (16, 8, 4, 2)]
+    y4 = b.block(ov.concat([b.up(x5, sizes[0]), x4], 1), "up4")
+    y3 = b.block(ov.concat([b.up(y4, sizes[1]), x3], 1), "up3")
+    y2 = b.block(ov.concat([b.up(y3, sizes[2]), x2], 1), "up2")
+    y1 = b.block(ov.concat([b.up(y2, sizes[3]), x1], 1), "up1")
+    logits = ov.depth_to_space(b.conv(y1, "head"), "depth_first", 2)
+    for unused in ("side.weight", "side.bias"):  # a training signal only
+        held.take(unused)
+    held.finish()
+    alpha = ov.multiply(ov.sigmoid(logits), ov.constant(np.float32(255)))
+    alpha = ov.convert(ov.round(alpha, "half_to_even"), np.uint8)
+    return openvino.Model([alpha], [p for p, _ in inputs], "platenet")
+
+
+class OpenVinoPlateNet:
+    """PlateNetRuntime on the CPU."""
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        weights: Path = WEIGHTS,
+        threads: int = 2,
+        precision: str | None = None,
+    ) -> None:
+        precision = precision or best_precision()
+        compiled = compile_graph(platenet_graph(size, weights), threads, precision)
+        self._request = compiled.create_infer_request()
+        self.name = f"OpenVINO on the CPU, {precision}, {threads} threads"
+
+    def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
+        inputs = [frame[None], plate[None]] + [m[None, :, :, None] for m in (coverage, prior, previous)]
+        self._request.infer(inputs, share_inputs=True)
+        return self._request.get_output_tensor(0).data[0, 0]

@@ -1,0 +1,57 @@
+"""platenet in torch: on a GPU in half precision, on the CPU for training's sake and as the reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from core.errors import DeviceError, WeightsError
+from core.nets.platenet import PlateNet
+from core.runtime.base import WEIGHTS
+from core.types import U8
+
+
+def torch_device(name: str) -> torch.device:
+    """The device of that name. DeviceError when it is not there."""
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise DeviceError(
+            f"device {name!r} was asked for, but torch sees no CUDA GPU: check the driver with nvidia-smi, "
+            "or use --device cpu"
+        )
+    return torch.device(name)
+
+
+def load_platenet(weights: Path = WEIGHTS) -> PlateNet:
+    """platenet with the weights of a safetensors file, strictly. WeightsError when they do not fit."""
+    if not weights.is_file():
+        raise WeightsError(f"{weights} is missing: install cleanplate again, or give another model")
+    net = PlateNet()
+    try:
+        net.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise WeightsError(f"{weights} does not fit platenet ({first}): install cleanplate again") from error
+    return net.eval()
+
+
+class TorchPlateNet:
+    """PlateNetRuntime on any torch device; any working size."""
+
+    def __init__(self, device: str = "cpu", weights: Path = WEIGHTS) -> None:
+        self._device = torch_device(device)
+        self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
+        self._net = load_platenet(weights).to(self._device, self._dtype, memory_format=torch.channels_last)
+        self.name = f"torch on {self._device}, {'fp16' if self._dtype == torch.float16 else 'fp32'}"
+
+    @torch.inference_mode()
+    def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
+        tensors = [torch.from_numpy(a).to(self._device, non_blocking=True) for a in (frame, plate)]
+        maps = [torch.from_numpy(a).to(self._device, non_blocking=True) for a in (coverage, prior, previous)]
+        inputs = [t.permute(2, 0, 1)[None].to(self._dtype).div_(255) for t in tensors]
+        inputs += [m[None, None].to(self._dtype).div_(255) for m in maps]
+        logits, _ = self._net(*inputs)
+        alpha = torch.sigmoid(logits.float()).mul_(255).round_().to(torch.uint8)
+        return alpha[0, 0].cpu().numpy()

@@ -1,0 +1,434 @@
+"""Synthetic training pairs: frame, plate, coverage, prior, previous alpha, and the true alpha.
+
+A person (or two, or none) is placed before a view of a room; the plate is the same view seen at
+another moment: other light, a small shift, its own noise. The troubles are those of real webcams:
+spatially correlated noise, JPEG, exposure and white-balance drift, vignetting, shadows of the
+person on the room, misalignment, defocus and motion blur, furniture that was moved or removed,
+screens that change, colours close to the room's, missing plate.
+
+Arrays are RGB float32 0..1, HxWx3, unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.training.material import Material
+from core.types import F32, F64, U8
+
+Rng = np.random.Generator
+Segmenter = Callable[[U8], F32]  # RGB uint8 HxWx3 -> mask 0..1 HxW
+
+MARGIN = 24  # px of room kept around the picture, for misaligned plates
+UNKNOWN_U8 = 128  # prior or previous alpha that is not there
+VIEW_POOL = 160  # room views held in memory per worker
+NOISE_SIDE = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One training pair, all uint8: frame, plate HxWx3; the rest HxW (255 is 1)."""
+
+    frame: U8
+    plate: U8
+    coverage: U8
+    prior: U8
+    previous: U8
+    alpha: U8
+
+
+def panorama_map(
+    size: tuple[int, int], yaw: float, pitch: float, roll: float, fov: float, panorama_size: tuple[int, int]
+) -> tuple[F32, F32]:
+    """Sampling maps (x, y) of an exact pinhole view into an equirectangular picture.
+
+    Args:
+        size, panorama_size: (width, height) in px. yaw, pitch, roll: radians. fov: horizontal, radians.
+    """
+    w, h = size
+    f = 0.5 * w / np.tan(0.5 * fov)
+    x, y = np.meshgrid(np.arange(w) - (w - 1) / 2, np.arange(h) - (h - 1) / 2)
+    rays = np.stack([x / f, y / f, np.ones_like(x)], -1)
+    cy, sy, cp, sp, cr, sr = (
+        np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll),
+    )  # fmt: skip
+    rotation = (
+        np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+        @ np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+        @ np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    )
+    rays = rays @ rotation.T
+    lon = np.arctan2(rays[..., 0], rays[..., 2])
+    lat = np.arctan2(rays[..., 1], np.hypot(rays[..., 0], rays[..., 2]))
+    pw, ph = panorama_size
+    return ((lon / (2 * np.pi) + 0.5) * pw).astype(np.float32), ((lat / np.pi + 0.5) * ph).astype(np.float32)
+
+
+class Synthesizer:
+    """Makes samples of one size from material; one per worker process.
+
+    size: (width, height), multiples of 32. segmenter: what the prior comes from, or None.
+    """
+
+    def __init__(
+        self, material: Material, size: tuple[int, int], segmenter: Segmenter | None, rng: Rng
+    ) -> None:
+        self.material, self.size, self.segmenter, self.rng = material, size, segmenter, rng
+        self._people = [_pyramid(p) for p in material.people]
+        self._props = [_pyramid(p) for p in material.props]
+        self._views: list[U8] = []
+        white = rng.standard_normal((NOISE_SIDE, NOISE_SIDE, 3), dtype=np.float32)
+        self._noise = [white] + [_unit(cv2.GaussianBlur(white, (0, 0), sigma)) for sigma in (0.5, 0.7, 1.0)]
+        # chroma noise of webcams is coarser than luma noise
+        coarse = _unit(cv2.GaussianBlur(white[::-1].copy(), (0, 0), 1.8))
+        self._noise.append(_unit(self._noise[1].mean(2, keepdims=True) + 0.5 * coarse))
+
+    # ---------------------------------------------------------------- rooms
+
+    def _room(self) -> F32:
+        """A view of a room, margin included, from a pool that is renewed slowly."""
+        rng = self.rng
+        if len(self._views) < VIEW_POOL:
+            self._views.append(self._new_view())
+            view = self._views[-1]
+        else:
+            k = int(rng.integers(VIEW_POOL))
+            if rng.random() < 0.08:
+                self._views[k] = self._new_view()
+            view = self._views[k]
+        if rng.random() < 0.5:
+            view = view[:, ::-1]
+        w, h = self.size[0] + 2 * MARGIN, self.size[1] + 2 * MARGIN
+        if rng.random() < 0.5:  # another crop of the same view is another room to the network
+            s = rng.uniform(0.55, 0.95)
+            cw, ch = int(w * s), int(h * s)
+            x, y = rng.integers(0, w - cw + 1), rng.integers(0, h - ch + 1)
+            view = cv2.resize(np.ascontiguousarray(view[y : y + ch, x : x + cw]), (w, h))
+        room = np.multiply(view, 1 / 255, dtype=np.float32)
+        room *= np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
+        return np.clip(room, 0, 1, out=room)
+
+    def _new_view(self) -> U8:
+        rng, m = self.rng, self.material
+        w, h = self.size[0] + 2 * MARGIN, self.size[1] + 2 * MARGIN
+        kind = rng.random()
+        if kind < 0.12 or not (m.panoramas or m.rooms):
+            return self._drawn_room(w, h)
+        if kind < 0.80 and m.panoramas:
+            p = m.panoramas[rng.integers(len(m.panoramas))]
+            mx, my = panorama_map(
+                (w, h), rng.uniform(-np.pi, np.pi), rng.uniform(-0.35, 0.35), rng.normal(0, 0.05),
+                np.radians(rng.uniform(40, 85)), (p.shape[1], p.shape[0]),
+            )  # fmt: skip
+            return cv2.remap(p, mx, my, cv2.INTER_AREA, borderMode=cv2.BORDER_WRAP)
+        p = m.rooms[rng.integers(len(m.rooms))]
+        s = max(w / p.shape[1], h / p.shape[0]) * rng.uniform(1, 1.6)
+        size = max(w, round(p.shape[1] * s)), max(h, round(p.shape[0] * s))
+        q = cv2.resize(p, size, interpolation=cv2.INTER_AREA if s < 1 else cv2.INTER_LINEAR)
+        y, x = rng.integers(0, q.shape[0] - h + 1), rng.integers(0, q.shape[1] - w + 1)
+        return np.ascontiguousarray(q[y : y + h, x : x + w])
+
+    def _drawn_room(self, w: int, h: int) -> U8:
+        """Walls, shelves and textures that no camera saw: keeps the network from learning one building."""
+        rng = self.rng
+        corners = rng.uniform(20, 235, (2, 2, 3)).astype(np.float32)
+        mean = corners.mean((0, 1), keepdims=True)
+        room = cv2.resize(mean + (corners - mean) * rng.uniform(0, 0.7), (w, h))
+        for _ in range(rng.integers(0, 28)):
+            x, y = int(rng.integers(-w // 8, w)), int(rng.integers(-h // 8, h))
+            dx, dy = int(rng.integers(3, max(4, w // 3))), int(rng.integers(3, max(4, h // 3)))
+            colour = tuple(float(c) for c in rng.uniform(0, 255, 3))
+            if rng.random() < 0.8:
+                cv2.rectangle(room, (x, y), (x + dx, y + dy), colour, -1 if rng.random() < 0.8 else 2)
+            else:
+                cv2.ellipse(room, (x, y), (dx // 2, dy // 2), float(rng.uniform(0, 180)), 0, 360, colour, -1)
+        if rng.random() < 0.6:
+            grain = cv2.resize(
+                rng.standard_normal((h // 2, w // 2, 1), dtype=np.float32),
+                (w, h),
+                interpolation=cv2.INTER_CUBIC,
+            )
+            room += cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.5, 4))[..., None] * rng.uniform(3, 30)
+        return np.clip(room, 0, 255).astype(np.uint8)
+
+    # ---------------------------------------------------------------- people and things
+
+    def _person(self) -> F32:
+        """A person on an empty canvas: premultiplied RGBA, float32 0..1."""
+        rng = self.rng
+        levels = self._people[rng.integers(len(self._people))]
+        size = rng.choice([rng.uniform(0.55, 1.0), rng.uniform(0.9, 1.7)])
+        layer = self._place(levels, size)
+        rgb, a = layer[..., :3], layer[..., 3:]
+        rgb *= (np.exp(rng.normal(0, 0.22)) * np.exp(rng.normal(0, 0.07, 3))).astype(np.float32)
+        if rng.random() < 0.35:  # cloth and skin of renders are smoother than real ones
+            texture = self._room()[MARGIN:-MARGIN, MARGIN:-MARGIN]
+            detail = texture - cv2.GaussianBlur(texture, (0, 0), 6)
+            rgb += detail * rng.uniform(0.1, 0.8) * a
+        np.clip(rgb, 0, a, out=rgb)
+        return layer
+
+    def _place(self, levels: list[U8], size: float) -> F32:
+        """Pastes a cut-out by a random affine; levels are halved copies, so nothing aliases."""
+        rng = self.rng
+        w, h = self.size
+        ph, pw = levels[0].shape[:2]
+        scale = size * h / max(ph, 0.75 * pw)
+        k = 0
+        while scale * 2**k < 0.6 and k + 1 < len(levels):
+            k += 1
+        picture = levels[k]
+        kh, kw = picture.shape[:2]
+        s = scale * ph / kh
+        cx = rng.uniform(0.12, 0.88) * w
+        bottom = h * (1.0 if rng.random() < 0.7 else rng.uniform(0.75, 1.35)) + 0.02 * h
+        M = cv2.getRotationMatrix2D((kw / 2, kh), rng.normal(0, 5), s)
+        if rng.random() < 0.5:
+            M = M @ np.array([[-1, 0, kw], [0, 1, 0], [0, 0, 1.0]])
+        M[:, 2] += [cx - kw / 2, bottom - kh]
+        placed = cv2.warpAffine(picture, M, (w, h), flags=cv2.INTER_LINEAR)
+        return np.multiply(placed, 1 / 255, dtype=np.float32)
+
+    def _thing(self, near: F32 | None) -> F32:
+        """A thing with a texture (drawn, or a prop of the material), premultiplied RGBA.
+
+        near: alpha of the person, HxW; the thing then touches the person. None: anywhere.
+        """
+        rng = self.rng
+        w, h = self.size
+        if self._props and rng.random() < 0.5:
+            return self._place(self._props[rng.integers(len(self._props))], rng.uniform(0.12, 0.5))
+        mask = np.zeros((h, w), np.float32)
+        x, y = int(rng.integers(0, w)), int(rng.integers(h // 4, h))
+        if near is not None:
+            ys, xs = np.nonzero(near[::4, ::4] > 0.8)
+            if len(ys):
+                j = rng.integers(len(ys))
+                x, y = int(xs[j]) * 4, int(ys[j]) * 4
+        r = h * rng.uniform(0.04, 0.24)
+        n = int(rng.integers(4, 11))
+        angles = np.sort(rng.uniform(0, 2 * np.pi, n))
+        radii = r * rng.uniform(0.5, 1.2, n)
+        aspect = rng.uniform(0.5, 2.0)
+        points = np.stack([x + aspect * radii * np.cos(angles), y + radii * np.sin(angles)], 1)
+        kind = rng.random()
+        if kind < 0.5:
+            box = cv2.boxPoints(((x, y), (2 * r * aspect, 1.6 * r), float(rng.uniform(-25, 25))))
+            cv2.fillPoly(mask, [np.int32(box * 16)], 1.0, cv2.LINE_AA, 4)
+        elif kind < 0.8:
+            cv2.fillPoly(mask, [np.int32(points * 16)], 1.0, cv2.LINE_AA, 4)
+        else:
+            cv2.ellipse(
+                mask, (x, y), (int(r * aspect) + 1, int(r) + 1), float(rng.uniform(0, 180)), 0, 360, 1.0, -1
+            )
+            if rng.random() < 0.4:  # a ring: handles, headphones, chair backs
+                inner = (int(r * aspect * 0.7), int(r * 0.7))
+                cv2.ellipse(mask, (x, y), inner, 0.0, 0, 360, 0.0, -1)
+        mask = cv2.GaussianBlur(mask, (0, 0), 0.6)
+        colour = rng.uniform(0, 1, 3).astype(np.float32)
+        body = np.broadcast_to(colour, (h, w, 3))
+        if rng.random() < 0.6:
+            texture = self._room()[MARGIN:-MARGIN, MARGIN:-MARGIN]
+            body = texture if rng.random() < 0.5 else 0.6 * colour + 0.4 * texture
+        return np.dstack([body * mask[..., None], mask]).astype(np.float32)
+
+    # ---------------------------------------------------------------- troubles
+
+    def _drift(self, picture: F32, strength: float) -> F32:
+        """Exposure, white balance, gamma and uneven light, as between two moments of one camera."""
+        rng = self.rng
+        gain = np.exp(rng.normal(0, 0.10 * strength)) * np.exp(rng.normal(0, 0.04 * strength, 3))
+        offset = rng.normal(0, 0.012 * strength)
+        gamma = float(np.exp(rng.normal(0, 0.08 * strength)))
+        levels = np.linspace(0, 1, 256, dtype=np.float32)
+        table = (levels[:, None] ** gamma * gain + offset).astype(np.float32)
+        out = np.empty_like(picture)
+        for c in range(3):  # a table look-up is far cheaper than a power per pixel
+            position = np.clip(picture[..., c], 0, 1) * 255
+            low = np.minimum(position.astype(np.int16), 254)
+            a = table[:, c][low]
+            out[..., c] = a + (table[:, c][low + 1] - a) * (position - low)
+        if rng.random() < 0.5:
+            grid = np.exp(rng.normal(0, 0.07 * strength, (3, 4))).astype(np.float32)
+            out *= cv2.resize(grid, self.size, interpolation=cv2.INTER_CUBIC)[..., None]
+        return np.clip(out, 0, 1, out=out)
+
+    def _sensor(self, picture: F32, strength: float) -> U8:
+        """What the camera makes of a picture: noise, defocus, JPEG; uint8."""
+        rng = self.rng
+        sigma = rng.uniform(0.002, 0.022) * strength
+        if rng.random() < 0.06:
+            sigma *= 2.0  # a dark room
+        field = self._noise[rng.integers(len(self._noise))]
+        h, w = picture.shape[:2]
+        y, x = rng.integers(0, NOISE_SIDE - h + 1), rng.integers(0, NOISE_SIDE - w + 1)
+        noisy = picture + field[y : y + h, x : x + w] * (sigma * np.sqrt(0.3 + picture))
+        out = (np.clip(noisy, 0, 1) * 255 + 0.5).astype(np.uint8)
+        if rng.random() < 0.6:
+            quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 96))]
+            _, packed = cv2.imencode(".jpg", out, quality)
+            out = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+        return out
+
+    def _shadow(self, room: F32, alpha: F32) -> F32:
+        rng = self.rng
+        w, h = self.size
+        d = rng.normal(0, 0.07, 2) * w
+        M = np.array([[1, 0, d[0]], [0, 1, abs(d[1])]], np.float32)
+        half = cv2.resize(alpha, (w // 2, h // 2), interpolation=cv2.INTER_AREA)
+        M[:, 2] /= 2
+        shadow = cv2.GaussianBlur(cv2.warpAffine(half, M, (w // 2, h // 2)), (0, 0), rng.uniform(1.5, 12))
+        shadow = cv2.resize(shadow, (w, h))
+        strength = rng.uniform(0.05, 0.45) * (1 - 0.15 * rng.random(3))
+        return room * (1 - shadow[..., None] * strength.astype(np.float32))
+
+    def _previous(self, alpha: U8) -> U8:
+        """A believable alpha of the frame before: moved, softened, with holes and ghosts."""
+        rng = self.rng
+        w, h = self.size
+        if rng.random() < 0.5:
+            return np.full((h, w), UNKNOWN_U8, np.uint8)
+        M = cv2.getRotationMatrix2D((w / 2, h / 2), rng.normal(0, 0.8), float(np.exp(rng.normal(0, 0.01))))
+        M[:, 2] += rng.normal(0, 0.012, 2) * w * rng.choice([0.1, 1.0])
+        out = cv2.warpAffine(alpha, M, (w, h), borderMode=cv2.BORDER_REPLICATE)
+        for _ in range(rng.poisson(0.5)):  # ghosts and holes: the net must not trust blindly
+            centre = (int(rng.integers(0, w)), int(rng.integers(0, h)))
+            axes = (int(rng.uniform(0.02, 0.15) * w), int(rng.uniform(0.02, 0.25) * h))
+            cv2.ellipse(
+                out, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.choice([0, 255])), -1
+            )
+        if rng.random() < 0.6:
+            out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 2.5))
+        if rng.random() < 0.04:
+            out = np.zeros_like(out)
+        return out
+
+    # ---------------------------------------------------------------- the pair
+
+    def sample(self) -> Sample:
+        """One pair, drawn anew."""
+        rng = self.rng
+        w, h = self.size
+        wide = self._room()
+        room = np.ascontiguousarray(wide[MARGIN : MARGIN + h, MARGIN : MARGIN + w])
+        plate = self._plate_of(wide)
+
+        canvas = np.zeros((h, w, 4), np.float32)
+        people = 0 if rng.random() < 0.05 else 1 + (rng.random() < 0.12)
+        for _ in range(people):
+            layer = self._person()
+            if rng.random() < 0.12:  # camouflage: the person's colours pulled to the room's
+                k = np.float32(rng.uniform(0.2, 0.65))
+                blurred = cv2.resize(cv2.resize(room, (w // 8, h // 8), interpolation=cv2.INTER_AREA), (w, h))
+                layer[..., :3] += (blurred * layer[..., 3:] - layer[..., :3]) * k
+            canvas = layer + canvas * (1 - layer[..., 3:])
+        if people and rng.random() < 0.22:  # a prop that is held belongs to the person
+            layer = self._thing(canvas[..., 3])
+            if (layer[..., 3] * canvas[..., 3]).sum() > 0.15 * layer[..., 3].sum():
+                canvas = layer + canvas * (1 - layer[..., 3:])
+        alpha = np.clip(canvas[..., 3], 0, 1)
+
+        if rng.random() < 0.06:  # a thing that stood there when the plate was taken is gone now
+            layer = self._thing(None)
+            plate = layer[..., :3] + plate * (1 - layer[..., 3:])
+        if rng.random() < 0.04:  # a screen or window shows something else now
+            layer = self._thing(None)
+            room = layer[..., :3] + room * (1 - layer[..., 3:])
+        if people and rng.random() < 0.6:
+            room = self._shadow(room, alpha)
+        frame = canvas[..., :3] + room * (1 - alpha)[..., None]
+
+        strength = rng.choice([0.15, 0.6, 1.3, 2.2], p=[0.45, 0.3, 0.17, 0.08])
+        plate = self._drift(plate, strength)
+        if rng.random() < 0.5:
+            frame = self._drift(frame, rng.choice([0.3, 1.0]))
+            # the same change happened to the plate, up to what light correction left
+        if rng.random() < 0.15:
+            sigma = rng.uniform(0.4, 1.4)
+            frame = cv2.GaussianBlur(frame, (0, 0), sigma)
+            alpha = cv2.GaussianBlur(alpha, (0, 0), sigma)
+        elif people and rng.random() < 0.1:
+            kernel = _motion_kernel(rng)
+            frame, alpha = cv2.filter2D(frame, -1, kernel), cv2.filter2D(alpha, -1, kernel)
+
+        frame_u8 = self._sensor(frame, 1.0)
+        plate_u8 = self._sensor(plate, 0.4)
+        alpha_u8 = (alpha * 255 + 0.5).astype(np.uint8)
+        coverage = self._coverage()
+        plate_u8 = cv2.bitwise_and(plate_u8, plate_u8, mask=coverage)
+        return Sample(
+            frame=frame_u8,
+            plate=plate_u8,
+            coverage=coverage,
+            prior=self._prior(frame_u8, bool(coverage.any())),
+            previous=self._previous(alpha_u8),
+            alpha=alpha_u8,
+        )
+
+    def _plate_of(self, wide: F32) -> F32:
+        """The room slightly elsewhere: what alignment leaves, up to a few pixels."""
+        rng = self.rng
+        w, h = self.size
+        shift = 0.0 if rng.random() < 0.4 else rng.gamma(1.2, 0.7) * w / 512
+        corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+        moved = (
+            corners + rng.normal(0, max(shift, 1e-6), (4, 2)) * 0.6 + rng.normal(0, max(shift, 1e-6), 2) * 0.5
+        )
+        H: F64 = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
+        into_margin = np.array([[1, 0, -MARGIN], [0, 1, -MARGIN], [0, 0, 1.0]])
+        if shift == 0:
+            return np.ascontiguousarray(wide[MARGIN : MARGIN + h, MARGIN : MARGIN + w])
+        return cv2.warpPerspective(wide, H @ into_margin, (w, h), flags=cv2.INTER_LINEAR)
+
+    def _coverage(self) -> U8:
+        rng = self.rng
+        w, h = self.size
+        coverage = np.full((h, w), 255, np.uint8)
+        kind = rng.random()
+        if kind < 0.18:
+            coverage[:] = 0
+        elif kind < 0.26:
+            if rng.random() < 0.6:
+                coverage[:, : int(rng.uniform(0.05, 0.7) * w)] = 0
+            else:
+                coverage[: int(rng.uniform(0.05, 0.7) * h)] = 0
+            if rng.random() < 0.5:
+                coverage = np.ascontiguousarray(coverage[::-1, ::-1])
+        return coverage
+
+    def _prior(self, frame: U8, has_plate: bool) -> U8:
+        """The segmenter's mask, often absent; when there is no plate it is nearly always there."""
+        w, h = self.size
+        if self.segmenter is None or self.rng.random() < (0.35 if has_plate else 0.1):
+            return np.full((h, w), UNKNOWN_U8, np.uint8)
+        mask = self.segmenter(frame)
+        return (mask * 255 + 0.5).astype(np.uint8)
+
+
+def _unit(field: F32) -> F32:
+    """A noise field scaled to standard deviation 1."""
+    return field / field.std()
+
+
+def _pyramid(rgba: U8) -> list[U8]:
+    """The cut-out premultiplied, and halved until it is tiny."""
+    levels = [rgba.copy()]
+    levels[0][..., :3] = (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
+    while min(levels[-1].shape[:2]) > 96:
+        previous = levels[-1]
+        half = (previous.shape[1] // 2, previous.shape[0] // 2)
+        levels.append(cv2.resize(previous, half, interpolation=cv2.INTER_AREA))
+    return levels
+
+
+def _motion_kernel(rng: Rng) -> F32:
+    length = int(rng.integers(3, 10))
+    kernel = np.zeros((length, length), np.float32)
+    c, a = (length - 1) / 2, rng.uniform(0, np.pi)
+    p, q = (c - c * np.cos(a), c - c * np.sin(a)), (c + c * np.cos(a), c + c * np.sin(a))
+    cv2.line(kernel, (round(p[0]), round(p[1])), (round(q[0]), round(q[1])), 1.0)
+    return kernel / max(1e-6, kernel.sum())

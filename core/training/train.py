@@ -1,0 +1,208 @@
+"""Trains platenet: workers synthesise, one process learns, a curriculum grows the picture.
+
+A run is measured in minutes, not steps: the learning rate comes down over the time that was asked
+for, whatever the machine. Checkpoints hold everything, so a stopped run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.multiprocessing as mp
+from safetensors.torch import save_file
+from torch import Tensor
+
+from core.nets.platenet import PlateNet
+from core.training.losses import matting_loss
+
+# share of the run, picture size, batch: small pictures teach what a person is, large ones the edges
+CURRICULUM = ((0.30, (256, 160), 16), (0.70, (384, 224), 10), (1.01, (512, 288), 6))
+WARM_UP_STEPS = 200
+CHECKPOINT_STEPS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """data: a folder shaped like `data`; out: folder for checkpoints; minutes: length of the whole run."""
+
+    data: Path
+    out: Path
+    minutes: float
+    learning_rate: float = 2e-3
+    workers: int = 1
+    threads: int = 2
+    device: str = "cpu"
+    seed: int = 0
+    unknown_licences: bool = False
+    curriculum: tuple[tuple[float, tuple[int, int], int], ...] = CURRICULUM
+
+
+def train(options: Options, tell: Callable[[str], None]) -> Path:
+    """Trains, or goes on with the checkpoint in `options.out`; returns the weights' path.
+
+    Writes `checkpoint.pt` (resumable) and `platenet.safetensors` (moving average, to be shipped).
+    tell: takes a line of progress.
+    """
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    device = torch.device(options.device)
+    net = PlateNet().to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=options.learning_rate, weight_decay=1e-4)
+    average = {k: v.detach().clone().float() for k, v in net.state_dict().items()}
+    checkpoint = options.out / "checkpoint.pt"
+    step, spent = 0, 0.0
+    if checkpoint.is_file():
+        held = torch.load(checkpoint, map_location=device, weights_only=True)
+        net.load_state_dict(held["net"])
+        optimizer.load_state_dict(held["optimizer"])
+        average, step, spent = held["average"], held["step"], held["minutes"]
+        tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
+    feed = _Feed(options, step)
+    recent: list[float] = []
+    begin = time.monotonic()
+    try:
+        while (elapsed := spent + (time.monotonic() - begin) / 60) < options.minutes:
+            progress = elapsed / options.minutes
+            size, batch_size = stage_at(options.curriculum, progress)
+            rate = options.learning_rate * min(1.0, (step + 1) / WARM_UP_STEPS)
+            rate *= 0.5 * (1 + math.cos(math.pi * progress)) + 0.01
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            inputs, alpha = _to_tensors(feed.batch(size, batch_size), device)
+            logits, side = net(*inputs)
+            loss = matting_loss(logits, side, alpha)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            step += 1
+            _average(average, net, min(0.998, 1 - 1 / (step + 1) ** 0.75))
+            recent.append((torch.sigmoid(logits.detach()) - alpha).abs().mean().item() * 1e3)
+            if step % 100 == 0:
+                tell(
+                    f"step {step}  {elapsed:.1f} min  {size[0]}x{size[1]}  MAD {np.mean(recent):.2f}  "
+                    f"loss {loss.item():.4f}  rate {rate:.1e}"
+                )
+                recent.clear()
+            if step % CHECKPOINT_STEPS == 0:
+                _save(options.out, net, optimizer, average, step, elapsed)
+    finally:
+        feed.close()
+    _save(options.out, net, optimizer, average, step, options.minutes)
+    return options.out / "platenet.safetensors"
+
+
+def stage_at(
+    curriculum: tuple[tuple[float, tuple[int, int], int], ...], progress: float
+) -> tuple[tuple[int, int], int]:
+    """(picture size, batch size) at this share of the run."""
+    for until, size, batch in curriculum:
+        if progress < until:
+            return size, batch
+    return curriculum[-1][1], curriculum[-1][2]
+
+
+class _Feed:
+    """Worker processes that synthesise samples of the size asked for last."""
+
+    def __init__(self, options: Options, step: int) -> None:
+        context = mp.get_context("spawn")
+        self._queue = context.Queue(48)
+        self._size = context.Array("i", [0, 0])
+        self._workers = [
+            context.Process(
+                target=_work,
+                args=(self._queue, self._size, options.data, options.unknown_licences, [options.seed, step, i]),
+                daemon=True,
+            )
+            for i in range(options.workers)
+        ]
+
+    def batch(self, size: tuple[int, int], count: int) -> list[tuple[np.ndarray, ...]]:
+        if tuple(self._size) != size:
+            self._size[:] = list(size)
+            for worker in self._workers:
+                if worker.pid is None:
+                    worker.start()
+        samples: list[tuple[np.ndarray, ...]] = []
+        while len(samples) < count:
+            sample = self._queue.get(timeout=300)
+            if sample[-1].shape == (size[1], size[0]):  # else: left over from the stage before
+                samples.append(sample)
+        return samples
+
+    def close(self) -> None:
+        for worker in self._workers:
+            if worker.pid is not None:
+                worker.kill()
+                worker.join()
+        self._queue.cancel_join_thread()
+
+
+def _work(queue: mp.Queue, size: Iterator[int], data: Path, unknown_licences: bool, seed: list[int]) -> None:
+    """A worker's life: one sample after the other until it is killed."""
+    import cv2
+
+    from core.matte.prior import SelfieSegmenter
+    from core.training.material import load
+    from core.training.synthesis import Synthesizer
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    material = load(data, unknown_licences)
+    rng = np.random.default_rng(seed)
+    segmenter = SelfieSegmenter()
+    made_for, synthesizer = (0, 0), None
+    while True:
+        wanted = tuple(size)
+        if synthesizer is None or wanted != made_for:
+            made_for = (wanted[0], wanted[1])
+            synthesizer = Synthesizer(material, made_for, segmenter, rng)
+        s = synthesizer.sample()
+        queue.put((s.frame, s.plate, s.coverage, s.prior, s.previous, s.alpha))
+
+
+def _to_tensors(
+    samples: list[tuple[np.ndarray, ...]], device: torch.device
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Batched tensors 0..1 in the order of PlateNet.forward, and alpha B,1,H,W."""
+    columns = [torch.from_numpy(np.stack(c)).to(device).float().div_(255) for c in zip(*samples, strict=True)]
+    columns = [c.permute(0, 3, 1, 2) if c.ndim == 4 else c[:, None] for c in columns]
+    frame, plate, coverage, prior, previous, alpha = columns
+    return (frame, plate, coverage, prior, previous), alpha
+
+
+@torch.no_grad()
+def _average(average: dict[str, Tensor], net: PlateNet, decay: float) -> None:
+    for key, value in net.state_dict().items():
+        if value.dtype.is_floating_point:
+            average[key].mul_(decay).add_(value.float(), alpha=1 - decay)
+        else:
+            average[key].copy_(value)
+
+
+def _save(
+    out: Path, net: PlateNet, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], step: int, minutes: float
+) -> None:
+    held = {
+        "net": net.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average,
+        "step": step,
+        "minutes": minutes,
+    }
+    torch.save(held, out / "checkpoint.part")
+    (out / "checkpoint.part").replace(out / "checkpoint.pt")
+    like = net.state_dict()
+    weights = {k: v.to(like[k].dtype).contiguous() for k, v in average.items()}
+    save_file(weights, out / "weights.part")
+    (out / "weights.part").replace(out / "platenet.safetensors")
