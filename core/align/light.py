@@ -1,0 +1,278 @@
+"""Light: how the frame's exposure and colour differ from the plate's, and the plate relit by it.
+
+One gain and one offset per channel, then a coarse grid of multipliers for lamps, blinds and
+vignetting. Fitted on what agrees in structure, so that a person nobody has masked yet does not
+pull it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.types import F32, F64, U8, Light
+
+GRID_SHAPE = (4, 6)  # rows, columns: a lamp or a window changes a quarter of the picture, not a pixel
+GAIN_RANGE = (0.3, 3.0)  # beyond it is another room or a covered lens
+OFFSET_RANGE = (-40.0, 40.0)
+GRID_RANGE = (0.6, 1.6)
+HOLD_LEVELS = 0.3  # a change below this is invisible; the same object lets the renderer keep its plate
+JUMP_LEVELS = 1.0  # a change of this size is followed at once (exposure steps, lamps)
+
+_SAMPLES = 1800
+_MIN_WEIGHT = 0.006  # mean weight below which nothing can be said
+_STRUCTURE_FLOOR = 30.0  # variance, levels²: what noise alone gives in a 7x7 window
+_TEXTURE_FLOOR = 60.0
+_CLIPPED = 250
+_OFFSET_RIDGE = 0.002  # ties the offset to zero where the plate has too few tones to tell it from gain
+_GATE_LEVELS = (30.0, 18.0, 12.0, 8.0)  # Tukey half-width of each reweighting round
+_SEARCH_GATE = 18.0
+_STILL_EXPLAINED = 0.6
+_RATIO_BINS = 56
+_GRID_GATES = (0.3, 0.12)  # a lamp changes its corner by at most this share of what is already known
+_GRID_MIN_SHARE = 0.25
+_GRID_PRIOR = 0.004
+_GRID_SMOOTH = 0.02
+_GRID_WORTH = 0.012  # a grid flatter than this costs more than it mends
+_GRID_FOLLOW = 0.35
+
+
+def fit_light(
+    plate_rgb: U8,
+    frame_rgb: U8,
+    background: F32 | NDArray[np.bool_] | None = None,
+    previous: Light | None = None,
+) -> Light:
+    """The light that takes the plate to the frame.
+
+    Robust: right with up to 60 % of the picture covered by a person that is not masked, as long
+    as the room has some texture. Pure; about half a millisecond at 160x90.
+
+    Args:
+        plate_rgb, frame_rgb: uint8 HxWx3 of one shape, small (about 160x90), the plate already
+            warped into the frame.
+        background: HxW weights 0..1 or bool, 0 where the person is or the plate is unknown;
+            None when nothing is known.
+        previous: the last frame's light. Small changes are smoothed, and the same object comes
+            back while nothing visible changed. None fits afresh.
+    Returns:
+        Light; `previous` (or no change) where fewer than 2 % of the pixels can be used.
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if plate_rgb.shape != frame_rgb.shape or plate_rgb.ndim != 3:
+        raise ValueError(f"plate {plate_rgb.shape} and frame {frame_rgb.shape} must be one HxWx3 shape")
+    height, width = plate_rgb.shape[:2]
+    weight = _structure_weight(plate_rgb, frame_rgb)
+    if background is not None:
+        if background.shape != (height, width):
+            raise ValueError(f"background {background.shape} must be {(height, width)}")
+        weight = weight * background
+    step = max(1, round(np.sqrt(height * width / _SAMPLES)))
+    plate, frame = _samples(plate_rgb, step), _samples(frame_rgb, step)
+    weight = np.ascontiguousarray(weight[::step, ::step], np.float32).reshape(-1)
+    brightest = _worst(np.maximum(plate, frame))
+    weight = weight * ((brightest < _CLIPPED) & (_worst(plate) > 3))
+    if float(weight.sum()) < _MIN_WEIGHT * weight.size:
+        return previous if previous is not None else Light()
+
+    shape = plate_rgb[::step, ::step].shape[:2]
+    gain, offset = _fit_global(plate, frame, weight, previous)
+    grid = _fit_grid(plate * gain + offset, frame, weight, shape)
+    # Once more with the lamps taken out: a slope across the room hides half of it from a global fit.
+    unlit = frame / _spread(grid, shape)
+    gain, offset = _reweight(plate, unlit, weight, gain, offset, _GATE_LEVELS[-2:])
+    grid = _fit_grid(plate * gain + offset, frame, weight, shape)
+    if previous is None:
+        return Light(gain[:, 0], offset[:, 0], grid if _worth(grid, had_grid=False) else None)
+    return _follow(previous, gain[:, 0], offset[:, 0], grid)
+
+
+def apply_light(rgb: U8, light: Light, out: U8 | None = None) -> U8:
+    """The plate under the frame's light, uint8 HxWx3.
+
+    Args:
+        rgb: uint8 HxWx3, the plate warped into the frame (the grid is spread over this picture).
+        out: written and returned when given; same shape and dtype; may be `rgb`.
+    """
+    rows = np.zeros((3, 4), np.float32)
+    rows[[0, 1, 2], [0, 1, 2]] = light.gain
+    rows[:, 3] = light.offset
+    lit = cv2.transform(rgb, rows, dst=out)
+    if light.grid is not None:
+        size = (rgb.shape[1], rgb.shape[0])
+        factors = cv2.resize(cv2.merge([light.grid] * 3), size, interpolation=cv2.INTER_LINEAR)
+        lit = cv2.multiply(lit, factors, dst=out, dtype=cv2.CV_8U)
+    return lit  # type: ignore[return-value]
+
+
+def light_distance(a: Light, b: Light) -> float:
+    """How far two lights move a dark, a middle or a bright pixel apart, in grey levels."""
+    tones = np.array([[40.0], [128.0], [215.0]], np.float32)
+    apart = float(np.abs(tones * (a.gain - b.gain) + (a.offset - b.offset)).max())
+    if a.grid is None and b.grid is None:
+        return apart
+    return apart + 128.0 * float(np.abs(_grid_or_ones(a) - _grid_or_ones(b)).max())
+
+
+def _structure_weight(plate_rgb: U8, frame_rgb: U8) -> F32:
+    """Where the two pictures have the same structure: HxW, 0..about 1.3, low on a new object."""
+    plate = cv2.cvtColor(plate_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    frame = cv2.cvtColor(frame_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    window = (7, 7)
+    mean_p, mean_f = cv2.blur(plate, window), cv2.blur(frame, window)
+    var_p = np.maximum(cv2.sqrBoxFilter(plate, -1, window) - mean_p * mean_p, 0)
+    var_f = np.maximum(cv2.sqrBoxFilter(frame, -1, window) - mean_f * mean_f, 0)
+    cov = cv2.blur(plate * frame, window) - mean_p * mean_f
+    # The contrast-structure term of SSIM (Wang et al. 2004, eq. 13): flat on flat counts as equal.
+    alike = np.clip((2 * cov + _STRUCTURE_FLOOR) / (var_p + var_f + _STRUCTURE_FLOOR), 0, 1)
+    # Flat on flat is weak evidence: a plain shirt before a plain wall looks the same.
+    return np.asarray(alike * alike * (0.3 + var_p / (var_p + _TEXTURE_FLOOR)), np.float32)
+
+
+def _samples(rgb: U8, step: int) -> F32:
+    """Every step-th pixel, float32 3xN (channels first: numpy reduces the long axis fast)."""
+    return np.ascontiguousarray(rgb[::step, ::step].reshape(-1, 3).T, np.float32)
+
+
+def _worst(channels: F32) -> F32:
+    """The largest of the three channels: 3xN to N."""
+    return np.maximum(np.maximum(channels[0], channels[1]), channels[2])
+
+
+def _fit_global(plate: F32, frame: F32, weight: F32, previous: Light | None) -> tuple[F32, F32]:
+    """Gain and offset (3x1 each) by reweighting from the start that most samples agree with."""
+    if previous is not None:
+        start = previous.gain[:, None], previous.offset[:, None]
+        if _agreement(plate, frame, weight, *start) > _STILL_EXPLAINED:
+            return _reweight(plate, frame, weight, *start, _GATE_LEVELS[-2:])
+    starts = [(np.ones((3, 1), np.float32), np.zeros((3, 1), np.float32))]
+    starts.extend(_ratio_modes(plate, frame, weight))
+    tried = [_reweight(plate, frame, weight, *start, _GATE_LEVELS[:2]) for start in starts]
+    best = max(tried, key=lambda light: _agreement(plate, frame, weight, *light))
+    return _reweight(plate, frame, weight, *best, _GATE_LEVELS[1:])
+
+
+def _agreement(plate: F32, frame: F32, weight: F32, gain: F32, offset: F32) -> float:
+    """Share of the weight that a light explains, 0..1."""
+    residual = _worst(np.abs(frame - plate * gain - offset)) / _SEARCH_GATE
+    return float(weight @ np.maximum(1 - residual * residual, 0) / weight.sum())
+
+
+def _ratio_modes(plate: F32, frame: F32, weight: F32) -> list[tuple[F32, F32]]:
+    """Starts from the two highest peaks of the brightness ratio: the room votes for one value."""
+    dark = 6.0  # keeps the ratio of near-black pixels from scattering
+    low, high = np.log(GAIN_RANGE[0]), np.log(GAIN_RANGE[1])
+    place = (np.log((frame[1] + dark) / (plate[1] + dark)) - low) * (_RATIO_BINS / (high - low))
+    inside = (place >= 0) & (place < _RATIO_BINS)
+    counts = np.bincount(place[inside].astype(np.intp), weight[inside], _RATIO_BINS)
+    votes = np.convolve(counts, (0.25, 0.5, 1.0, 0.5, 0.25), "same")
+    starts: list[tuple[F32, F32]] = []
+    for _ in range(2):
+        peak = int(votes.argmax())
+        if votes[peak] <= 0:
+            break
+        near = weight * (np.abs(place - peak - 0.5) < 2.5)
+        gain = np.clip((frame @ near) / np.maximum(plate @ near, 1e-3), *GAIN_RANGE)
+        starts.append((gain[:, None].astype(np.float32), np.zeros((3, 1), np.float32)))
+        votes[max(0, peak - 4) : peak + 5] = 0
+    return starts
+
+
+def _reweight(
+    plate: F32, frame: F32, weight: F32, gain: F32, offset: F32, gates: tuple[float, ...]
+) -> tuple[F32, F32]:
+    """Iteratively reweighted least squares, Tukey's biweight on the worst channel; 3x1 each."""
+    keep = 1 + _OFFSET_RIDGE
+    for gate in gates:
+        residual = _worst(np.abs(frame - plate * gain - offset)) / gate
+        bell = np.maximum(1 - residual * residual, 0)
+        w = weight * bell * bell
+        total = float(w.sum())
+        if total < 0.5 * _MIN_WEIGHT * w.size:
+            break
+        w /= total
+        mean_p, mean_f = plate @ w, frame @ w
+        var_p, cov = (plate * plate) @ w, (plate * frame) @ w
+        # Normal equations of sum w (f - g p - o)² + ridge o²; g by Schur complement.
+        slope = (cov - mean_p * mean_f / keep) / np.maximum(var_p - mean_p * mean_p / keep, 1e-3)
+        slope = np.clip(slope, *GAIN_RANGE)
+        gain = slope[:, None].astype(np.float32)
+        offset = np.clip((mean_f - slope * mean_p) / keep, *OFFSET_RANGE)[:, None].astype(np.float32)
+    return gain, offset
+
+
+def _fit_grid(lit: F32, frame: F32, weight: F32, shape: tuple[int, int]) -> F32:
+    """Multipliers left after the global light: float32 GRID_SHAPE, pulled to 1 and to each other."""
+    ratio = (frame.sum(0) + 6) / (np.maximum(lit, 0).sum(0) + 6)
+    cell = _cell_of_sample(shape)
+    count = GRID_SHAPE[0] * GRID_SHAPE[1]
+    mass = np.maximum(np.bincount(cell, minlength=count), 1)
+    grid = np.ones(GRID_SHAPE, np.float32)
+    for gate in _GRID_GATES:
+        departure = (ratio / _spread(grid, shape) - 1) / gate
+        bell = np.maximum(1 - departure * departure, 0)
+        w = weight * bell * bell
+        held = np.bincount(cell, w, count)
+        seen = np.bincount(cell, w > 0.05, count) / mass
+        value = np.bincount(cell, w * ratio, count) / np.maximum(held, 1e-6)
+        trust = np.where(seen > _GRID_MIN_SHARE, held / mass, 0)
+        system = np.diag(trust + _GRID_PRIOR) + _GRID_SMOOTH * _laplacian()
+        solved = np.linalg.solve(system, trust * value + _GRID_PRIOR)
+        grid = np.clip(solved.reshape(GRID_SHAPE), *GRID_RANGE).astype(np.float32)
+    return grid
+
+
+def _spread(grid: F32, shape: tuple[int, int]) -> F32:
+    """The grid at every sample, as `apply_light` spreads it: float32 N."""
+    spread = cv2.resize(grid, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(spread.reshape(-1))
+
+
+@lru_cache(maxsize=8)
+def _cell_of_sample(shape: tuple[int, int]) -> NDArray[np.intp]:
+    rows = np.arange(shape[0]) * GRID_SHAPE[0] // shape[0]
+    columns = np.arange(shape[1]) * GRID_SHAPE[1] // shape[1]
+    return np.asarray(rows[:, None] * GRID_SHAPE[1] + columns[None, :]).reshape(-1)
+
+
+@lru_cache(maxsize=1)
+def _laplacian() -> F64:
+    """Graph Laplacian of the grid's cells with their four neighbours."""
+    rows, columns = GRID_SHAPE
+    index = np.arange(rows * columns).reshape(rows, columns)
+    pairs = np.concatenate(
+        [
+            np.stack([index[:, 1:].ravel(), index[:, :-1].ravel()], 1),
+            np.stack([index[1:].ravel(), index[:-1].ravel()], 1),
+        ]
+    )
+    matrix = np.zeros((rows * columns, rows * columns))
+    for a, b in pairs:
+        matrix[[a, b], [a, b]] += 1
+        matrix[[a, b], [b, a]] -= 1
+    return matrix
+
+
+def _follow(previous: Light, gain: F32, offset: F32, grid: F32) -> Light:
+    """`previous` moved towards the new fit: at once for a visible change, slowly for noise."""
+    step = light_distance(Light(gain, offset), Light(previous.gain, previous.offset))
+    share = np.float32(min(1.0, 0.3 + 0.7 * step / JUMP_LEVELS))
+    gain = previous.gain + share * (gain - previous.gain)
+    offset = previous.offset + share * (offset - previous.offset)
+    had_grid = previous.grid is not None
+    blended = _grid_or_ones(previous)
+    blended = blended + np.float32(_GRID_FOLLOW) * (grid - blended)
+    light = Light(gain, offset, blended if _worth(blended, had_grid) else None)
+    return previous if light_distance(previous, light) < HOLD_LEVELS else light
+
+
+def _worth(grid: F32, had_grid: bool) -> bool:
+    return float(np.abs(grid - 1).max()) > (_GRID_WORTH * 0.5 if had_grid else _GRID_WORTH)
+
+
+def _grid_or_ones(light: Light) -> F32:
+    return light.grid if light.grid is not None else np.ones(GRID_SHAPE, np.float32)
