@@ -1,0 +1,312 @@
+"""All settings, typed: defaults here, their manual in config.toml at the root.
+
+Order, the later wins: the defaults below, one file (`--config`, else ./config.toml, else the XDG one),
+the environment (CLEANPLATE_SECTION_KEY), flags. Read once, by the command line; a part of the program is
+given its own values and never the whole.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "CLEANPLATE_"
+FILE_NAME = "config.toml"
+
+
+def _text(default: str) -> Any:
+    return field(default=default, metadata={"kind": "text"})
+
+
+def _choice(default: str, *others: str) -> Any:
+    return field(default=default, metadata={"kind": "choice", "choices": (default, *others)})
+
+
+def _number(default: float, least: float, most: float) -> Any:
+    kind = "whole" if isinstance(default, int) else "number"
+    return field(default=default, metadata={"kind": kind, "least": least, "most": most})
+
+
+def _switch(default: bool) -> Any:
+    return field(default=default, metadata={"kind": "switch"})
+
+
+def _size(default: tuple[int, int], least: int, most: int, step: int = 1) -> Any:
+    return field(default=default, metadata={"kind": "size", "least": least, "most": most, "step": step})
+
+
+def _texts(*default: str) -> Any:
+    return field(default=default, metadata={"kind": "texts"})
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    source: str = _text("auto")
+    size: tuple[int, int] = _size((1280, 720), 1, 8192)
+    fps: float = _number(30.0, 1.0, 240.0)
+    mjpg: bool = _switch(True)
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    name: str = _text("auto")
+    when_lost: str = _choice("hide", "blur", "freeze")
+    record_seconds: float = _number(4.0, 0.5, 60.0)
+    countdown_seconds: float = _number(5.0, 0.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    spec: str = _text("blur")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    sinks: tuple[str, ...] = _texts("auto")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    name: str = _text("platenet")
+    size: tuple[int, int] = _size((512, 288), 96, 2048, step=32)
+    device: str = _choice("auto", "cpu", "cuda")
+    threads: int = _number(0, 0, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    host: str = _text("127.0.0.1")
+    port: int = _number(8090, 0, 65535)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    level: str = _choice("warning", "debug", "info", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting; a section is an attribute, a key an attribute of that."""
+
+    camera: Camera = field(default_factory=Camera)
+    plate: Plate = field(default_factory=Plate)
+    background: Background = field(default_factory=Background)
+    output: Output = field(default_factory=Output)
+    model: Model = field(default_factory=Model)
+    web: Web = field(default_factory=Web)
+    log: Log = field(default_factory=Log)
+
+    def with_value(self, key: str, value: object, where: str) -> Settings:
+        """These settings with `section.key` set to a checked value.
+
+        value: as TOML gives it, or text (from the environment or a flag), which is converted.
+        where: who says so, for the message: "config.toml", "CLEANPLATE_CAMERA_FPS", "--fps".
+        Raises: SettingsError with what is allowed.
+        """
+        section_name, _, name = key.partition(".")
+        section = getattr(self, section_name)
+        spec = next(f for f in fields(section) if f.name == name)
+        checked = _checked(key, value, spec.metadata, where)
+        return replace(self, **{section_name: replace(section, **{name: checked})})
+
+
+def all_keys() -> Iterator[str]:
+    """Every setting as `section.key`, in the order of config.toml."""
+    defaults = Settings()
+    for section in fields(defaults):
+        for entry in fields(getattr(defaults, section.name)):
+            yield f"{section.name}.{entry.name}"
+
+
+def load(
+    config: Path | None = None,
+    *,
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    xdg_file: Path | None = None,
+) -> Settings:
+    """The settings in force.
+
+    config: the file named by the user; it must exist. Without it: `folder`/config.toml, else xdg_file.
+    flags: `section.key` to value; None values were not given and are left out.
+    environ: environment variables; only those with the prefix are looked at.
+    Raises: SettingsError naming the place, key, value, what is allowed and the nearest right name.
+    """
+    settings = Settings()
+    file = _find_file(config, folder, xdg_file)
+    if file is not None:
+        settings = _with_file(settings, file)
+    for variable, text in sorted((environ or {}).items()):
+        if variable.startswith(ENVIRONMENT_PREFIX):
+            settings = settings.with_value(_key_of_variable(variable), text, variable)
+    for key, value in (flags or {}).items():
+        if value is not None:
+            settings = settings.with_value(key, value, FLAG_OF_KEY.get(key, key))
+    return settings
+
+
+# The flags of `cleanplate run` that stand for a setting, for messages that name what was typed.
+FLAG_OF_KEY = {
+    "camera.source": "--camera",
+    "camera.size": "--size",
+    "camera.fps": "--fps",
+    "plate.name": "--plate",
+    "background.spec": "--background",
+    "output.sinks": "--output",
+    "model.name": "--model",
+    "model.device": "--device",
+    "web.port": "--port",
+    "plate.record_seconds": "--seconds",
+    "plate.countdown_seconds": "--countdown",
+}
+
+
+def _find_file(config: Path | None, folder: Path | None, xdg_file: Path | None) -> Path | None:
+    if config is not None:
+        if not config.is_file():
+            raise SettingsError(f"--config {config}: there is no such file")
+        return config
+    for candidate in ((folder / FILE_NAME) if folder else None, xdg_file):
+        if candidate is not None and candidate.is_file():
+            return candidate
+    return None
+
+
+def _with_file(settings: Settings, file: Path) -> Settings:
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}") from error
+    sections = [section.name for section in fields(settings)]
+    known = list(all_keys())
+    for section, table in tables.items():
+        if not isinstance(table, dict):
+            raise SettingsError(
+                f"{file}: {section} = {table!r} stands outside a section{_nearest(section, known)}; "
+                f"sections are {_listed(sections)}"
+            )
+        if section not in sections:
+            raise SettingsError(
+                f"{file}: [{section}] is not a section{_nearest(section, sections)}; "
+                f"there are {_listed(sections)}"
+            )
+        for name, value in table.items():
+            key = f"{section}.{name}"
+            if key not in known:
+                mine = [k for k in known if k.startswith(f"{section}.")]
+                raise SettingsError(
+                    f"{file}: {key} = {value!r} is not a setting{_nearest(key, known)}; "
+                    f"[{section}] has {_listed([k.partition('.')[2] for k in mine])}"
+                )
+            settings = settings.with_value(key, value, str(file))
+    return settings
+
+
+def _key_of_variable(variable: str) -> str:
+    names = {ENVIRONMENT_PREFIX + key.replace(".", "_").upper(): key for key in all_keys()}
+    if variable not in names:
+        raise SettingsError(
+            f"{variable} in the environment is not a setting{_nearest(variable, list(names))}; "
+            f"names are {ENVIRONMENT_PREFIX}SECTION_KEY with the sections and keys of {FILE_NAME}"
+        )
+    return names[variable]
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """ ", did you mean X?" as part of a sentence, or nothing when no name is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if not near:
+        last = name.rpartition(".")[2]
+        near = [k for k in known if k.rpartition(".")[2] == last][:1]
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names)
+
+
+def _checked(key: str, value: object, spec: Mapping[str, Any], where: str) -> object:
+    """The value in its proper type. Raises SettingsError."""
+    kind = spec["kind"]
+    parsed = _parsed(value, kind)
+    if parsed is not None and _fits(parsed, kind, spec):
+        return parsed
+    raise SettingsError(f"{where}: {key} = {value!r} is not allowed; it must be {_allowed(kind, spec)}")
+
+
+def _parsed(value: object, kind: str) -> object | None:
+    """The value as its kind, from TOML or from text; None when it is not one."""
+    match kind, value:
+        case (("text" | "choice"), str()):
+            return value.strip()
+        case "switch", bool():
+            return value
+        case "switch", str() if value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        case (("whole" | "number"), bool()):
+            return None
+        case "whole", int():
+            return value
+        case "whole", str() if re.fullmatch(r"[+-]?\d{1,9}", value):
+            return int(value)
+        case "number", (int() | float()):
+            return float(value)
+        case "number", str():
+            try:
+                return float(value)
+            except ValueError:
+                return None
+        case "size", str() if size := re.fullmatch(r"(\d{1,5})x(\d{1,5})", value):
+            return int(size[1]), int(size[2])
+        case "size", (list() | tuple()) if len(value) == 2:
+            return tuple(value) if all(type(side) is int for side in value) else None
+        case "texts", str():
+            return tuple(part.strip() for part in value.split(","))
+        case "texts", (list() | tuple()):
+            return tuple(value) if all(isinstance(part, str) for part in value) else None
+    return None
+
+
+def _fits(value: Any, kind: str, spec: Mapping[str, Any]) -> bool:
+    match kind:
+        case "text":
+            return bool(value)
+        case "choice":
+            return value in spec["choices"]
+        case "whole" | "number":
+            return bool(spec["least"] <= value <= spec["most"])
+        case "size":
+            sides_fit = all(spec["least"] <= side <= spec["most"] for side in value)
+            return sides_fit and all(side % spec["step"] == 0 for side in value)
+        case "texts":
+            return len(value) > 0 and all(value)
+    return True
+
+
+def _allowed(kind: str, spec: Mapping[str, Any]) -> str:
+    match kind:
+        case "choice":
+            return "one of " + ", ".join(f'"{choice}"' for choice in spec["choices"])
+        case "switch":
+            return "true or false"
+        case "whole":
+            return f"a whole number from {spec['least']} to {spec['most']}"
+        case "number":
+            return f"a number from {spec['least']:g} to {spec['most']:g}"
+        case "size":
+            steps = f", in multiples of {spec['step']}" if spec["step"] > 1 else ""
+            sides = f"width and height, each from {spec['least']} to {spec['most']}{steps}"
+            return f"{sides}: [1280, 720], or 1280x720 outside a file"
+        case "texts":
+            return "one or more texts"
+    return "a text that is not empty"

@@ -1,0 +1,130 @@
+"""The settings: one manual, one order, and messages that name the way out."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from core.errors import SettingsError
+from live.settings import Settings, all_keys, load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_manual_names_every_key_with_its_default():
+    manual = ROOT / "config.toml"
+    tables = tomllib.loads(manual.read_text(encoding="utf-8"))
+    assert [f"{s}.{k}" for s, table in tables.items() for k in table] == list(all_keys())
+    assert load(manual) == Settings()
+
+
+def test_the_manual_says_something_about_every_key():
+    lines = (ROOT / "config.toml").read_text(encoding="utf-8").splitlines()
+    for before, line in itertools.pairwise(lines):
+        if "=" in line and not line.startswith("#"):
+            assert before.startswith("# "), f"no comment above: {line}"
+
+
+def test_flags_win_over_environment_over_file_over_defaults(tmp_path):
+    file = written(tmp_path, "[camera]\nfps = 10\nsize = [640, 360]\nmjpg = false\n")
+    environ = {"CLEANPLATE_CAMERA_FPS": "15", "CLEANPLATE_CAMERA_SIZE": "800x600", "HOME": "/"}
+    camera = load(file, environ=environ, flags={"camera.fps": 20.0, "plate.name": None}).camera
+    assert (camera.fps, camera.size, camera.mjpg, camera.source) == (20.0, (800, 600), False, "auto")
+
+
+def test_the_folders_file_wins_over_the_users_and_a_named_one_over_both(tmp_path):
+    here, xdg, named = tmp_path / "here", tmp_path / "xdg", tmp_path / "named"
+    for number, folder in enumerate((here, xdg, named), 1):
+        folder.mkdir()
+        written(folder, f"[web]\nport = {number}\n")
+    places = {"folder": here, "xdg_file": xdg / "config.toml"}
+    assert load(named / "config.toml", **places).web.port == 3
+    assert load(**places).web.port == 1
+    (here / "config.toml").unlink()
+    assert load(**places).web.port == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[camera]\nfsp = 30\n", ["camera.fsp = 30", "did you mean camera.fps?", "source, size, fps, mjpg"]),
+        ("[camara]\nfps = 30\n", ["[camara]", "did you mean camera?"]),
+        ("fps = 30\n", ["fps = 30", "outside a section", "did you mean camera.fps?"]),
+        ('[camera]\nfps = "fast"\n', ["camera.fps = 'fast'", "a number from 1 to 240"]),
+        ("[camera]\nfps = 0\n", ["camera.fps = 0", "a number from 1 to 240"]),
+        ("[camera]\nfps = nan\n", ["camera.fps = nan", "a number from 1 to 240"]),
+        ("[camera]\nmjpg = 1\n", ["camera.mjpg = 1", "true or false"]),
+        ("[camera]\nsize = [1280]\n", ["camera.size = [1280]", "[1280, 720]"]),
+        ("[camera]\nsize = [1280.0, 720.0]\n", ["camera.size", "[1280, 720]"]),
+        ("[model]\nsize = [500, 288]\n", ["model.size = [500, 288]", "multiples of 32"]),
+        ('[plate]\nwhen_lost = "show"\n', ["plate.when_lost = 'show'", '"hide", "blur", "freeze"']),
+        ("[model]\nthreads = true\n", ["model.threads = True", "a whole number from 0 to 256"]),
+        ("[output]\nsinks = []\n", ["output.sinks = []", "one or more"]),
+        ("[output]\nsinks = [1]\n", ["output.sinks = [1]", "one or more"]),
+        ('[plate]\nname = ""\n', ["plate.name = ''", "not empty"]),
+        ("[camera\n", ["not valid TOML"]),
+    ],
+)
+def test_a_wrong_file_is_answered_with_file_key_value_and_what_is_allowed(tmp_path, text, words):
+    file = written(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load(file)
+    for word in [str(file), *words]:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value).replace("\\n", "") or "TOML" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"CLEANPLATE_CAMERA_FSP": "3"}, ["CLEANPLATE_CAMERA_FSP", "did you mean CLEANPLATE_CAMERA_FPS?"]),
+        ({"CLEANPLATE_CAMERA_FPS": "fast"}, ["CLEANPLATE_CAMERA_FPS: camera.fps = 'fast'", "1 to 240"]),
+        ({"CLEANPLATE_MODEL_THREADS": "1.5"}, ["CLEANPLATE_MODEL_THREADS", "a whole number"]),
+    ],
+)
+def test_a_wrong_variable_is_named_with_what_is_allowed(environ, words):
+    with pytest.raises(SettingsError) as caught:
+        load(environ=environ)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_the_environment_gives_lists_switches_and_sizes():
+    settings = load(
+        environ={
+            "CLEANPLATE_OUTPUT_SINKS": "webrtc, file:out.mp4",
+            "CLEANPLATE_CAMERA_MJPG": "False",
+            "CLEANPLATE_MODEL_SIZE": "640x352",
+            "CLEANPLATE_MODEL_THREADS": "2",
+        }
+    )
+    assert settings.output.sinks == ("webrtc", "file:out.mp4")
+    assert settings.camera.mjpg is False
+    assert settings.model.size == (640, 352)
+    assert settings.model.threads == 2
+
+
+def test_a_wrong_flag_is_named_as_it_was_typed():
+    with pytest.raises(SettingsError, match=r"--size: camera\.size = '720p' is not allowed"):
+        load(flags={"camera.size": "720p"})
+
+
+def test_a_named_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(SettingsError, match="there is no such file"):
+        load(tmp_path / "gone.toml")
+
+
+def test_a_file_that_is_no_text_is_said(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(file)
