@@ -6,6 +6,8 @@ TorchScript archives (the weights are taken out, the code in them is not used). 
 
 from __future__ import annotations
 
+import warnings
+import zipfile
 from pathlib import Path
 
 import torch
@@ -73,7 +75,10 @@ def load_weights(net: nn.Module, path: Path) -> None:
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
     if _is_torchscript(path):
-        return dict(torch.jit.load(path, map_location="cpu").state_dict())
+        with warnings.catch_warnings():
+            # torch 2.9 deprecates the format; what was published in it has no other reader.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return dict(torch.jit.load(path, map_location="cpu").state_dict())
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling raises many kinds, also UnpicklingError of a private class
@@ -84,11 +89,10 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
 
 
 def _is_torchscript(path: Path) -> bool:
-    try:
-        names = torch._C.PyTorchFileReader(str(path)).get_all_records()
-    except RuntimeError:
-        return False  # the older, unzipped format of torch.save
-    return "constants.pkl" in names
+    if not zipfile.is_zipfile(path):
+        return False  # the older format of torch.save
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def _first_line(error: BaseException) -> str:

@@ -89,6 +89,8 @@ class MobileNetV3Large(nn.Module):
     """Features at 1/2, 1/4, 1/8 and 1/16: 16, 24, 40 and 960 channels, finest first."""
 
     channels = (16, 24, 40, 960)
+    mean: Tensor
+    std: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -72,7 +72,7 @@ class RobustVideoMatting(nn.Module):
         return fgr, pha.clamp(0, 1), states[0], states[1], states[2], states[3]
 
 
-def build_rvm(backbone: str = "mobilenetv3", refiner: str = "deep_guided_filter") -> RobustVideoMatting:
+def build_rvm(backbone: str = "mobilenetv3", refiner: str = "fast_guided_filter") -> RobustVideoMatting:
     """The network with random weights, in training mode.
 
     Args:
