@@ -14,7 +14,9 @@ from core.errors import MediaError
 from core.types import U8
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".gif"})
+VIDEOS = frozenset(
+    {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".gif"}
+)
 MAX_SIDE = 16384  # 768 MiB as RGB; far above any camera, below what brings a laptop down
 
 

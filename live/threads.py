@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event, Thread
@@ -28,6 +29,7 @@ class ThreadedSource:
     The thread owns the source: it alone calls `read` and `close`. A live source is the newest
     frame, older ones are counted as "dropped" in the meter; of a file every frame is handed on.
 
+    pace: hold a file to its own rate and stamp its frames as if they were captured now.
     reopen: opens the same device again. With it a DeviceError is not the end: `read` goes on
         raising (with the wait until the next try in words) until frames come again, and frame
         numbers go on where they stopped.
@@ -37,6 +39,7 @@ class ThreadedSource:
         self,
         source: Source,
         *,
+        pace: bool = False,
         reopen: Callable[[], Source] | None = None,
         meter: Meter | None = None,
         stop: Event | None = None,
@@ -44,6 +47,7 @@ class ThreadedSource:
         grace_s: float = GRACE_S,
     ) -> None:
         self.name, self.size, self.fps, self.live = source.name, source.size, source.fps, source.live
+        self._pace = pace
         self._reopen = reopen
         self._meter = meter or Meter()
         self._stop = stop or Event()
@@ -98,6 +102,7 @@ class ThreadedSource:
     def _pump(self, source: Source, first_index: int) -> tuple[DeviceError | None, int]:
         """Hands frames on until the end (None) or until the device fails."""
         index = first_index
+        shift_ns: int | None = None
         try:
             while not self._over():
                 frame = source.read()
@@ -105,6 +110,11 @@ class ThreadedSource:
                     return None, index
                 if first_index:
                     frame = replace(frame, index=frame.index + first_index)
+                if self._pace:
+                    if shift_ns is None:
+                        shift_ns = time.monotonic_ns() - frame.time_ns
+                    frame = replace(frame, time_ns=frame.time_ns + shift_ns)
+                    self._wait((frame.time_ns - time.monotonic_ns()) / 1e9)
                 index = frame.index + 1
                 before = self._box.dropped
                 if not self._box.put(frame):
@@ -150,9 +160,9 @@ class ThreadedSource:
 
     def _wait(self, seconds: float) -> bool:
         """True when closed or stopped while waiting."""
-        while seconds > 0 and not self._over():
-            self._left.wait(min(seconds, 0.1))
-            seconds -= 0.1
+        until = time.monotonic() + seconds
+        while not self._over() and (left_s := until - time.monotonic()) > 0:
+            self._left.wait(min(left_s, 0.1))  # the stop event cannot wake it
         return self._over()
 
     def _over(self) -> bool:
@@ -237,7 +247,8 @@ class ThreadedSink:
                 if picture is None:
                     return None
                 sink.push(picture)
-                self._meter.age(self.name, picture.time_ns)
+                if self._newest:  # of a file's own times no age can be told
+                    self._meter.age(self.name, picture.time_ns)
         except DeviceError as error:
             if self._reopen is None:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from core.types import Frame
+from live.media import Clip
 
 
 class Source(Protocol):
@@ -28,3 +29,14 @@ class Source(Protocol):
     def close(self) -> None:
         """Safe to call twice and after a failed open."""
         ...
+
+
+class FileSource(Source, Protocol):
+    """A finite source from disk, not live; time_ns of its frames is their time in the file.
+
+    clip: what a result keeps of it besides the pixels.
+    total: how many frames there are; None when the file does not say.
+    """
+
+    clip: Clip
+    total: int | None

@@ -6,21 +6,20 @@ import sys
 from pathlib import Path
 
 from core.errors import DeviceError, MediaError
-from live.sources.base import Source
+from live.media import is_picture
+from live.sources.base import FileSource, Source
 
 DEMO = "demo"
 
 
-def open_source(
-    spec: str, size: tuple[int, int] | None = None, fps: float | None = None, *, paced: bool = True
-) -> Source:
+def open_source(spec: str, size: tuple[int, int] | None = None, fps: float | None = None) -> Source:
     """Opens what SRC names: `demo`, a camera's index or device path, a video, a picture, a folder.
 
+    Files come as fast as they are read; ThreadedSource(pace=True) holds them to their own rate.
     Args:
         size: (width, height) to ask a camera or the demo for; None leaves the choice to them.
             Files keep their own.
-        fps: likewise the rate; a folder of pictures, which has none, is played at it (30 by default).
-        paced: files are played no faster than their own rate (live); False: as fast as they are taken.
+        fps: likewise the rate; a folder of pictures, which has none, gets it (30 by default).
     Raises:
         DeviceError: no such camera, busy, not allowed. MediaError: no such file, or not readable.
     """
@@ -33,29 +32,35 @@ def open_source(
         from live.sources.camera import CameraSource
 
         return CameraSource(int(spec) if spec.isdecimal() else spec, size, fps)
-    if path.is_dir():
-        from live.sources.folder import FolderSource
+    return open_file(path, fps)
 
-        return FolderSource.of_folder(path, fps, paced=paced)
-    if not path.exists():
-        raise MediaError(
-            f"no source {spec!r}: it is no file or folder here; a camera is named by its index (0) or "
-            f"device path (/dev/video0), the built-in scene by {DEMO!r}"
-        )
-    from live.media import is_picture
 
-    if is_picture(path):
-        from live.sources.folder import FolderSource
+def open_file(path: Path, fps: float | None = None) -> FileSource:
+    """Opens a video, a picture or a folder of pictures.
 
-        return FolderSource([path], str(path), fps, paced=paced)
+    Raises:
+        MediaError: there is nothing of this name, or it cannot be read.
+    """
+    from live.sources.folder import FolderSource
     from live.sources.video import VideoSource
 
-    return VideoSource(path, paced=paced)
+    if path.is_dir():
+        return FolderSource.of_folder(path, fps)
+    if not path.exists():
+        raise MediaError(
+            f"no source {str(path)!r}: there is no file or folder of this name (a camera is named by its index, "
+            f"e.g. 0, or its device path, e.g. /dev/video0; the built-in scene is {DEMO!r})"
+        )
+    if is_picture(path):
+        return FolderSource([path], str(path), fps)
+    return VideoSource(path)
 
 
 def _is_camera(spec: str, path: Path) -> bool:
     if spec.isdecimal():
         return True
     if spec.startswith("/dev/") and not path.exists():
-        raise DeviceError(f"no camera {spec}: the device does not exist; `cleanplate devices` lists those there are")
-    return path.is_char_device() and sys.platform == "linux"
+        raise DeviceError(
+            f"no camera {spec}: the device does not exist; `cleanplate devices` lists those there are"
+        )
+    return sys.platform == "linux" and path.is_char_device()

@@ -1,0 +1,165 @@
+"""The loop offline: every frame of a file, in order, into another file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from core.errors import MediaError
+from core.types import Aligner, Picture, Renderer
+from live.idle import IdlePicture
+from live.loop import run_loop
+from live.media import is_picture
+from live.meter import Meter, Snapshot
+from live.report import Report
+from live.sinks.base import Sink
+from live.sinks.file import FileSink
+from live.sources.base import FileSource
+from live.sources.registry import open_file
+from live.threads import ThreadedSink, ThreadedSource
+
+Build = Callable[[tuple[int, int]], tuple[Aligner, Renderer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an offline run made: the files, how many frames, where the time went."""
+
+    outputs: tuple[Path, ...]
+    frames: int
+    meter: Snapshot
+
+
+def process(
+    source: Path,
+    output: Path,
+    build: Build,
+    *,
+    transparent: bool = True,
+    alpha: bool = False,
+    report: Path | None = None,
+    force: bool = False,
+    progress: bool = True,
+    stop: Event | None = None,
+) -> Result:
+    """Takes every frame of a video, a folder or a picture through the loop into `output`.
+
+    Args:
+        source: video, picture, or folder of pictures (read in name order).
+        output: folder (PNG sequence), .mov, .webm, .mp4, or for a single picture a picture.
+        build: called once with the frames' (width, height), after the output is known to be
+            possible; returns the parts, which are closed here.
+        transparent: the renderer gives straight foregrounds; the result keeps their alpha.
+        alpha: write the matte too: folder/alpha/000000.png, or NAME.alpha.EXT.
+        report: write a JSON line a frame.
+        force: replace results that are there already.
+        progress: show a bar with the time left on stderr.
+        stop: set from outside, ends the work; nothing is left behind then.
+    Raises:
+        MediaError: source not readable, output not writable, there already, or stopped.
+            Nothing half-written is left. Whatever `build` or a stage raises comes out too.
+    """
+    stop = stop or Event()
+    meter = Meter()
+    with ExitStack() as open_parts:
+        file = open_file(source)
+        threaded = ThreadedSource(file, meter=meter, stop=stop)
+        open_parts.callback(threaded.close)
+        sink = FileSink(
+            output,
+            file.size,
+            file.clip,
+            transparent=transparent,
+            alpha=alpha,
+            single=is_picture(source),
+            force=force,
+        )
+        outbox = ThreadedSink(sink, newest=False, meter=meter)
+        try:
+            lines = open_parts.enter_context(_report(report, force=force))
+            aligner, renderer = build(file.size)
+            open_parts.callback(renderer.close)
+            open_parts.callback(aligner.close)
+            with _bar(file, output, shown=progress) as advance:
+                frames = run_loop(
+                    threaded,
+                    aligner,
+                    renderer,
+                    [outbox, _Counter(advance)],
+                    idle=IdlePicture(file.size),
+                    meter=meter,
+                    stop=stop,
+                    report=lines,
+                    strict=True,
+                )
+            if stop.is_set():
+                raise MediaError(f"stopped after {frames} frames; {output} was not written")
+        except BaseException:
+            sink.abandon()
+            _close_quietly(outbox)
+            raise
+        outbox.close()
+    return Result(sink.outputs, frames, meter.snapshot())
+
+
+class _Counter:
+    """A sink that only says that a picture is done."""
+
+    name = "progress"
+
+    def __init__(self, advance: Callable[[], None]) -> None:
+        self._advance = advance
+
+    def push(self, picture: Picture) -> None:
+        self._advance()
+
+    def close(self) -> None:
+        pass
+
+
+@contextmanager
+def _bar(file: FileSource, output: Path, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """A progress bar; yields what to call after each frame. The time left follows the last 30 s."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("frames, left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+        task = bar.add_task(output.name or str(output), total=file.total)
+        yield lambda: bar.advance(task)
+
+
+@contextmanager
+def _report(path: Path | None, *, force: bool) -> Iterator[Report | None]:
+    """The report under a temporary name, which becomes the final one only at a good end."""
+    if path is None:
+        yield None
+        return
+    if path.exists() and not force:
+        raise MediaError(
+            f"the report {path} is there already; choose another name, or use --force to replace it"
+        )
+    growing = path.with_name(f".{path.name}.partial")
+    report = Report(growing)
+    try:
+        yield report
+        report.close()
+        growing.replace(path)
+    finally:
+        report.close()
+        growing.unlink(missing_ok=True)
+
+
+def _close_quietly(outbox: Sink) -> None:
+    """After a failure the first error is the one to tell."""
+    with suppress(Exception):
+        outbox.close()

@@ -1,0 +1,72 @@
+"""The sink that writes files: a folder of pictures, a video, one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+
+from core.types import Picture
+from live.media import Clip
+from live.writers import Writer, open_writers
+
+
+class FileSink:
+    """Writes what it gets under a temporary name; `close` gives the files their names.
+
+    clip: rate, clock and sound of the input; None for a live recording, which starts at 0.
+    Raises:
+        MediaError: from any method: name, folder or disk do not allow it. What was written
+            so far is then removed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        clip: Clip | None,
+        *,
+        transparent: bool,
+        alpha: bool = False,
+        single: bool = False,
+        force: bool = False,
+    ) -> None:
+        self._writers: list[Writer] = open_writers(
+            path, size, clip or Clip(), transparent=transparent, alpha=alpha, single=single, force=force
+        )
+        self._starts_at_zero = clip is None
+        self._first_ns: int | None = None
+        self._abandoned = Event()
+        self.outputs = tuple(writer.path for writer in self._writers)
+        self.name = f"file {path}"
+
+    def push(self, picture: Picture) -> None:
+        if self._first_ns is None:
+            self._first_ns = picture.time_ns if self._starts_at_zero else 0
+        if self._first_ns:
+            picture = _earlier(picture, self._first_ns)
+        try:
+            for writer in self._writers:
+                writer.write(picture)
+        except BaseException:
+            self._abandoned.set()
+            raise
+
+    def abandon(self) -> None:
+        """From any thread: `close` shall remove what was written, as it is not all."""
+        self._abandoned.set()
+
+    def close(self) -> None:
+        writers, self._writers = self._writers, []
+        try:
+            if not self._abandoned.is_set() and self._first_ns is not None:
+                for writer in writers:
+                    writer.finish()
+        finally:
+            for writer in writers:  # does nothing to a finished one
+                writer.discard()
+
+
+def _earlier(picture: Picture, by_ns: int) -> Picture:
+    return Picture(
+        picture.rgb, picture.alpha_u8, picture.time_ns - by_ns, picture.index, picture.idle, picture.straight
+    )

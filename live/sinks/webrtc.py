@@ -1,0 +1,156 @@
+"""Shows pictures in a browser on this machine, by WebRTC."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from aiohttp import web
+
+from core.errors import DeviceError
+from core.types import Picture
+from live.web.video import Broadcast
+from live.web.whep import Whep
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 10
+STOP_TIMEOUT_S = 2
+STALE_NS = 2_000_000_000  # after this long without a picture the page says that none come
+RATE_WINDOW = 61  # pictures whose times give the rate that the page shows
+
+
+class WebRtcSink:
+    """A web page with the pictures at `url`, and WHEP for players at `url`whep.
+
+    Has a thread of its own with an event loop, and a second one that encodes; `push` only puts the
+    picture in a slot. While nobody watches nothing is encoded.
+
+    size: (width, height) of what is sent, made even; other pictures are resized.
+    fps: the rate that bits are reckoned for; the pictures' own times are what is sent.
+    host: a loopback address; watching from elsewhere is refused.
+    port: 0 takes a free one.
+    Raises DeviceError: host is not this machine's own, or the port is taken or not allowed.
+    """
+
+    def __init__(self, size: tuple[int, int], fps: float, host: str = "127.0.0.1", port: int = 8770) -> None:
+        self._socket = listen(host, port)
+        address, granted = self._socket.getsockname()[:2]
+        self.url = f"http://{address}:{granted}/"
+        self.name = f"WebRTC at {self.url}"
+        self._size = size
+        self._fps = fps
+        self._address = (address, granted)
+        self._times: deque[int] = deque(maxlen=RATE_WINDOW)
+        self._last: tuple[int, bool] | None = None  # (when pushed, idle)
+        self._broadcast: Broadcast | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._failure: BaseException | None = None
+        self._started = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="cleanplate-webrtc", daemon=True)
+        self._thread.start()
+        if not self._started.wait(START_TIMEOUT_S):
+            self.close()
+            raise DeviceError(f"the web server at {self.url} did not start in {START_TIMEOUT_S} s: try again")
+        self._raise_failure()
+
+    def push(self, picture: Picture) -> None:
+        """Hands the picture over; never blocks. DeviceError: the server has stopped."""
+        self._raise_failure()
+        if self._closed or self._broadcast is None:
+            raise DeviceError(f"the web server at {self.url} is closed: open the output again")
+        self._times.append(picture.time_ns)
+        self._last = (time.monotonic_ns(), picture.idle)
+        self._broadcast.push(picture)
+
+    def close(self) -> None:
+        """Ends all sessions, the server and its threads, within a second."""
+        self._closed = True
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(STOP_TIMEOUT_S)
+        self._socket.close()
+
+    def state(self) -> dict[str, Any]:
+        """What the page shows: state (live, idle or waiting), size, rate and pictures encoded."""
+        last, times = self._last, list(self._times)
+        state = "waiting"
+        if last is not None and time.monotonic_ns() - last[0] < STALE_NS:
+            state = "idle" if last[1] else "live"
+        span_ns = times[-1] - times[0] if len(times) > 1 else 0
+        fps = (len(times) - 1) * 1e9 / span_ns if span_ns > 0 else 0.0
+        encoded = self._broadcast.encoded if self._broadcast is not None else 0
+        return {"state": state, "size": list(self._size), "fps": round(fps, 1), "encoded": encoded}
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise DeviceError(
+                f"the web server at {self.url} stopped: {self._failure}: open the output again"
+            ) from self._failure
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # handed to the next push
+            log.exception("webrtc: the server stopped")
+            self._failure = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._broadcast = broadcast = Broadcast(self._size, self._fps, self._loop)
+        whep = Whep(broadcast, *self._address, self.state)
+        runner = web.AppRunner(whep.app(), access_log=None, shutdown_timeout=0.1)
+        encoding = asyncio.create_task(broadcast.run())
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await runner.setup()
+            await web.SockSite(runner, self._socket).start()
+            self._started.set()
+            await asyncio.wait({encoding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if encoding.done():
+                encoding.result()
+        finally:
+            encoding.cancel()
+            stopping.cancel()
+            await whep.close()
+            await runner.cleanup()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket on one of this machine's own addresses. DeviceError with what to do."""
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        own = ipaddress.IPv4Address(address).is_loopback
+    except ValueError:
+        own = False
+    if not own:
+        raise DeviceError(
+            f"WebRTC cannot listen on {host}: only this machine may watch; use 127.0.0.1 or localhost"
+        )
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        # A server that has just stopped leaves the port waiting for a minute; this takes it at once.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        listener.listen(16)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            why = "is taken by another program"
+        elif error.errno == errno.EACCES:
+            why = "is reserved for the system"
+        else:
+            why = f"cannot be opened ({error.strerror})"
+        raise DeviceError(f"port {port} on {address} {why}: choose another with --port") from error
+    return listener

@@ -1,0 +1,5 @@
+"""Results on disk: picture sequences, videos, single pictures; never half a file under the final name."""
+
+from live.writers.formats import Content, Writer, open_writers, refuse_existing
+
+__all__ = ["Content", "Writer", "open_writers", "refuse_existing"]

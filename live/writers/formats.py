@@ -1,0 +1,144 @@
+"""From the name of a result to its writers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from core.errors import MediaError
+from core.types import Picture
+from live.media import Clip
+
+VIDEO_SUFFIXES = (".mov", ".webm", ".mp4")
+PICTURE_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")
+_WITHOUT_ALPHA = (".mp4", ".jpg", ".jpeg")
+_NUMBERED = re.compile(r"\d{6,}\.png")
+
+
+class Content(Enum):
+    """What of a picture a writer keeps."""
+
+    OPAQUE = "opaque"  # the composite
+    STRAIGHT = "straight"  # foreground colour and alpha
+    ALPHA = "alpha"  # the matte alone, as grey
+
+
+class Writer(Protocol):
+    """Writes pictures, in order. One thread calls; each method raises MediaError.
+
+    path: the final name, which exists only after `finish`.
+    """
+
+    path: Path
+
+    def write(self, picture: Picture) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def discard(self) -> None:
+        """Leaves nothing behind. Safe to call twice and after `finish`."""
+        ...
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a result of this name is a folder of numbered pictures."""
+    return path.is_dir() or path.suffix == ""
+
+
+def alpha_path(path: Path) -> Path:
+    """Where the matte goes: folder/alpha, or NAME.alpha.EXT beside the result."""
+    return path / "alpha" if is_folder(path) else path.with_name(f"{path.stem}.alpha{path.suffix}")
+
+
+def refuse_existing(path: Path, *, alpha: bool = False) -> None:
+    """Raises MediaError when a result of this name is there already."""
+    if is_folder(path):
+        taken = numbered(path) or (numbered(path / "alpha") if alpha else [])
+        what = f"the folder {path} has results already ({taken[0].name} …)" if taken else ""
+    else:
+        names = [path, alpha_path(path)] if alpha else [path]
+        what = "".join(f"{name} is there already" for name in [n for n in names if n.exists()][:1])
+    if what:
+        raise MediaError(f"{what}; choose another name, or use --force to replace it")
+
+
+def open_writers(
+    path: Path,
+    size: tuple[int, int],
+    clip: Clip,
+    *,
+    transparent: bool,
+    alpha: bool = False,
+    single: bool = False,
+    force: bool = False,
+) -> list[Writer]:
+    """The writers of a result: one, or with `alpha` a second one for the matte.
+
+    Args:
+        size: (width, height) of the pictures to come.
+        transparent: the pictures are straight foregrounds and the result keeps their alpha.
+        single: one picture will come, so a picture's name is allowed.
+        force: replace what is there.
+    Raises:
+        MediaError: the name says no known kind, or one that cannot hold this, or it is taken,
+            or the folder cannot be written.
+    """
+    opener = _opener(path, size, clip, transparent=transparent, single=single)
+    if not force:
+        refuse_existing(path, alpha=alpha)
+    contents = [Content.STRAIGHT if transparent else Content.OPAQUE, *([Content.ALPHA] if alpha else [])]
+    writers: list[Writer] = []
+    try:
+        if is_folder(path):
+            from live.writers.pictures import SequenceWriter
+
+            writers.append(SequenceWriter(path, tuple(contents)))
+        else:
+            for content in contents:
+                writers.append(opener(alpha_path(path) if content is Content.ALPHA else path, content))
+    except BaseException:
+        for writer in writers:
+            writer.discard()
+        raise
+    return writers
+
+
+def _opener(
+    path: Path, size: tuple[int, int], clip: Clip, *, transparent: bool, single: bool
+) -> Callable[[Path, Content], Writer]:
+    """How to open a file of this name; raises MediaError for a name that cannot be used."""
+    from live.writers.pictures import PictureWriter
+    from live.writers.video import VideoWriter
+
+    suffix = path.suffix.lower()
+    if transparent and suffix in _WITHOUT_ALPHA:
+        raise MediaError(
+            f"{path}: {suffix} cannot hold transparency; write .mov, .webm, .png or a folder, "
+            "or give a background, e.g. --background '#00b140'"
+        )
+    if suffix in PICTURE_SUFFIXES and not single and not path.is_dir():
+        raise MediaError(
+            f"{path} is one picture, the source has more; give a folder or {_listed(VIDEO_SUFFIXES)}"
+        )
+    if suffix not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES) and not is_folder(path):
+        known = _listed((*VIDEO_SUFFIXES, *(PICTURE_SUFFIXES if single else ())))
+        raise MediaError(
+            f"{path}: results of kind {suffix} cannot be written; allowed are {known} and folders"
+        )
+    if suffix in VIDEO_SUFFIXES:
+        return lambda name, content: VideoWriter(name, size, clip, content)
+    return PictureWriter
+
+
+def _listed(suffixes: tuple[str, ...]) -> str:
+    return " ".join(suffixes)
+
+
+def numbered(folder: Path) -> list[Path]:
+    """The pictures of a sequence that lie in this folder, in order."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if _NUMBERED.fullmatch(p.name))

@@ -1,0 +1,110 @@
+"""Results appear whole: they grow under a temporary name beside the final one and are renamed at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+from core.errors import MediaError
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
+
+
+def _make_parents(path: Path) -> list[Path]:
+    """Makes the folders above `path`; returns those that were not there, innermost first."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    return missing
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # somebody has put something there meanwhile: then it stays
+            return
+
+
+class PartialFile:
+    """A file that gets its name when it is complete.
+
+    Raises:
+        MediaError: from any method: the folder cannot be written, or is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._temporary = _beside(path)
+        self._made = _make_parents(path)
+        try:
+            self.file: BinaryIO = self._temporary.open("wb+")
+        except OSError as error:
+            _remove_empty(self._made)
+            raise MediaError(f"cannot write {path}: {error.strerror}") from error
+
+    def publish(self) -> None:
+        """Closes the file and gives it its name; a file that had it is replaced."""
+        try:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
+            os.replace(self._temporary, self.path)
+        except OSError as error:
+            self.discard()
+            raise MediaError(f"cannot write {self.path}: {error.strerror}") from error
+
+    def discard(self) -> None:
+        """Removes what was written. Safe to call twice and after `publish`."""
+        try:
+            self.file.close()
+        except OSError:  # what the buffer still held does not fit on a full disk: it is not wanted
+            pass
+        self._temporary.unlink(missing_ok=True)
+        _remove_empty(self._made)
+
+
+class PartialFolder:
+    """A folder whose files get there together, when all are complete.
+
+    folder: where to write meanwhile. Sub-folders are made by the writer.
+    Raises:
+        MediaError: as PartialFile.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = _beside(path)
+        self._made = _make_parents(path)
+        try:
+            shutil.rmtree(self.folder, ignore_errors=True)  # left by a run that was killed
+            self.folder.mkdir()
+        except OSError as error:
+            _remove_empty(self._made)
+            raise MediaError(f"cannot write into {path.parent}: {error.strerror}") from error
+
+    def publish(self) -> None:
+        """Moves all files into place: the whole folder at once where it is new, else one by one."""
+        try:
+            if not self.path.exists():
+                os.replace(self.folder, self.path)
+                return
+            for file in sorted(p for p in self.folder.rglob("*") if p.is_file()):
+                target = self.path / file.relative_to(self.folder)
+                target.parent.mkdir(exist_ok=True)
+                os.replace(file, target)
+            shutil.rmtree(self.folder)
+        except OSError as error:
+            self.discard()
+            raise MediaError(f"cannot write {self.path}: {error.strerror}") from error
+
+    def discard(self) -> None:
+        """Removes what was written. Safe to call twice and after `publish`."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove_empty(self._made)
