@@ -6,6 +6,7 @@ import asyncio
 import errno
 import ipaddress
 import logging
+import os
 import socket
 import threading
 import time
@@ -140,8 +141,10 @@ def listen(host: str, port: int) -> socket.socket:
         )
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # A server that has just stopped leaves the port waiting for a minute; this takes it at once.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":
+            # A server that has just stopped leaves the port waiting for a minute; this takes it at once.
+            # (On Windows the option would take the port of a running one.)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, port))
         listener.listen(16)
     except OSError as error:

@@ -1,0 +1,464 @@
+"""The WebRTC sink, watched by aiortc and by Chromium."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+import cv2
+import numpy as np
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+sys.path.insert(0, str(Path(__file__).parent))
+from chromium import Chromium, find_chromium
+
+from core.errors import DeviceError
+from core.types import Picture
+from live.sinks.webrtc import WebRtcSink
+from live.web.video import KEY_GREEN, Broadcast, RtpClock, i420
+from live.web.whep import gather_only_on
+
+SIZE = (320, 180)
+BACKDROP = (0, 90, 200)
+MS = 1_000_000
+
+
+def picture(index: int = 0, colour: tuple[int, int, int] = BACKDROP, time_ns: int = 0) -> Picture:
+    rgb = np.full((SIZE[1], SIZE[0], 3), colour, np.uint8)
+    return Picture(rgb, None, time_ns, index)
+
+
+def moving(index: int) -> Picture:
+    """The backdrop, and a light square that crosses it; 25 a second."""
+    shown = picture(index, time_ns=index * 40 * MS)
+    x = index * 4 % (SIZE[0] - 40)
+    shown.rgb[60:100, x : x + 40] = (240, 220, 200)
+    return shown
+
+
+@contextmanager
+def feeding(sink: WebRtcSink, make: Callable[[int], Picture] = moving) -> Iterator[None]:
+    """Pushes pictures from a thread, as a camera would."""
+    stop = threading.Event()
+
+    def feed() -> None:
+        for index in itertools.count():
+            if stop.wait(0.02):
+                return
+            sink.push(make(index))
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+class Watcher:
+    """`async with Watcher(url)`: a viewer by aiortc. codec: offer only this one."""
+
+    def __init__(self, url: str, codec: str | None = None, address: str | None = None) -> None:
+        self._url = url
+        self._codec = codec
+        self._address = address
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+
+    async def __aenter__(self) -> Watcher:
+        transceiver = self._pc.addTransceiver("video", direction="recvonly")
+        if self._codec is not None:
+            known = transceiver.receiver.getCapabilities("video").codecs
+            transceiver.setCodecPreferences([c for c in known if c.mimeType == self._codec])
+        if self._address is not None:
+            gather_only_on(self._address, transceiver.receiver.transport)
+        await self._pc.setLocalDescription(await self._pc.createOffer())
+        headers = {"Content-Type": "application/sdp"}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(self._url + "whep", data=self._pc.localDescription.sdp, headers=headers) as reply,
+        ):
+            assert reply.status == 201, await reply.text()
+            self.answer = await reply.text()
+            self.session = self._url.rstrip("/") + reply.headers["Location"]
+        await self._pc.setRemoteDescription(RTCSessionDescription(self.answer, "answer"))
+        self._track = transceiver.receiver.track
+        return self
+
+    async def frames(self, count: int) -> list[Any]:
+        async with asyncio.timeout(30):
+            return [await self._track.recv() for _ in range(count)]
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        async with aiohttp.ClientSession() as http, http.delete(self.session) as reply:
+            self.left = reply.status
+        await self._pc.close()
+
+
+@pytest.fixture
+def sink() -> Iterator[WebRtcSink]:
+    sink = WebRtcSink(SIZE, 25, port=0)
+    yield sink
+    sink.close()
+
+
+def threads_of_cleanplate() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("cleanplate")]
+
+
+async def request(method: str, url: str, **options: Any) -> tuple[int, str, Any]:
+    """Status, text and headers of one HTTP request."""
+    async with aiohttp.ClientSession() as http, http.request(method, url, **options) as reply:
+        return reply.status, await reply.text(), reply.headers
+
+
+def test_refuses_before_it_listens_when_the_port_is_taken():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        with pytest.raises(DeviceError, match=f"port {port} on 127.0.0.1 is taken .* --port"):
+            WebRtcSink(SIZE, 25, port=port)
+
+    assert not threads_of_cleanplate()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])
+def test_listens_on_this_machines_own_addresses_only(host):
+    with pytest.raises(DeviceError, match="only this machine may watch"):
+        WebRtcSink(SIZE, 25, host=host, port=0)
+
+
+def test_a_port_can_be_used_again_at_once():
+    first = WebRtcSink(SIZE, 25, port=0)
+    port = int(first.url.rstrip("/").rpartition(":")[2])
+    asyncio.run(request("GET", first.url))
+    first.close()
+
+    second = WebRtcSink(SIZE, 25, port=port)
+    second.close()
+
+    assert second.url == first.url
+
+
+@pytest.mark.parametrize("codec", ["video/H264", "video/VP8"])
+def test_a_viewer_sees_the_colours_that_were_pushed(sink, codec):
+    async def watch() -> list[Any]:
+        async with Watcher(sink.url, codec) as watcher:
+            return await watcher.frames(10)
+
+    with feeding(sink):
+        frames = asyncio.run(watch())
+
+    seen = frames[-1].to_ndarray(format="rgb24")
+    assert seen.shape == (SIZE[1], SIZE[0], 3)
+    # 4 levels: chroma is stored at 8 bits and compressed
+    assert np.abs(seen[120:160, 20:300].astype(int) - BACKDROP).max() <= 4
+
+
+def test_pts_are_the_capture_times_and_skipped_pictures_leave_gaps(sink):
+    steps_ms = [33, 40, 7, 100, 33, 34, 33, 250]
+    times_ms = list(itertools.accumulate(itertools.islice(itertools.cycle(steps_ms), 4000)))
+    grey = [40 + 12 * i for i in range(16)]
+
+    async def watch() -> list[Any]:
+        async with Watcher(sink.url) as watcher:
+            return await watcher.frames(40)
+
+    with feeding(sink, lambda i: picture(i, (grey[i % 16],) * 3, times_ms[i] * MS)):
+        frames = asyncio.run(watch())
+
+    marks = [round((frame.to_ndarray(format="rgb24").mean() - 40) / 12) for frame in frames]
+    index = next(i for i in range(4000) if i % 16 == marks[0])
+    for (before, mark), (after, follower) in itertools.pairwise(zip(frames, marks, strict=True)):
+        skipped = (follower - mark) % 16
+        assert skipped > 0
+        # Where the first picture stands is known up to whole rounds of 16, which last equally long.
+        elapsed_ms = times_ms[index + skipped] - times_ms[index]
+        assert after.pts - before.pts == pytest.approx(elapsed_ms * 90, abs=1)
+        index += skipped
+
+
+def test_three_viewers_come_and_go_and_share_one_encoder(sink):
+    pushed = []
+
+    def make(index: int) -> Picture:
+        pushed.append(index)
+        return moving(index)
+
+    async def watch() -> list[int]:
+        counts = []
+        async with Watcher(sink.url) as first:
+            await first.frames(3)
+            async with Watcher(sink.url) as second, Watcher(sink.url) as third:
+                await asyncio.gather(first.frames(10), second.frames(10), third.frames(10))
+                counts.append(await viewers())
+            counts.append(await viewers())
+            await first.frames(5)
+        counts.append(await viewers())
+        return counts
+
+    async def viewers() -> int:
+        async with aiohttp.ClientSession() as http, http.get(sink.url + "state") as reply:
+            return int((await reply.json())["viewers"])
+
+    with feeding(sink, make):
+        assert asyncio.run(watch()) == [3, 1, 0]
+
+    assert 15 <= sink.state()["encoded"] <= len(pushed)
+
+
+def test_nothing_is_encoded_while_nobody_watches(sink):
+    for index in range(20):
+        sink.push(moving(index))
+    asyncio.run(request("GET", sink.url + "state"))  # the loop has run since
+
+    assert sink.state()["encoded"] == 0
+
+
+def test_an_idle_picture_is_sent_like_any_other_and_named(sink):
+    async def watch() -> None:
+        async with Watcher(sink.url) as watcher:
+            await watcher.frames(3)
+
+    def idle(index: int) -> Picture:
+        shown = moving(index)
+        return Picture(shown.rgb, None, shown.time_ns, index, idle=True)
+
+    with feeding(sink, idle):
+        asyncio.run(watch())
+        assert sink.state()["state"] == "idle"
+
+
+def test_close_ends_viewers_and_threads_within_a_second():
+    sink = WebRtcSink(SIZE, 25, port=0)
+    ended = threading.Event()
+
+    async def watch() -> float:
+        watcher = Watcher(sink.url)
+        await watcher.__aenter__()
+        await watcher.frames(2)
+        began = time.monotonic()
+        await asyncio.to_thread(sink.close)
+        took = time.monotonic() - began
+        # aiortc tells of the end by an exception in the track
+        with suppress(Exception):
+            while True:
+                await watcher.frames(1)
+        ended.set()
+        await watcher._pc.close()
+        return took
+
+    stop = threading.Event()
+
+    def feed() -> None:
+        for index in itertools.count():
+            if stop.wait(0.02):
+                return
+            with suppress(DeviceError):
+                sink.push(moving(index))
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    took = asyncio.run(watch())
+    stop.set()
+    thread.join()
+
+    assert took < 1
+    assert ended.is_set()
+    assert not threads_of_cleanplate()
+    sink.close()
+    with pytest.raises(DeviceError, match="closed"):
+        sink.push(moving(0))
+
+
+def test_a_server_that_died_says_so_at_the_next_push(monkeypatch):
+    async def die(self: Broadcast) -> None:
+        raise RuntimeError("no encoder")
+
+    monkeypatch.setattr(Broadcast, "run", die)
+    sink = WebRtcSink(SIZE, 25, port=0)
+    sink._thread.join(5)
+
+    with pytest.raises(DeviceError, match="stopped: no encoder"):
+        sink.push(moving(0))
+    sink.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body", "status"),
+    [
+        ("GET", "", {}, "", 200),
+        ("GET", "", {"Origin": "https://evil.example"}, "", 403),
+        ("GET", "state", {"Host": "evil.example:8770"}, "", 403),  # a name made to point here
+        ("GET", "state", {"Host": "127.0.0.1:1"}, "", 403),
+        ("POST", "whep", {"Origin": "https://evil.example", "Content-Type": "application/sdp"}, "v=0", 403),
+        ("POST", "whep", {"Origin": "null", "Content-Type": "application/sdp"}, "v=0", 403),
+        ("OPTIONS", "whep", {"Origin": "https://evil.example"}, "", 403),
+        ("OPTIONS", "whep", {}, "", 204),
+        ("HEAD", "whep", {}, "", 200),
+        ("POST", "whep", {"Content-Type": "text/plain"}, "v=0", 415),
+        ("POST", "whep", {"Content-Type": "application/sdp"}, "not an offer", 400),
+        ("POST", "whep", {"Content-Type": "application/sdp"}, "x" * 100_000, 413),
+        ("PATCH", "whep", {"Content-Type": "application/sdp"}, "v=0", 405),
+        ("DELETE", "whep/unknown", {}, "", 404),
+    ],
+)
+def test_only_its_own_page_and_well_formed_requests_are_answered(sink, method, path, headers, body, status):
+    got, _, answered = asyncio.run(request(method, sink.url + path, headers=headers, data=body))
+
+    assert got == status
+    assert answered.get("Access-Control-Allow-Origin") is None
+    assert sink.state()["encoded"] == 0
+
+
+def test_its_own_page_may_ask_and_cannot_be_framed(sink):
+    status, text, headers = asyncio.run(request("GET", sink.url, headers={"Origin": sink.url.rstrip("/")}))
+
+    assert status == 200
+    assert "<video" in text
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["Access-Control-Allow-Origin"] == sink.url.rstrip("/")
+
+
+def test_a_refused_offer_leaves_no_viewer_behind(sink):
+    async def ask() -> str:
+        headers = {"Content-Type": "application/sdp"}
+        offer = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"  # no video in it
+        status, _, _ = await request("POST", sink.url + "whep", headers=headers, data=offer)
+        assert status == 400
+        return (await request("GET", sink.url + "state"))[1]
+
+    assert '"viewers": 0' in asyncio.run(ask())
+
+
+def test_the_answer_offers_this_machine_to_itself_alone(sink):
+    async def watch() -> str:
+        async with Watcher(sink.url) as watcher:
+            return watcher.answer
+
+    answer = asyncio.run(watch())
+
+    candidates = [line for line in answer.splitlines() if line.startswith("a=candidate:")]
+    assert candidates
+    assert all(line.split()[4] == "127.0.0.1" for line in candidates)
+
+
+def test_rtp_times_rise_whatever_the_capture_times_do():
+    clock = RtpClock()
+
+    ticks = [clock.pts(time_ns) for time_ns in (500 * MS, 600 * MS, 600 * MS, 590 * MS, 700 * MS)]
+
+    assert ticks == [0, 9000, 9001, 9002, 18000]
+
+
+def test_rtp_times_carry_on_when_capture_times_start_again():
+    clock = RtpClock()
+    for second in range(61):
+        end = clock.pts(second * 1000 * MS)
+
+    again = [clock.pts(time_ns) for time_ns in (0, 40 * MS)]
+
+    assert end == 60 * 90_000
+    assert again == [end + 1, end + 1 + 3600]
+
+
+def test_the_room_behind_a_transparent_picture_is_not_sent():
+    rgb = np.full((SIZE[1], SIZE[0], 3), (200, 40, 90), np.uint8)  # the room is left in the hidden part
+    alpha = np.zeros((SIZE[1], SIZE[0]), np.uint8)
+    shown = Picture(rgb, alpha, 0, 0, straight=True)
+
+    yuv = i420(shown, SIZE)
+
+    back = cv2.cvtColor(yuv, cv2.COLOR_YUV2RGB_I420)
+    assert np.abs(back.astype(int) - KEY_GREEN).max() <= 2
+
+
+def test_a_picture_of_another_size_is_resized_to_what_was_promised():
+    large = Picture(np.full((361, 641, 3), BACKDROP, np.uint8), None, 0, 0)
+
+    assert i420(large, SIZE).shape == (SIZE[1] * 3 // 2, SIZE[0])
+
+
+SEEN = """(() => {
+  const context = new OffscreenCanvas(video.videoWidth, video.videoHeight).getContext("2d");
+  context.drawImage(video, 0, 0);
+  return [video.videoWidth, video.videoHeight, ...context.getImageData(20, 150, 1, 1).data];
+})()"""
+DECODED = "document.getElementById('video')?.getVideoPlaybackQuality().totalVideoFrames > 20"
+
+
+async def watch_by_chromium(url: str, *flags: str) -> list[int]:
+    """Width, height, red, green, blue, alpha of what the page shows after 20 decoded frames."""
+    program = find_chromium()
+    assert program is not None
+    async with Chromium(program, *flags) as browser:
+        await browser.call("Page.navigate", url=url)
+        await browser.until(DECODED)
+        await browser.until("words.textContent.includes('Live')")
+        return list(await browser.evaluate(SEEN))
+
+
+needs_chromium = pytest.mark.skipif(find_chromium() is None, reason="needs chromium, which is not installed")
+
+
+@needs_chromium
+def test_chromium_decodes_the_pictures_and_sees_the_backdrops_colour(sink):
+    with feeding(sink):
+        seen = asyncio.run(watch_by_chromium(sink.url))
+
+    assert seen[:2] == list(SIZE)
+    assert np.abs(np.subtract(seen[2:5], BACKDROP)).max() <= 4
+
+
+WITHOUT_NETWORK = ("--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns")
+
+
+def watch_without_network(by: str) -> None:
+    """Run in a network namespace that has nothing but 127.0.0.1 (see `only_loopback`)."""
+    sink = WebRtcSink(SIZE, 25, port=0)
+
+    async def watch() -> None:
+        if by == "chromium":
+            assert (await watch_by_chromium(sink.url, *WITHOUT_NETWORK))[:2] == list(SIZE)
+        else:
+            async with Watcher(sink.url, address="127.0.0.1") as watcher:
+                await watcher.frames(10)
+
+    with feeding(sink):
+        asyncio.run(watch())
+    sink.close()
+    print("watched")
+
+
+@pytest.mark.parametrize("by", ["aiortc", pytest.param("chromium", marks=needs_chromium)])
+def test_works_on_a_machine_without_any_network(by):
+    here = Path(__file__)
+    script = f"from test_webrtc import watch_without_network; watch_without_network({by!r})"
+    run = subprocess.run(
+        [sys.executable, here.parent / "only_loopback.py", sys.executable, "-c", script],
+        cwd=here.parent.parent.parent,
+        env={"PYTHONPATH": f"{here.parent}:{here.parent.parent.parent}", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    if run.returncode == 77:
+        pytest.skip(run.stderr.strip())
+
+    assert "watched" in run.stdout, run.stderr
