@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from core.types import U8, Picture
+from core.types import F32, U8, Picture
 
 WORDMARK = "cleanplate"
 _TOP = (38, 42, 54)  # RGB: dusk blue, kind to a viewer's eyes and unlike any error screen
@@ -38,13 +38,17 @@ def _ground(size: tuple[int, int]) -> U8:
     """A soft dark gradient with a faint glow; dithered, or 8 bits show bands in it."""
     width, height = size
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    rgb = np.float32(_TOP) * (1 - down) + np.float32(_BOTTOM) * down
+    rgb: F32 = _colour(_TOP) * (1 - down) + _colour(_BOTTOM) * down
     x = (np.arange(width, dtype=np.float32) + 0.5) / width - 0.5
     y = (np.arange(height, dtype=np.float32) + 0.5) / height - 0.42
-    glow = np.exp(-(x[None, :] ** 2 * 7 + y[:, None] ** 2 * 9))[..., None] * 0.55
-    rgb = rgb * (1 - glow) + np.float32(_GLOW) * glow
+    glow: F32 = np.exp(-(x[None, :] ** 2 * 7 + y[:, None] ** 2 * 9))[..., None] * np.float32(0.55)
+    rgb = rgb * (1 - glow) + _colour(_GLOW) * glow
     dither = np.random.default_rng(0).random((height, width, 1), np.float32)
     return np.ascontiguousarray((rgb + dither).astype(np.uint8))
+
+
+def _colour(rgb: tuple[int, int, int]) -> F32:
+    return np.array(rgb, np.float32)
 
 
 def _write(ground: U8, reason: str) -> U8:

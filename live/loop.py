@@ -42,14 +42,14 @@ def run_loop(
     Closes nothing: whoever opened the parts does.
     Args:
         frames: how many frames to take; None is all.
-        strict: a stage that raises ends the loop (offline, where a hole in the result is worse).
+        strict: a stage or a sink that raises ends the loop (offline: a hole in the result is worse).
     Returns:
         How many frames were taken.
     Raises:
         MediaError: the source or a sink cannot go on. DeviceError: the only sink is gone.
     """
     faults = _Faults(meter)
-    outbox = _Outbox(sinks)
+    outbox = _Outbox(sinks, strict)
     done, last_index = 0, 0
     if source.live:  # a virtual camera is one only after its first picture
         outbox.push(idle.picture("starting", time.monotonic_ns(), 0))
@@ -133,17 +133,18 @@ class _Faults:
 
 
 class _Outbox:
-    """Pushes to every sink; one that fails is left out while another still works."""
+    """Pushes to every sink; one that fails is left out while another still works, unless strict."""
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
+    def __init__(self, sinks: Sequence[Sink], strict: bool) -> None:
         self._sinks = list(sinks)
+        self._strict = strict
 
     def push(self, picture: Picture) -> None:
         for sink in list(self._sinks):
             try:
                 sink.push(picture)
             except CleanplateError as error:
-                if len(self._sinks) == 1:
+                if self._strict or len(self._sinks) == 1:
                     raise
                 self._sinks.remove(sink)
                 log.error("%s is left out from here on: %s", sink.name, error)

@@ -14,9 +14,6 @@ from core.errors import MediaError
 from core.types import U8
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-VIDEOS = frozenset(
-    {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".gif"}
-)
 MAX_SIDE = 16384  # 768 MiB as RGB; far above any camera, below what brings a laptop down
 
 
@@ -28,21 +25,19 @@ class Clip:
     time_base: unit of the pictures' times, s; exact times come out of time_ns by it.
     rotation: degrees anticlockwise by which a player turns the stored pictures to show them
         upright (0, 90, 180, 270). Frames in this program are upright always.
+    end_s: when the last picture ends, s; None where that is not known.
     sound: file whose sound goes with the pictures; None for silence.
     """
 
     rate: Fraction = Fraction(30)
     time_base: Fraction = Fraction(1, 90000)
     rotation: int = 0
+    end_s: Fraction | None = None
     sound: Path | None = None
 
 
 def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURES
-
-
-def is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEOS
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -148,9 +148,9 @@ class ThreadedSource:
                 error = again
                 continue
             if source.size != self.size:
-                width, height = self.size
+                (width, height), (was_width, was_height) = source.size, self.size
                 error = DeviceError(
-                    f"{source.name} came back with {source.size[0]}x{source.size[1]} instead of {width}x{height}"
+                    f"{source.name} came back as {width}x{height}, it was {was_width}x{was_height}"
                 )
                 source.close()
                 continue

@@ -48,8 +48,8 @@ def open_file(path: Path, fps: float | None = None) -> FileSource:
         return FolderSource.of_folder(path, fps)
     if not path.exists():
         raise MediaError(
-            f"no source {str(path)!r}: there is no file or folder of this name (a camera is named by its index, "
-            f"e.g. 0, or its device path, e.g. /dev/video0; the built-in scene is {DEMO!r})"
+            f"no source {str(path)!r}: there is no file or folder of this name (a camera is named by its "
+            f"index, 0, or its device path, /dev/video0; the built-in scene is {DEMO!r})"
         )
     if is_picture(path):
         return FolderSource([path], str(path), fps)

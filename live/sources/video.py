@@ -63,12 +63,16 @@ class VideoSource:
         self.size = (width, height)
         self.fps = float(self._rate)
         has_sound = bool(self._container.streams.audio)
-        self.clip = Clip(self._rate, self._time_base, self._rotation, self._path if has_sound else None)
+        self.clip = Clip(
+            rate=self._rate,
+            time_base=self._time_base,
+            rotation=self._rotation,
+            end_s=self._end_s(),
+            sound=self._path if has_sound else None,
+        )
         self.total = stream.frames or self._frames_by_length()
         turned = f", turned by {self._rotation} degrees" if self._rotation else ""
-        self.name = (
-            f"video {self._path}, {width}x{height} at {float(self._rate):.6g} frames per second{turned}"
-        )
+        self.name = f"video {self._path}, {width}x{height} at {self.fps:.6g} frames per second{turned}"
 
     def read(self) -> Frame | None:
         frame = self._ahead
@@ -76,10 +80,10 @@ class VideoSource:
             return None
         if (frame.width, frame.height) != self._stored_size:
             raise MediaError(
-                f"{self._path} changes its size at frame {self._next_index} from {_size(self._stored_size)} to "
+                f"{self._path} changes size at frame {self._next_index} from {_size(self._stored_size)} to "
                 f"{frame.width}x{frame.height}; split it there, or bring it to one size"
             )
-        rgb = _upright(frame.to_ndarray(format="rgb24"), self._rotation)
+        rgb = _upright(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), self._rotation)
         rgb.flags.writeable = False
         taken = Frame(rgb, self._time_ns(frame), self._next_index)
         self._next_index += 1
@@ -122,6 +126,12 @@ class VideoSource:
             return float(self._container.duration / av.time_base)
         return None
 
+    def _end_s(self) -> Fraction | None:
+        """When the last picture ends, where the container says so exactly."""
+        if not self._stream.duration:
+            return None
+        return ((self._stream.start_time or 0) + self._stream.duration) * self._time_base
+
     def _frames_by_length(self) -> int | None:
         length_s = self._length_s()
         return round(length_s * self._rate) if length_s else None
@@ -137,7 +147,7 @@ class VideoSource:
         start_s = float((self._stream.start_time or 0) * self._time_base)
         if not self._stream.frames and length_s and end_s - start_s < length_s - _SHORT_S - 2 / self.fps:
             raise MediaError(
-                f"{self._path} is cut off: its pictures end at {end_s:.1f} s of {length_s:.1f} s; copy it again"
+                f"{self._path} is cut off: pictures end at {end_s:.1f} s of {length_s:.1f} s; copy it again"
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,10 +63,8 @@ class PartialFile:
 
     def discard(self) -> None:
         """Removes what was written. Safe to call twice and after `publish`."""
-        try:
+        with suppress(OSError):  # what the buffer still holds does not fit on a full disk: not wanted
             self.file.close()
-        except OSError:  # what the buffer still held does not fit on a full disk: it is not wanted
-            pass
         self._temporary.unlink(missing_ok=True)
         _remove_empty(self._made)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, ColorRange
+from av.video.reformatter import ColorRange, Colorspace
 
 from core.errors import MediaError
 from core.types import U8, Picture
@@ -97,7 +97,8 @@ class VideoWriter:
         self._time_base = clip.time_base
         self._duration = max(round(1 / clip.rate / clip.time_base), 1)
         self._rotation = clip.rotation if self._kind.flips else 0
-        self._last_pts: int | None = None
+        self._end_pts = None if clip.end_s is None else round(clip.end_s / clip.time_base)
+        self._held: VideoFrame | None = None  # until its duration is known
         self._partial = PartialFile(path)
         self._sound: SoundTrack | None = None
         try:
@@ -141,19 +142,20 @@ class VideoWriter:
         )
         frame.time_base = self._time_base
         frame.pts = self._pts(picture.time_ns)
-        frame.duration = self._duration
+        held, self._held = self._held, frame
+        if held is not None:
+            self._encode(held, until_pts=frame.pts)
         try:
-            for packet in self._stream.encode(frame):
-                self._container.mux(packet)
             if self._sound is not None:
                 self._sound.until(picture.time_ns / 1e9)
         except (av.FFmpegError, OSError) as error:
             raise self._failed(error) from error
 
     def finish(self) -> None:
+        if self._held is not None:
+            self._encode(self._held, until_pts=self._end_pts)
         try:
-            for packet in self._stream.encode(None):
-                self._container.mux(packet)
+            self._container.mux(self._stream.encode(None))
             if self._sound is not None:
                 self._sound.until(float("inf"))
             self._container.close()
@@ -161,6 +163,15 @@ class VideoWriter:
             raise self._failed(error) from error
         self._close_sound()
         self._partial.publish()
+
+    def _encode(self, frame: VideoFrame, until_pts: int | None) -> None:
+        assert frame.pts is not None
+        lasts = self._duration if until_pts is None else until_pts - frame.pts
+        frame.duration = lasts if lasts > 0 else self._duration
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except (av.FFmpegError, OSError) as error:
+            raise self._failed(error) from error
 
     def discard(self) -> None:
         self._close_sound()
@@ -186,9 +197,8 @@ class VideoWriter:
 
     def _pts(self, time_ns: int) -> int:
         pts = round(Fraction(time_ns, 1_000_000_000) / self._time_base)
-        if self._last_pts is not None:
-            pts = max(pts, self._last_pts + 1)  # muxers refuse two pictures at one time
-        self._last_pts = pts
+        if self._held is not None and self._held.pts is not None:
+            pts = max(pts, self._held.pts + 1)  # muxers refuse two pictures at one time
         return pts
 
     def _failed(self, error: Exception) -> MediaError:
