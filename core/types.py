@@ -173,6 +173,8 @@ class Matter(Protocol):
 
         plate_rgb: the aligned, light-corrected room, same size; None without a plate.
         coverage: uint8 HxW, 255 where plate_rgb is known; None means everywhere.
+        The caller never writes to plate_rgb and coverage again: while the same objects come, what
+        was made of them may be kept.
         """
         ...
 

@@ -30,7 +30,9 @@ class SelfieSegmenter:
         try:
             compiled = openvino.Core().compile_model(str(weights), "CPU", options)
         except RuntimeError as error:
-            raise WeightsError(f"{weights} is damaged ({str(error).splitlines()[0]}): install again") from error
+            raise WeightsError(
+                f"{weights} is damaged ({str(error).splitlines()[0]}): install again"
+            ) from error
         self._request = compiled.create_infer_request()
         self._input = np.empty((1, SIDE, SIDE, 3), np.float32)
         self._small = np.empty((SIDE, SIDE, 3), np.uint8)

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import openvino
-from openvino import Node, opset13 as ov
+from openvino import Node
+from openvino import opset13 as ov
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from core.errors import WeightsError
-from core.runtime.base import BN_EPSILON, WEIGHTS
+from core.runtime.base import BN_EPSILON, REFINER_WEIGHTS, WEIGHTS
 from core.types import F32, U8
+
+REFINER_BATCH = 8  # tiles a call: a fixed shape, since a new one costs the runtime tens of milliseconds
 
 
 def load_weights(path: Path) -> dict[str, F32]:
@@ -48,7 +51,7 @@ class GraphWeights:
         left = [k for k in self._arrays if not k.endswith("num_batches_tracked")]
         if left:
             raise WeightsError(
-                f"{self._path} has {len(left)} arrays too many (first: {left[0]!r}): it belongs to another network"
+                f"{self._path} has {len(left)} arrays too many ({left[0]!r}, …): it is of another network"
             )
 
 
@@ -62,6 +65,13 @@ class GraphBuilder:
         """A convolution with bias, padding to keep the size."""
         kernel = self._weights.take(f"{name}.weight")
         return self._conv(x, kernel, self._weights.take(f"{name}.bias"), stride)
+
+    def cells(self, x: Node, name: str) -> Node:
+        """A convolution whose stride is its kernel's side, with bias, no padding."""
+        kernel, bias = self._weights.take(f"{name}.weight"), self._weights.take(f"{name}.bias")
+        side = kernel.shape[2]
+        y = ov.convolution(x, ov.constant(kernel), [side, side], [0, 0], [0, 0], [1, 1])
+        return ov.add(y, ov.constant(bias[None, :, None, None]))
 
     def conv_bn(self, x: Node, conv: str, norm: str, stride: int = 1) -> Node:
         """A convolution and its batch normalisation in one."""
@@ -181,3 +191,55 @@ class OpenVinoPlateNet:
         inputs = [frame[None], plate[None]] + [m[None, :, :, None] for m in (coverage, prior, previous)]
         self._request.infer(inputs, share_inputs=True)
         return self._request.get_output_tensor(0).data[0, 0]
+
+
+def _inside(margin: int, length: int, axes: list[int]) -> tuple[np.ndarray, ...]:
+    """begin, end, step, axes of a slice that cuts a margin off both ends of each axis."""
+    n = len(axes)
+    ends = ([margin] * n, [length - margin] * n, [1] * n, axes)
+    return tuple(np.array(e, np.int64) for e in ends)
+
+
+def refiner_graph(weights: Path = REFINER_WEIGHTS) -> openvino.Model:
+    """core/nets/refiner.py for REFINER_BATCH tiles; see RefinerRuntime for input and output."""
+    seen, halo, cell = 80, 8, 4
+    held = GraphWeights(weights)
+    b = GraphBuilder(held)
+    tiles = ov.parameter([REFINER_BATCH, seen, seen, 8], np.uint8, "tiles")
+    x = ov.multiply(ov.convert(tiles, np.float32), ov.constant(np.float32(1 / 255)))
+    x = ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
+    y = ov.relu(b.cells(x, "enter"))
+    y = ov.relu(b.conv(y, "body1"))
+    y = ov.relu(ov.add(y, b.conv(y, "body2")))
+    # the correction of the halo is thrown away before anything is done with it
+    correction = ov.slice(b.conv(y, "head"), *_inside(halo // cell, seen // cell, [2, 3]))
+    coarse = ov.slice(x, *_inside(halo, seen, [2, 3]))
+    coarse = ov.slice(coarse, *(np.array([k], np.int64) for k in (7, 8, 1, 1)))
+    refined = ov.add(coarse, ov.depth_to_space(correction, "depth_first", cell))
+    held.finish()
+    alpha = ov.multiply(ov.clamp(refined, 0.0, 1.0), ov.constant(np.float32(255)))
+    alpha = ov.convert(ov.round(alpha, "half_to_even"), np.uint8)
+    return openvino.Model([alpha], [tiles], "refiner")
+
+
+class OpenVinoRefiner:
+    """RefinerRuntime on the CPU."""
+
+    def __init__(
+        self, weights: Path = REFINER_WEIGHTS, threads: int = 2, precision: str | None = None
+    ) -> None:
+        compiled = compile_graph(refiner_graph(weights), threads, precision or best_precision())
+        self._request = compiled.create_infer_request()
+        self._rest = np.zeros((REFINER_BATCH, 80, 80, 8), np.uint8)
+
+    def refine(self, tiles: U8) -> U8:
+        alpha = np.empty((len(tiles), 64, 64), np.uint8)
+        for k in range(0, len(tiles), REFINER_BATCH):
+            batch = tiles[k : k + REFINER_BATCH]
+            count = len(batch)
+            if count < REFINER_BATCH:
+                self._rest[:count] = batch
+                batch = self._rest
+            self._request.infer([batch], share_inputs=True)
+            alpha[k : k + count] = self._request.get_output_tensor(0).data[:count, 0]
+        return alpha

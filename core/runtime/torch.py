@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from core.errors import DeviceError, WeightsError
 from core.nets.platenet import PlateNet
-from core.runtime.base import WEIGHTS
+from core.nets.refiner import RefinerNet
+from core.runtime.base import REFINER_WEIGHTS, WEIGHTS
 from core.types import U8
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def torch_device(name: str) -> torch.device:
@@ -26,15 +31,26 @@ def torch_device(name: str) -> torch.device:
 
 def load_platenet(weights: Path = WEIGHTS) -> PlateNet:
     """platenet with the weights of a safetensors file, strictly. WeightsError when they do not fit."""
+    return _load(PlateNet(), weights)
+
+
+def load_refiner(weights: Path = REFINER_WEIGHTS) -> RefinerNet:
+    """The refiner, likewise."""
+    return _load(RefinerNet(), weights)
+
+
+def _load(net: Net, weights: Path) -> Net:
     if not weights.is_file():
         raise WeightsError(f"{weights} is missing: install cleanplate again, or give another model")
-    net = PlateNet()
     try:
         net.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError, ValueError) as error:
         first = str(error).splitlines()[0]
-        raise WeightsError(f"{weights} does not fit platenet ({first}): install cleanplate again") from error
-    return net.eval()
+        raise WeightsError(
+            f"{weights} does not fit the network ({first}): install cleanplate again"
+        ) from error
+    net.eval()
+    return net
 
 
 class TorchPlateNet:
@@ -43,7 +59,7 @@ class TorchPlateNet:
     def __init__(self, device: str = "cpu", weights: Path = WEIGHTS) -> None:
         self._device = torch_device(device)
         self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
-        self._net = load_platenet(weights).to(self._device, self._dtype, memory_format=torch.channels_last)
+        self._net = load_platenet(weights).to(self._device, self._dtype)
         self.name = f"torch on {self._device}, {'fp16' if self._dtype == torch.float16 else 'fp32'}"
 
     @torch.inference_mode()
@@ -55,3 +71,18 @@ class TorchPlateNet:
         logits, _ = self._net(*inputs)
         alpha = torch.sigmoid(logits.float()).mul_(255).round_().to(torch.uint8)
         return alpha[0, 0].cpu().numpy()
+
+
+class TorchRefiner:
+    """RefinerRuntime on any torch device."""
+
+    def __init__(self, device: str = "cpu", weights: Path = REFINER_WEIGHTS) -> None:
+        self._device = torch_device(device)
+        self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
+        self._net = load_refiner(weights).to(self._device, self._dtype)
+
+    @torch.inference_mode()
+    def refine(self, tiles: U8) -> U8:
+        x = torch.from_numpy(tiles).to(self._device).permute(0, 3, 1, 2).to(self._dtype).div_(255)
+        alpha = self._net(x)[:, 0].float().mul_(255).round_().to(torch.uint8)
+        return alpha.cpu().numpy()

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +55,9 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(options.device)
-    net = PlateNet().to(device, memory_format=torch.channels_last).train()
+    net = PlateNet().to(device)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=options.learning_rate, weight_decay=1e-4)
     average = {k: v.detach().clone().float() for k, v in net.state_dict().items()}
     checkpoint = options.out / "checkpoint.pt"
@@ -120,14 +123,20 @@ class _Feed:
         self._workers = [
             context.Process(
                 target=_work,
-                args=(self._queue, self._size, options.data, options.unknown_licences, [options.seed, step, i]),
+                args=(
+                    self._queue,
+                    self._size,
+                    options.data,
+                    options.unknown_licences,
+                    [options.seed, step, i],
+                ),
                 daemon=True,
             )
             for i in range(options.workers)
         ]
 
     def batch(self, size: tuple[int, int], count: int) -> list[tuple[np.ndarray, ...]]:
-        if tuple(self._size) != size:
+        if tuple(self._size[:]) != size:
             self._size[:] = list(size)
             for worker in self._workers:
                 if worker.pid is None:
@@ -147,7 +156,7 @@ class _Feed:
         self._queue.cancel_join_thread()
 
 
-def _work(queue: mp.Queue, size: Iterator[int], data: Path, unknown_licences: bool, seed: list[int]) -> None:
+def _work(queue: Any, size: Any, data: Path, unknown_licences: bool, seed: list[int]) -> None:
     """A worker's life: one sample after the other until it is killed."""
     import cv2
 
@@ -163,7 +172,7 @@ def _work(queue: mp.Queue, size: Iterator[int], data: Path, unknown_licences: bo
     segmenter = SelfieSegmenter()
     made_for, synthesizer = (0, 0), None
     while True:
-        wanted = tuple(size)
+        wanted = tuple(size[:])
         if synthesizer is None or wanted != made_for:
             made_for = (wanted[0], wanted[1])
             synthesizer = Synthesizer(material, made_for, segmenter, rng)
@@ -191,7 +200,12 @@ def _average(average: dict[str, Tensor], net: PlateNet, decay: float) -> None:
 
 
 def _save(
-    out: Path, net: PlateNet, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], step: int, minutes: float
+    out: Path,
+    net: PlateNet,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+    step: int,
+    minutes: float,
 ) -> None:
     held = {
         "net": net.state_dict(),

@@ -1,0 +1,97 @@
+"""Puts a renderer together from what the user asked for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.matte.platenet import WORKING_PIXELS, PlateMatter
+from core.matte.prior import SelfieSegmenter
+from core.matte.refine import Refiner, RefinerRuntime
+from core.render.backdrops import Backdrop, Background, ColourBackdrop, Kind, PictureBackdrop
+from core.render.renderer import Compositor
+from core.runtime.base import REFINER_WEIGHTS, WEIGHTS, PlateNetRuntime
+from core.runtime.choose import resolve_device
+from core.types import Matter, Plate
+
+
+@dataclass(frozen=True, slots=True)
+class MatterOptions:
+    """How the network runs.
+
+    device: "auto", "cpu", "cuda". threads: 0 is one per core. working_pixels: area it works at.
+    weights: platenet's file; refiner_weights: None upsamples bilinearly.
+    """
+
+    device: str = "auto"
+    threads: int = 0
+    working_pixels: int = WORKING_PIXELS
+    weights: Path = WEIGHTS
+    refiner_weights: Path | None = REFINER_WEIGHTS
+
+
+def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, str]:
+    """The bundled matter, and in words what it runs on.
+
+    Raises WeightsError (missing, damaged, of another shape) and DeviceError (no such GPU) now, not later.
+    """
+    o = options or MatterOptions()
+    device = resolve_device(o.device)
+    threads = o.threads or os.cpu_count() or 1
+    refiner: RefinerRuntime | None = None
+    if device == "cpu":
+        from core.runtime.openvino import OpenVinoPlateNet, OpenVinoRefiner, best_precision
+
+        def make(size: tuple[int, int]) -> PlateNetRuntime:
+            return OpenVinoPlateNet(size, o.weights, threads)
+
+        make((32, 32))  # the weights are checked before a camera is opened
+        if o.refiner_weights is not None:
+            refiner = OpenVinoRefiner(o.refiner_weights, threads)
+        words = f"OpenVINO on the CPU ({best_precision()}, {threads} threads)"
+    else:
+        from core.runtime.torch import TorchPlateNet, TorchRefiner
+
+        runtime = TorchPlateNet(device, o.weights)
+        words = runtime.name
+        if o.refiner_weights is not None:
+            refiner = TorchRefiner(device, o.refiner_weights)
+
+        def make(size: tuple[int, int]) -> PlateNetRuntime:
+            return runtime
+
+    refine = Refiner(refiner) if refiner is not None else None
+    return PlateMatter(make, SelfieSegmenter(), refine, o.working_pixels), words
+
+
+def build_backdrop(background: Background) -> Backdrop | None:
+    """The pictures of a background; None for those that need none of their own (and for a video,
+    which is played by who owns the clock). MediaError when a file is broken."""
+    if background.kind is Kind.COLOUR:
+        return ColourBackdrop(background.rgb)
+    if background.kind is Kind.PICTURE:
+        assert background.path is not None
+        return PictureBackdrop.read(background.path)
+    return None
+
+
+def build_renderer(
+    plate: Plate | None,
+    background: Background,
+    *,
+    backdrop: Backdrop | None = None,
+    matter: Matter | None = None,
+    options: MatterOptions | None = None,
+    when_lost: str = "hide",
+) -> tuple[Compositor, str]:
+    """A renderer, and in words what its network runs on.
+
+    backdrop: pictures for a VIDEO background. matter: another network than platenet.
+    """
+    words = "another network"
+    if matter is None:
+        matter, words = build_platenet(options)
+    backdrop = backdrop or build_backdrop(background)
+    assert backdrop is not None or background.kind is not Kind.VIDEO, "a video background needs a player"
+    return Compositor(plate, matter, background, backdrop, when_lost), words

@@ -1,0 +1,126 @@
+"""The renderer: warps the plate, runs the network, composites. OpenCV for the pixels.
+
+Fail closed: what is not surely the person is the backdrop. Without a usable plate and with a plate
+lost, the network works from looks alone, and in the latter case only what it is sure of is shown.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from core.render.backdrops import Backdrop, Background, Kind
+from core.render.blur import RoomBlur
+from core.render.composite import bounds, fgr_with_room, fgr_without_room, over, three, unmultiplied
+from core.render.room import Room, RoomWarper
+from core.types import U8, Alignment, Frame, Matter, Picture, Plate, State
+
+HIDDEN_RGB = (32, 34, 38)  # what stands behind while nothing of the room may be shown
+SURE_FROM = 0.6  # alpha below which a lost plate hides a pixel wholly
+
+
+class Compositor:
+    """Renderer (see core.types) for one plate, one background, one network."""
+
+    def __init__(
+        self,
+        plate: Plate | None,
+        matter: Matter,
+        background: Background,
+        backdrop: Backdrop | None,
+        when_lost: str = "hide",
+    ) -> None:
+        """
+        Args:
+            plate: the empty room, or None.
+            background: what the user asked for. backdrop: its pictures for COLOUR, PICTURE and VIDEO.
+            when_lost: "hide", "blur" or "freeze": what to do while the plate does not fit.
+        """
+        self._warper = RoomWarper(plate) if plate is not None else None
+        self._matter, self._background, self._backdrop = matter, background, backdrop
+        self._blur = RoomBlur(background.strength)
+        self._heavy_blur = RoomBlur(1.0)
+        self._when_lost = when_lost
+        self._was_usable = False
+        self._last: Picture | None = None
+        self._last_blur: U8 | None = None
+
+    def render(self, frame: Frame, alignment: Alignment) -> Picture:
+        if self._background.kind is Kind.NONE:
+            return Picture(frame.rgb, None, frame.time_ns, frame.index)
+        lost = alignment.state is State.LOST
+        room = None
+        if self._warper is not None and alignment.usable:
+            room = self._warper.room(alignment, frame.size)
+        if (room is not None) != self._was_usable:
+            self._was_usable = room is not None
+            self._matter.reset()  # the history belongs to another regime
+        if room is None:
+            alpha = self._matter.matte(frame.rgb, None, None)
+        else:
+            alpha = self._matter.matte(frame.rgb, room.rgb, room.coverage)
+        if lost:
+            alpha = cv2.LUT(alpha, _SURE_ONLY)
+            if (
+                self._when_lost == "freeze"
+                and self._last is not None
+                and self._last.rgb.shape == frame.rgb.shape
+            ):
+                held = self._last
+                return Picture(held.rgb, held.alpha_u8, frame.time_ns, frame.index, straight=held.straight)
+        picture = self._compose(frame, alpha, room, lost)
+        if not lost and self._when_lost == "freeze":
+            self._last = picture
+        return picture
+
+    def close(self) -> None:
+        self._last = None
+
+    def _compose(self, frame: Frame, alpha: U8, room: Room | None, lost: bool) -> Picture:
+        straight = self._background.kind is Kind.TRANSPARENT
+        where = bounds(alpha)
+        alpha3 = three(np.ascontiguousarray(alpha[where])) if alpha[where].size else alpha[where]
+        if straight:
+            out = np.zeros_like(frame.rgb)
+        else:
+            out = self._behind(frame, alpha, room, lost).copy()
+        if alpha3.size:
+            fgr = premultiplied_fgr(frame.rgb[where], alpha[where], alpha3, _crop(room, where))
+            out[where] = unmultiplied(fgr, alpha3) if straight else over(fgr, alpha3, out[where])
+        return Picture(out, alpha, frame.time_ns, frame.index, straight=straight)
+
+    def _behind(self, frame: Frame, alpha: U8, room: Room | None, lost: bool) -> U8:
+        """The picture behind the person, uint8 HxWx3."""
+        if self._background.kind is not Kind.BLUR:
+            assert self._backdrop is not None
+            return self._backdrop.picture(frame.size, frame.time_ns)
+        if room is not None:
+            self._last_blur = self._blur.of_room(room)
+            return self._last_blur
+        if not lost:
+            return self._blur.of_frame(frame.rgb, alpha)
+        if self._when_lost == "blur":
+            return self._heavy_blur.of_frame(frame.rgb, alpha)
+        if self._last_blur is not None and self._last_blur.shape == frame.rgb.shape:
+            return self._last_blur  # the plate, blurred: nothing of this frame is in it
+        return np.full_like(frame.rgb, HIDDEN_RGB)
+
+
+def premultiplied_fgr(rgb: U8, alpha: U8, alpha3: U8, room: Room | None) -> U8:
+    """Premultiplied foreground, with the known room where it is known, else with estimated colours."""
+    if room is None:
+        return fgr_without_room(rgb, alpha)
+    fgr = fgr_with_room(rgb, alpha3, room.rgb)
+    if room.coverage is not None and not room.coverage.all():
+        unknown = room.coverage == 0
+        fgr[unknown] = fgr_without_room(rgb, alpha)[unknown]
+    return fgr
+
+
+def _crop(room: Room | None, where: tuple[slice, slice]) -> Room | None:
+    if room is None:
+        return None
+    return Room(room.rgb[where], None if room.coverage is None else room.coverage[where])
+
+
+_SURE_ONLY = np.clip((np.arange(256) / 255 - SURE_FROM) / (1 - SURE_FROM) * 255, 0, 255).astype(np.uint8)

@@ -1,0 +1,153 @@
+"""Trains the refiner on edge tiles of full-size synthetic pictures, behind a finished platenet."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.multiprocessing as mp
+from safetensors.torch import load_file, save_file
+
+from core.nets.refiner import RefinerNet
+from core.training.losses import gradient_pyramid
+from core.types import U8
+
+TILES_PER_PICTURE = 20
+BATCH = 96
+SIZES = ((1280, 720), (1280, 720), (960, 544), (640, 352))
+
+
+@dataclass(frozen=True, slots=True)
+class RefinerOptions:
+    """base: platenet's weights, whose mistakes are to be mended. start: weights to go on with, or None."""
+
+    data: Path
+    base: Path
+    out: Path
+    minutes: float
+    start: Path | None = None
+    learning_rate: float = 2e-3
+    workers: int = 1
+    threads: int = 1
+    seed: int = 0
+    unknown_licences: bool = False
+
+
+def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
+    """Trains for `minutes` and writes the moving average to `options.out` (a .safetensors file)."""
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    net = RefinerNet().train()
+    if options.start is not None:
+        net.load_state_dict(load_file(options.start))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=options.learning_rate, weight_decay=1e-4)
+    average = {k: v.detach().clone() for k, v in net.state_dict().items()}
+    context = mp.get_context("spawn")
+    queue = context.Queue(24)
+    workers = [
+        context.Process(target=_work, args=(queue, options, [options.seed, i]), daemon=True)
+        for i in range(options.workers)
+    ]
+    for worker in workers:
+        worker.start()
+    begin, step = time.monotonic(), 0
+    errors: list[tuple[float, float]] = []
+    tiles, truth = np.empty((0, 80, 80, 8), np.uint8), np.empty((0, 64, 64), np.uint8)
+    try:
+        while (elapsed := (time.monotonic() - begin) / 60) < options.minutes:
+            while len(tiles) < BATCH:
+                more, alpha = queue.get(timeout=300)
+                tiles, truth = np.concatenate([tiles, more]), np.concatenate([truth, alpha])
+            x = torch.from_numpy(tiles[:BATCH]).permute(0, 3, 1, 2).float().div_(255)
+            y = torch.from_numpy(truth[:BATCH])[:, None].float().div_(255)
+            tiles, truth = tiles[BATCH:], truth[BATCH:]
+            rate = min(1.0, (step + 1) / 50) * (
+                0.5 * (1 + math.cos(math.pi * elapsed / options.minutes)) + 0.01
+            )
+            for group in optimizer.param_groups:
+                group["lr"] = options.learning_rate * rate
+            refined = net(x)
+            loss = (refined - y).abs().mean() + 0.5 * gradient_pyramid(refined, y, levels=3)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            step += 1
+            decay = min(0.99, 1 - 1 / (step + 1))
+            for key, value in net.state_dict().items():
+                average[key].mul_(decay).add_(value, alpha=1 - decay)
+            coarse = x[:, 7:8, 8:-8, 8:-8]
+            errors.append(((coarse - y).abs().mean().item() * 1e3, (refined - y).abs().mean().item() * 1e3))
+            if step % 20 == 0:
+                before, after = np.mean(errors, axis=0)
+                tell(f"step {step}  {elapsed:.1f} min  MAD in edge tiles {before:.2f} -> {after:.2f}")
+                errors.clear()
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.join()
+        queue.cancel_join_thread()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    part = options.out.with_suffix(".part")
+    save_file({k: v.contiguous() for k, v in average.items()}, part)
+    part.replace(options.out)
+    return options.out
+
+
+def _work(queue: Any, options: RefinerOptions, seed: list[int]) -> None:
+    """A worker's life: pictures, platenet on them, edge tiles out."""
+    from core.matte.prior import SelfieSegmenter
+    from core.matte.working_size import working_size
+    from core.runtime.openvino import OpenVinoPlateNet
+    from core.training.material import load
+    from core.training.synthesis import Synthesizer
+
+    cv2.setNumThreads(1)
+    material, rng, segmenter = (
+        load(options.data, options.unknown_licences),
+        np.random.default_rng(seed),
+        SelfieSegmenter(),
+    )
+    makers = [Synthesizer(material, size, segmenter, rng) for size in dict.fromkeys(SIZES)]
+    nets = {m.size: OpenVinoPlateNet(working_size(m.size, 512 * 288), options.base, 1) for m in makers}
+    sizes = [m.size for m in makers]
+    while True:
+        maker = makers[sizes.index(SIZES[rng.integers(len(SIZES))])]
+        s = maker.sample()
+        small = working_size(maker.size, 512 * 288)
+        inputs = [cv2.resize(a, small, interpolation=cv2.INTER_AREA) for a in (s.frame, s.plate)]
+        inputs += [
+            cv2.resize(a, small, interpolation=cv2.INTER_AREA) for a in (s.coverage, s.prior, s.previous)
+        ]
+        tiles, alpha = edge_pairs(s.frame, s.plate, s.coverage, nets[maker.size].alpha(*inputs), s.alpha, rng)
+        if len(tiles):
+            queue.put((tiles, alpha))
+
+
+def edge_pairs(
+    frame: U8, plate: U8, coverage: U8, alpha_small: U8, alpha: U8, rng: np.random.Generator
+) -> tuple[U8, U8]:
+    """Tiles as the refiner sees them (N x 80 x 80 x 8) and their true alpha (N x 64 x 64), uint8."""
+    from core.matte.refine import CHANNELS, SEEN, TILE, edge_tiles, fill_tile, half_difference
+
+    height, width = alpha.shape
+    coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
+    spots = edge_tiles(coarse)
+    # whole tiles only: what lies beyond the border has no truth
+    spots = [(y, x) for y, x in spots if y + TILE <= height and x + TILE <= width]
+    chosen = rng.permutation(len(spots))[:TILES_PER_PICTURE]
+    tiles = np.zeros((len(chosen), SEEN, SEEN, CHANNELS), np.uint8)
+    truth = np.zeros((len(chosen), TILE, TILE), np.uint8)
+    difference = half_difference(frame, plate) if coverage.any() else None
+    for k, j in enumerate(chosen):
+        y, x = spots[j]
+        fill_tile(tiles[k], y, x, frame, difference, coverage, coarse)
+        truth[k] = alpha[y : y + TILE, x : x + TILE]
+    return tiles, truth
