@@ -1,0 +1,242 @@
+"""Plates on disk: a folder a plate, with lossless pictures and one small readable plate.toml.
+
+plate.toml is the commit: it is replaced in one step, and a folder without it is no plate. Pictures are
+named after their contents, so that a plate which is recorded again never mixes old and new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from core.errors import PlateError
+from core.types import U8, Plate, View
+
+FORMAT = 1
+METADATA = "plate.toml"
+_RESERVED = ("none", "auto")  # they mean something else wherever a plate's name may stand
+_NAME = re.compile(r"\w[\w .-]{0,62}\w|\w")
+
+
+@dataclass(frozen=True, slots=True)
+class PlateInfo:
+    """What a list of plates shows of one.
+
+    recorded: as written by whoever saved it, ISO 8601. problem: why it cannot be used, "" when it can.
+    """
+
+    name: str
+    folder: Path
+    size: tuple[int, int] = (0, 0)
+    views: int = 0
+    frames: int = 0
+    noise: float = 0.0
+    recorded: str = ""
+    problem: str = ""
+
+
+def save_plate(root: Path, plate: Plate, *, recorded: str, frames: int = 1, replace: bool = False) -> Path:
+    """Writes the plate into root/name; returns that folder.
+
+    Either the whole plate is there afterwards, or what was there before.
+    Args:
+        recorded: ISO 8601 time. frames: how many pictures the plate was made from.
+    Raises:
+        PlateError: the name is not usable or taken (without `replace`), or nothing can be written.
+    """
+    folder = root / checked_name(plate.name)
+    if (folder / METADATA).exists() and not replace:
+        raise PlateError(
+            f'there is already a plate "{plate.name}": choose another name, remove it '
+            f'(cleanplate plate remove "{plate.name}"), or add --force'
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = [
+            "# A plate of cleanplate: the empty room. Pictures and this file belong together.",
+            f"format = {FORMAT}",
+            f"name = {_toml(plate.name)}",
+            f"recorded = {_toml(recorded)}",
+            f"size = [{plate.size[0]}, {plate.size[1]}]  # width, height in pixels",
+            f"frames = {frames}  # pictures that went into it",
+            f"noise = {plate.noise:.4f}  # deviation of one frame's pixel, grey levels; 0 is unknown",
+        ]
+        if plate.camera:
+            lines += ["", "[camera]", *(f"{_toml(k)} = {float(v)!r}" for k, v in plate.camera.items())]
+        for view in plate.views:
+            lines += ["", "[[views]]", f"picture = {_toml(_write_picture(folder, 'view', view.rgb))}"]
+            if view.coverage is not None:
+                lines.append(f"coverage = {_toml(_write_picture(folder, 'coverage', view.coverage))}")
+            matrix = ", ".join(repr(float(value)) for value in view.plate_from_view.ravel())
+            lines.append(f"plate_from_view = [{matrix}]")
+        text = "\n".join(lines) + "\n"
+        _write_whole(folder / METADATA, text.encode())
+        _sweep_out(folder, text)
+    except OSError as error:
+        raise PlateError(f"the plate cannot be written to {folder}: {error.strerror or error}") from error
+    return folder
+
+
+def load_plate(folder: Path) -> Plate:
+    """The plate in this folder. Raises PlateError when it is missing, damaged, or of another format."""
+    table = _metadata(folder)
+    try:
+        size = (int(table["size"][0]), int(table["size"][1]))
+        views = tuple(_view(folder, entry) for entry in table["views"])
+        camera = {str(name): float(value) for name, value in table.get("camera", {}).items()}
+        plate = Plate(str(table["name"]), size, views, float(table["noise"]), camera)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise _damaged(folder, f"{METADATA} lacks or garbles {error}") from error
+    if not views:
+        raise _damaged(folder, "it has no view")
+    identity = np.array_equal(views[0].plate_from_view, np.eye(3))
+    if identity and (views[0].rgb.shape[1], views[0].rgb.shape[0]) != size:
+        raise _damaged(folder, "its picture has another size than it says")
+    return plate
+
+
+def find_plate(root: Path, name: str) -> Path:
+    """The folder of a plate by name. Raises PlateError naming the plates that there are."""
+    folder = root / checked_name(name)
+    if (folder / METADATA).is_file():
+        return folder
+    names = [info.name for info in list_plates(root)]
+    there = "there are " + ", ".join(names) if names else "none was recorded yet"
+    raise PlateError(f'there is no plate "{name}" ({there}); record it: cleanplate plate record "{name}"')
+
+
+def list_plates(root: Path) -> list[PlateInfo]:
+    """Every plate by name, damaged ones with the problem named; pictures are not read."""
+    if not root.is_dir():
+        return []
+    return [_info(folder) for folder in sorted(root.iterdir()) if (folder / METADATA).is_file()]
+
+
+def remove_plate(root: Path, name: str) -> None:
+    """Deletes a plate. Raises PlateError when there is none, or when it cannot be deleted."""
+    folder = find_plate(root, name)
+    try:
+        (folder / METADATA).unlink()  # first: from here on it is no plate, however this ends
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise PlateError(f"{folder} cannot be removed: {error.strerror or error}") from error
+
+
+def checked_name(name: str) -> str:
+    """The name, when it can be a folder's. Raises PlateError."""
+    if _NAME.fullmatch(name) and name.lower() not in _RESERVED:
+        return name
+    raise PlateError(
+        f"a plate cannot be called {name!r}: use 1 to 64 letters, digits, blanks, dots, hyphens, not "
+        f"{' or '.join(_RESERVED)}"
+    )
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads((folder / METADATA).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise PlateError(f"{folder} is not a plate: it has no {METADATA}") from error
+    except OSError as error:
+        raise PlateError(f"{folder / METADATA} cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _damaged(folder, f"{METADATA}: {error}") from error
+    found = table.get("format")
+    if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
+        cure = "install a newer cleanplate or record again" if newer else "record again"
+        raise PlateError(f"the plate in {folder} has format {found}, this cleanplate reads {FORMAT}: {cure}")
+    return table
+
+
+def _info(folder: Path) -> PlateInfo:
+    try:
+        table = _metadata(folder)
+        width, height = table["size"]
+        return PlateInfo(
+            name=str(table["name"]),
+            folder=folder,
+            size=(int(width), int(height)),
+            views=len(table["views"]),
+            frames=int(table["frames"]),
+            noise=float(table["noise"]),
+            recorded=str(table["recorded"]),
+        )
+    except PlateError as error:
+        return PlateInfo(folder.name, folder, problem=str(error))
+    except (KeyError, TypeError, ValueError) as error:
+        return PlateInfo(folder.name, folder, problem=str(_damaged(folder, f"{METADATA} lacks {error}")))
+
+
+def _view(folder: Path, entry: dict[str, Any]) -> View:
+    rgb = _read_picture(folder, entry["picture"], cv2.IMREAD_COLOR_RGB)
+    coverage = None
+    if "coverage" in entry:
+        coverage = _read_picture(folder, entry["coverage"], cv2.IMREAD_GRAYSCALE)
+        if coverage.shape != rgb.shape[:2]:
+            raise _damaged(folder, f"{entry['coverage']} does not fit {entry['picture']}")
+    matrix = np.array(entry["plate_from_view"], np.float64).reshape(3, 3)
+    if not np.isfinite(matrix).all():
+        raise _damaged(folder, "plate_from_view is not finite")
+    return View(rgb, coverage, matrix)
+
+
+def _write_picture(folder: Path, kind: str, picture: U8) -> str:
+    """Writes a PNG named after its kind and contents; returns the file's name."""
+    ordered = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
+    data = cv2.imencode(".png", ordered)[1].tobytes()
+    name = f"{kind}-{_digest(data)}.png"
+    _write_whole(folder / name, data)
+    return name
+
+
+def _read_picture(folder: Path, name: str, mode: int) -> U8:
+    if Path(name).name != name:
+        raise _damaged(folder, f"{name!r} is not a file's name")
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise _damaged(folder, f"{name} cannot be read: {error.strerror or error}") from error
+    if _digest(data) not in name:  # OpenCV would fill a cut-off picture with black and say nothing
+        raise _damaged(folder, f"{name} is not what was written")
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), mode), np.uint8)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _write_whole(file: Path, data: bytes) -> None:
+    """All or nothing, also through a power cut."""
+    part = file.with_name(f".{file.name}.part")
+    with part.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(file)
+
+
+def _sweep_out(folder: Path, metadata: str) -> None:
+    """Deletes the pictures that the metadata no longer names."""
+    for file in folder.glob("*.png"):
+        if file.name not in metadata:
+            file.unlink()
+
+
+def _toml(text: str) -> str:
+    """A TOML basic string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+
+
+def _damaged(folder: Path, why: str) -> PlateError:
+    return PlateError(f"the plate in {folder} is damaged ({why}): record it again")
