@@ -79,11 +79,13 @@ def test_takes_odd_sizes_and_gives_them_back(refiner, size, ratio):
 @torch.inference_mode()
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_runs_in_half_precision(released, reference, dtype):
+    src = frame(reference, 0)[:, :, 64:224, 96:320]
+    _, expected, *_ = released(src, downsample_ratio=0.5)
     halved = build_rvm().eval()
     halved.load_state_dict(released.state_dict())
-    _, pha, *_ = halved.to(dtype)(frame(reference, 0).to(dtype), downsample_ratio=0.5)
+    _, pha, *_ = halved.to(dtype)(src.to(dtype), downsample_ratio=0.5)
     assert pha.dtype == dtype
-    assert np.abs(pha[0, 0].float().numpy() - reference["ds050_pha_0"]).mean() < 5e-3
+    assert (pha.float() - expected).abs().mean() < 5e-3
 
 
 @torch.inference_mode()
