@@ -1,6 +1,6 @@
 """Background Matting V2: a matte from a frame and a picture of the empty room (Lin et al. 2020)."""
 
-from core.nets.bgmv2.network import MattingBase, MattingRefine
+from core.nets.bgmv2.network import SIZE_MULTIPLE, MattingBase, MattingRefine
 from core.nets.bgmv2.refiner import Refinement
 
-__all__ = ["MattingBase", "MattingRefine", "Refinement"]
+__all__ = ["SIZE_MULTIPLE", "MattingBase", "MattingRefine", "Refinement"]

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from core.errors import WeightsError
 from core.evaluation.peers import RvmPeer, difference_key, load_peers, mediapipe_selfie
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """On a busy machine torch's threads wait for one another far longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def intersection_over_union(alpha: np.ndarray, truth: np.ndarray) -> float:
