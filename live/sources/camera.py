@@ -1,0 +1,178 @@
+"""A webcam as a source, through OpenCV."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from core.errors import DeviceError
+from core.types import U8, Frame
+
+ASKED_SIZE = (1280, 720)
+ASKED_FPS = 30.0
+FIRST_FRAME_S = 5.0  # cameras that warm up, or expose long in the dark
+PATIENCE_S = 1.5  # without a frame from a running camera
+_RETRY_S = 0.02
+
+
+class CameraSource:
+    """The newest frames of a webcam. Implements Source; `size` and `fps` are as granted.
+
+    Args:
+        device: its number or, on Linux, its path.
+        size, fps: to ask for; None asks for 1280x720 at 30. Cameras grant what they can.
+    Raises:
+        DeviceError: there is none, it is busy, not allowed, gives no picture; from `read`: it
+            is gone, or gives nothing for 1.5 s.
+    """
+
+    live = True
+
+    def __init__(
+        self, device: int | str, size: tuple[int, int] | None = None, fps: float | None = None
+    ) -> None:
+        self._path = Path(f"/dev/video{device}" if isinstance(device, int) else device)
+        self._label = str(self._path) if sys.platform == "linux" else f"camera {device}"
+        self._index = 0
+        self._capture = _open(device, self._path, self._label)
+        try:
+            _ask(self._capture, size or ASKED_SIZE, fps or ASKED_FPS)
+            first = self._first_picture()
+        except BaseException:
+            self._capture.release()
+            raise
+        self.size = (first.shape[1], first.shape[0])  # what was granted in words may not be what comes
+        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS))
+        code = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("ascii", "replace")
+        self.name = (
+            f"camera {self._label}{_card(self._path)}, {self.size[0]}x{self.size[1]} {code} at {self.fps:g}"
+        )
+
+    def read(self) -> Frame:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            taken = self._take()
+            if taken is not None:
+                break
+            self._index += 1  # a torn picture is a lost one
+            if self._vanished():
+                raise DeviceError(f"camera {self._label} is gone; plug it in again")
+            if time.monotonic() > deadline:
+                raise DeviceError(f"camera {self._label} gives no more pictures")
+            time.sleep(_RETRY_S)
+        rgb, time_ns = taken
+        if (rgb.shape[1], rgb.shape[0]) != self.size:
+            (width, height), (was_width, was_height) = rgb.shape[1::-1], self.size
+            raise DeviceError(
+                f"camera {self._label} has changed from {was_width}x{was_height} to {width}x{height}"
+            )
+        rgb.flags.writeable = False
+        frame = Frame(rgb, time_ns, self._index)
+        self._index += 1
+        return frame
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def _first_picture(self) -> U8:
+        deadline = time.monotonic() + FIRST_FRAME_S
+        while time.monotonic() < deadline:
+            taken = self._take()
+            if taken is not None:
+                return taken[0]
+            time.sleep(_RETRY_S)
+        raise DeviceError(
+            f"camera {self._label} opens but gives no picture{_used_by(self._path)}; "
+            "is another program using it, or is its hub short of bandwidth?"
+        )
+
+    def _take(self) -> tuple[U8, int] | None:
+        """A picture and its time of capture; None for one that did not come, or came torn."""
+        if not self._capture.grab():
+            return None
+        now_ns = time.monotonic_ns()
+        # V4L2 stamps with the monotonic clock; other systems, and some drivers, with something else
+        stamp_ns = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+        time_ns = stamp_ns if 0 <= now_ns - stamp_ns < 1_000_000_000 else now_ns
+        done, frame_bgr = self._capture.retrieve()
+        if not done or frame_bgr is None or frame_bgr.size == 0:
+            return None
+        return np.asarray(cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2RGB), np.uint8), time_ns
+
+    def _vanished(self) -> bool:
+        return sys.platform == "linux" and not self._path.exists()
+
+
+def _open(device: int | str, path: Path, label: str) -> cv2.VideoCapture:
+    if sys.platform != "linux":
+        capture = cv2.VideoCapture(device)
+        if not capture.isOpened():
+            raise DeviceError(
+                f"{label} cannot be opened: is it plugged in, free, and allowed for this program?"
+            )
+        return capture
+    _refuse(path)
+    # By default a camera that hangs holds a thread for 10 s; OpenCV reads this once, at its first use.
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
+    capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
+    if not capture.isOpened():
+        raise DeviceError(f"camera {path} is busy{_used_by(path)}; close the program that uses it")
+    return capture
+
+
+def _ask(capture: cv2.VideoCapture, size: tuple[int, int], fps: float) -> None:
+    """MJPG first: raw 1280x720 is 5 to 10 frames per second on USB 2, and the size depends on it."""
+    capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # four queue by default: 100 ms of delay
+    capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+    capture.set(cv2.CAP_PROP_FPS, fps)
+
+
+def _refuse(path: Path) -> None:
+    """Raises DeviceError, with the reason, for what OpenCV would only fail to open."""
+    from live import v4l2
+
+    try:
+        node = v4l2.query(path)
+    except PermissionError as error:
+        raise DeviceError(
+            f"no permission for camera {path}: join the group video (sudo usermod -aG video $USER) "
+            "and log in anew"
+        ) from error
+    except FileNotFoundError as error:
+        found = [str(node.path) for node in v4l2.nodes() if node.captures]
+        others = f"there are {', '.join(found)}" if found else "none is plugged in; --camera demo needs none"
+        raise DeviceError(f"no camera {path}: {others}") from error
+    except OSError as error:
+        raise DeviceError(f"camera {path} cannot be opened: {error.strerror}{_used_by(path)}") from error
+    if not node.captures:
+        what = "a virtual camera that no program feeds" if node.loopback else "no camera"
+        raise DeviceError(f"{path} ({node.card}) is {what}; `cleanplate devices` lists the cameras")
+
+
+def _used_by(path: Path) -> str:
+    """ ", used by NAME (PID)" for the other programs of this user that hold the device open."""
+    holders = []
+    for process in Path("/proc").glob("[0-9]*"):
+        if int(process.name) == os.getpid():
+            continue
+        try:
+            if any(os.readlink(link) == str(path) for link in (process / "fd").iterdir()):
+                holders.append(f"{(process / 'comm').read_text().strip()} ({process.name})")
+        except OSError:  # another user's program, or it has just ended
+            continue
+    return f", used by {', '.join(holders)}" if holders else ""
+
+
+def _card(path: Path) -> str:
+    if sys.platform != "linux":
+        return ""
+    from live import v4l2
+
+    return f" ({v4l2.query(path).card})"
