@@ -106,7 +106,7 @@ def apply_light(rgb: U8, light: Light, out: U8 | None = None) -> U8:
         size = (rgb.shape[1], rgb.shape[0])
         factors = cv2.resize(cv2.merge([light.grid] * 3), size, interpolation=cv2.INTER_LINEAR)
         lit = cv2.multiply(lit, factors, dst=out, dtype=cv2.CV_8U)
-    return lit  # type: ignore[return-value]
+    return lit
 
 
 def light_distance(a: Light, b: Light) -> float:

@@ -1,0 +1,74 @@
+"""From a prediction to the best homography, coarse to fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.align.geometry import plausible, resized_from_original
+from core.align.judge import NOTHING_SEEN, Verdict, judge
+from core.align.refine import Belief, Comparison, compare, sample_places, seen_weight, solve, stepped
+from core.align.template import Template
+from core.align.views import SmallFrame
+from core.types import F32, F64
+
+COARSE_TO_FINE = ((2, 3), (1, 2), (0, 3))  # (level, most steps)
+_ENOUGH_PX = 0.02  # a step this small at its level ends the level
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """H: float64 3x3, view's to frame's working pixels. error_px: its corners' standard deviation."""
+
+    H: F64
+    belief: Belief
+    verdict: Verdict
+    look: Comparison | None
+    error_px: float
+
+
+def follow(
+    template: Template,
+    frame: SmallFrame,
+    H: F64,
+    belief: Belief,
+    hidden: F32 | None,
+    plan: tuple[tuple[int, int], ...] = COARSE_TO_FINE,
+) -> Fit:
+    """The fit that starts at H (view's to frame's working pixels). Never raises: a bad start ends in
+    a verdict of nothing agreeing."""
+    start = H
+    belief = Belief(np.zeros(8), belief.total)
+    error = np.inf
+    for index, steps in plan:
+        level, picture, scale = template.levels[index], frame.level(index), 0.5**index
+        if not len(level.value):
+            continue
+        shrink = resized_from_original(scale, scale)
+        there = shrink @ H @ np.linalg.inv(shrink)
+        size = (picture.shape[1], picture.shape[0])
+        for _ in range(steps):
+            places = sample_places(level, there)
+            look = compare(picture, level, places, seen_weight(places, size, hidden), index)
+            step = solve(look, belief, scale)
+            if step is None:
+                break
+            there = stepped(there, step, level, template.focal)
+            belief = belief.after(step.motion / scale)
+            error = step.error_px / scale
+            if np.abs(step.motion).max() < _ENOUGH_PX:
+                break
+        H = np.linalg.inv(shrink) @ there @ shrink
+        H = H / H[2, 2]
+        if not plausible(H, template.size, frame.size):
+            return Fit(start, belief, NOTHING_SEEN, None, np.inf)
+    final = look_at(template, frame, H, hidden)
+    return Fit(H, belief, judge(final), final, error)
+
+
+def look_at(template: Template, frame: SmallFrame, H: F64, hidden: F32 | None) -> Comparison:
+    """The comparison at working size under H."""
+    level = template.levels[0]
+    places = sample_places(level, H)
+    return compare(frame.picture, level, places, seen_weight(places, frame.size, hidden))

@@ -1,0 +1,166 @@
+"""From a rough homography to a tenth of a pixel: Gauss-Newton on the template's samples.
+
+Each cell is compared after its own mean and contrast are taken out, so light does not matter,
+and a cell that does not correlate (the person) has no weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.align.template import Level, motion_matrix
+from core.types import F32, F64
+
+_TRUST = ((0.45, 0.8), (0.3, 0.75), (0.2, 0.7))  # correlation for weight 0 and 1, per level
+_MIN_SEEN = 0.5  # share of a cell's samples that must be in the frame and not under the person
+_CONTRAST = (0.2, 5.0)
+_NOISE_VARIANCE = 2.0
+_TUKEY = 4.0
+_CORRELATED = 1.0  # samples are drawn sparsely enough that blur hardly ties their noise
+_LEAST_INFORMATION = 4.0  # 1/px²: a shift known to half a pixel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """One look at the frame through a template under some homography.
+
+    correlation: float32 C, -1..1. judged: bool C, textured, in the frame and seen enough.
+    mean, contrast: float32 C, the frame's mean and its contrast over the template's, per cell.
+    residual, weight: float32 CK, grey levels and robust weight.
+    """
+
+    level: Level
+    correlation: F32
+    judged: np.ndarray
+    mean: F32
+    contrast: F32
+    residual: F32
+    weight: F32
+    noise: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A Gauss-Newton step. motion: float64 8, as in `motion_matrix`, px of this level.
+
+    error_px: standard deviation of the camera's own four motions, px of this level.
+    """
+
+    motion: F64
+    error_px: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Belief:
+    """What is expected of a motion before looking: px at the edge of level 0.
+
+    gone: float64 8, motion since the prediction. total: float64 8, since the camera stood exactly
+    like a turning and zooming one. In both the first four are the camera's own.
+    """
+
+    gone: F64
+    total: F64
+
+    @staticmethod
+    def fresh() -> Belief:
+        return Belief(np.zeros(8), np.zeros(8))
+
+    def after(self, motion: F64) -> Belief:
+        return Belief(self.gone + motion, self.total + motion)
+
+
+# Standard deviations, px at the edge of level 0. A hand pans by anything between two frames; a
+# room changes its keystone only as far as the focal length is wrong or the camera has stepped aside.
+_FREE_STEP = np.array([60.0, 60.0, 20.0, 8.0, 0.2, 0.2, 0.2, 0.2])
+_FREE_TOTAL = 0.3
+_FREE_TOTAL_PER_TURN = 0.05
+
+
+def sample_places(level: Level, H: F64) -> tuple[F32, F32]:
+    """Where the level's samples lie in the picture: two float32 CxK maps."""
+    shape = level.value.shape
+    p = H.astype(np.float32) @ level.xy1
+    inverse = 1 / np.maximum(p[2], 1e-6)
+    return (p[0] * inverse).reshape(shape), (p[1] * inverse).reshape(shape)
+
+
+def seen_weight(places: tuple[F32, F32], size: tuple[int, int], hidden: F32 | None) -> F32:
+    """1 where a sample is inside the picture and not hidden: float32 CxK.
+
+    hidden: float32, any size, spread over the picture, 1 where the person is.
+    """
+    x, y = places
+    seen = ((x > 1) & (x < size[0] - 2) & (y > 1) & (y < size[1] - 2)).astype(np.float32)
+    if hidden is None:
+        return seen
+    sx, sy = hidden.shape[1] / size[0], hidden.shape[0] / size[1]
+    under = cv2.remap(hidden, (x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5, cv2.INTER_NEAREST)
+    return np.asarray(seen * (1 - under), np.float32)
+
+
+def compare(picture: F32, level: Level, places: tuple[F32, F32], seen: F32, trust: int = 0) -> Comparison:
+    """How the picture agrees with the level's samples at these places."""
+    there = np.asarray(cv2.remap(picture, places[0], places[1], cv2.INTER_LINEAR), np.float32)
+    count = seen.sum(1)
+    share = 1 / np.maximum(count, 1)
+    mean_t, mean_f = (
+        np.einsum("ck,ck->c", seen, level.value) * share,
+        np.einsum("ck,ck->c", seen, there) * share,
+    )
+    t, f = (level.value - mean_t[:, None]) * seen, (there - mean_f[:, None]) * seen
+    var_t = np.einsum("ck,ck->c", t, t) * share
+    var_f = np.einsum("ck,ck->c", f, f) * share
+    cov = np.einsum("ck,ck->c", t, f) * share
+    correlation = cov / np.sqrt((var_t + _NOISE_VARIANCE) * (var_f + _NOISE_VARIANCE))
+    judged = count >= _MIN_SEEN * level.value.shape[1]
+    contrast = np.clip(np.sqrt(var_f / np.maximum(var_t, 1e-3)), *_CONTRAST)
+    residual = f / contrast[:, None] - t
+    low, high = _TRUST[trust]
+    cell = judged * np.clip((correlation - low) / (high - low), 0, 1)
+    weight = seen * cell[:, None].astype(np.float32)
+    noise = _spread(residual, cell)
+    scaled = residual * (1 / (_TUKEY * noise))
+    bell = np.maximum(1 - scaled * scaled, 0)
+    weight *= bell * bell
+    return Comparison(level, correlation, judged, mean_f, contrast, residual.ravel(), weight.ravel(), noise)
+
+
+def solve(seen: Comparison, belief: Belief, scale: float) -> Step | None:
+    """The most likely step, given the residual and what is believed; None when there is nothing to see.
+
+    scale: this level's pixels per level-0 pixel.
+    """
+    J = seen.level.jacobian
+    weighted = J * seen.weight[:, None]
+    precision = 1 / (_CORRELATED * seen.noise**2)
+    information = (weighted.T @ J).astype(np.float64) * precision
+    if information[0, 0] + information[1, 1] < _LEAST_INFORMATION:
+        return None
+    stay = 1 / (scale * _FREE_STEP) ** 2
+    turned = _FREE_TOTAL + _FREE_TOTAL_PER_TURN * float(np.abs(belief.total[:4]).sum())
+    fit = np.array([0, 0, 0, 0, 1, 1, 1, 1]) / (scale * turned) ** 2
+    pull = (weighted.T @ seen.residual).astype(np.float64) * precision
+    pull -= scale * (stay * belief.gone + fit * belief.total)
+    information[np.diag_indices(8)] += stay + fit
+    covariance = np.linalg.inv(information)
+    motion = covariance @ pull
+    if not np.isfinite(motion).all():
+        return None
+    return Step(motion, float(np.sqrt(np.trace(covariance[:4, :4]))))
+
+
+def stepped(H: F64, step: Step, level: Level, focal: float) -> F64:
+    """H after the step: the template moves by the motion, so the frame by its inverse."""
+    moved = H @ np.linalg.inv(motion_matrix(step.motion, level.size, focal))
+    return np.asarray(moved / moved[2, 2])
+
+
+def _spread(residual: F32, cell: np.ndarray) -> float:
+    """Robust standard deviation of the residual in trusted cells, grey levels, at least 1."""
+    trusted = residual[cell > 0.5]
+    if trusted.size < 16:
+        return 8.0
+    return float(max(1.0, 1.4826 * np.median(np.abs(trusted))))

@@ -1,0 +1,112 @@
+"""Finds the plate in a frame from nothing: SIFT features, mutual ratio test, MAGSAC.
+
+What it returns is a guess; the aligner refines and judges it before anything is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from core.align.geometry import plausible
+from core.types import F32, F64, U8
+
+MAX_FEATURES = 1200
+RATIO = 0.85
+REPROJECTION_PX = 3.0  # of the working picture; parallax in a real room leaves two
+LEAST_INLIERS = 14
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A guess. view: index of the plate's view. H: float64 3x3, view's working pixels to the frame's."""
+
+    view: int
+    H: F64
+    inliers: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """xy: float32 Nx2 pixels. descriptors: float32 NxD, unit length."""
+
+    xy: F32
+    descriptors: F32
+
+
+class Describer(Protocol):
+    """Turns a picture into features; SIFT here, a network in the benchmarks."""
+
+    def describe(self, grey: U8, usable: U8 | None) -> Features:
+        """usable: uint8 HxW, 0 where no feature may lie; None means everywhere."""
+        ...
+
+
+class SiftDescriber:
+    """RootSIFT (Arandjelovic & Zisserman, CVPR 2012)."""
+
+    def __init__(self, features: int = MAX_FEATURES) -> None:
+        # A lower contrast threshold than the default: walls and cupboards have faint corners.
+        self._sift = cv2.SIFT.create(features, contrastThreshold=0.02)
+
+    def describe(self, grey: U8, usable: U8 | None) -> Features:
+        keypoints, descriptors = self._sift.detectAndCompute(grey, usable)
+        if descriptors is None or not keypoints:
+            return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
+        root = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6))
+        return Features(np.array([k.pt for k in keypoints], np.float32), root.astype(np.float32))
+
+
+class Relocaliser:
+    """Looks for a frame among the views of a plate. One caller at a time, any thread."""
+
+    def __init__(self, views: Sequence[tuple[U8, U8 | None]], describer: Describer | None = None) -> None:
+        """views: each view's grey working picture and its coverage (None: everywhere)."""
+        self._views = views
+        self._describer = describer if describer is not None else SiftDescriber()
+        self._features: list[Features] | None = None
+
+    def find(self, grey: U8, usable: U8 | None = None) -> list[Found]:
+        """Guesses, best first; empty when the plate is not there.
+
+        grey: uint8 HxW, the frame's working picture. usable: uint8 HxW, 0 under the person.
+        """
+        if self._features is None:
+            self._features = [self._describer.describe(*view) for view in self._views]
+        here = self._describer.describe(grey, usable)
+        size = (grey.shape[1], grey.shape[0])
+        found = []
+        for index, there in enumerate(self._features):
+            pairs = mutual_matches(there.descriptors, here.descriptors)
+            if len(pairs) < LEAST_INLIERS:
+                continue
+            # MAGSAC draws from OpenCV's own fixed seed, so the same frame gives the same answer.
+            H, inliers = cv2.findHomography(
+                there.xy[pairs[:, 0]], here.xy[pairs[:, 1]], cv2.USAC_MAGSAC, REPROJECTION_PX, maxIters=3000
+            )
+            if H is None or int(inliers.sum()) < LEAST_INLIERS:
+                continue
+            view_grey = self._views[index][0]
+            H = np.asarray(H, np.float64)
+            if plausible(H, (view_grey.shape[1], view_grey.shape[0]), size):
+                found.append(Found(index, H / H[2, 2], int(inliers.sum())))
+        return sorted(found, key=lambda guess: -guess.inliers)
+
+
+def mutual_matches(there: F32, here: F32, ratio: float = RATIO) -> np.ndarray:
+    """Pairs (i, j) of unit descriptors that are each other's nearest and clearly so: intp Mx2."""
+    if min(len(there), len(here)) < 2:
+        return np.zeros((0, 2), np.intp)
+    alike = there @ here.T
+    order = np.argpartition(-alike, 1, axis=1)[:, :2]
+    pair = np.take_along_axis(alike, order, 1)
+    best, first, second = order[np.arange(len(order)), pair.argmax(1)], pair.max(1), pair.min(1)
+    # Distances of unit vectors: d² = 2 - 2 cos.
+    clear = 2 - 2 * first < ratio**2 * np.maximum(2 - 2 * second, 1e-9)
+    mutual = alike.argmax(0)[best] == np.arange(len(there))
+    chosen = np.flatnonzero(clear & mutual)
+    return np.stack([chosen, best[chosen]], 1)

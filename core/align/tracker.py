@@ -1,0 +1,376 @@
+"""Follows the plate from frame to frame: holds still, follows, leaps, or looks for it anew.
+
+Every frame is compared with the plate itself and never with the last frame, so nothing drifts.
+All geometry in here is in working pixels (about 640x360) of one view; `update` speaks full size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.align.flat import FlatPlate
+from core.align.follow import Fit, follow, look_at
+from core.align.geometry import corner_shift_px, nearest_turn, plausible
+from core.align.judge import AGREE, LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
+from core.align.leap import leap
+from core.align.light import fit_light
+from core.align.refine import Belief, Comparison, solve, stepped
+from core.align.relocalise import Found, Relocaliser
+from core.align.template import FOCAL, MIN_SIDE, Template
+from core.align.views import WORK_SIDE, SmallFrame, SmallView, resize_map, scaled_size, small_views
+from core.types import F32, F64, NO_PLATE, U8, Alignment, Frame, Light, Plate, State
+
+Search = Callable[[], list[Found]]
+Submit = Callable[[Search], "Future[list[Found]]"]
+
+# All px are of the working picture.
+LEAVE_HOLD_PX = 0.10  # one frame's motion from which a held camera is taken as moving
+ANCHOR_PX = 0.04  # offset of the held H, averaged, from which it is corrected
+SETTLE_PX = 0.12  # motion over SETTLE_FRAMES below which the camera stands still
+SETTLE_FRAMES = 5
+_SURE = 4.0  # standard deviations that a motion must exceed to be one
+_ANCHOR_MEMORY = 0.08  # weight of a new frame in the averaged offset
+_ANCHOR_FRAMES = 12
+_DAMPING = 0.8  # of the last velocity; hands swing back
+_FAST_PX = 1.0  # a frame; slower, the last place is as good a start as the predicted one
+_SCORE_DROP = 0.8  # of the best score while held: below, look closer
+_SCORE_FORGET = 0.02  # of that best score, a frame
+_PAUSE_MAX = 16  # frames between searches for a plate that was not found again and again
+_MASK_SIDE = 80  # px, the longer side of the remembered alpha
+_MASK_GROW = 5  # px of that mask: how far a person moves between two frames
+_MASK_ALPHA = 20  # of 255
+_MASK_FULL = 0.9  # a mask over more than this share is the network being lost, not a person
+_LIGHT_EVERY = 4  # frames between light fits while still and nothing changed
+_LIGHT_CHANGE = 0.006  # change of the cells' brightness that asks for a new fit at once
+_TURN_PX = 3.0  # a homography this close to a turned camera's is taken for one
+_BETTER_VIEW = 0.7  # another view must be this much nearer before it takes over
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A still camera: H is not touched, so that the warp does not shimmer."""
+
+    frame_from_plate: F64
+    plate_light: tuple[U8, U8]
+    drift: F64
+    score: float
+    frames: int = 0
+
+
+class PlateAligner:
+    """The aligner for a plate of any size. One thread calls everything.
+
+    Args:
+        plate: one view or a sweep.
+        frame_size: (width, height) of the frames; another size later starts afresh.
+        seed: which pixels of the plate are compared.
+        submit: runs a search for the plate elsewhere (a worker thread) and returns its future;
+            None searches at once, which costs that frame about 60 ms.
+        relocaliser: another one than SIFT, for comparisons.
+    """
+
+    def __init__(
+        self,
+        plate: Plate,
+        frame_size: tuple[int, int],
+        *,
+        seed: int = 0,
+        submit: Submit | None = None,
+        relocaliser: Relocaliser | None = None,
+    ) -> None:
+        self._plate = plate
+        self._views = small_views(plate, seed)
+        self._submit = submit
+        self._relocaliser = relocaliser
+        self._flat = FlatPlate(self._views[0])
+        self._held: _Held | None = None
+        self._hidden: F32 | None = None
+        self._pending: Future[list[Found]] | None = None
+        self._begin(frame_size)
+
+    def update(self, frame: Frame) -> Alignment:
+        """Alignment of this frame. Never raises for what a camera may show."""
+        if frame.size != self._size:
+            self._begin(frame.size)
+        small = SmallFrame(frame)
+        if min(small.size) < MIN_SIDE or min(self._view.size) < MIN_SIDE:
+            return self._lost("the picture is too small to compare with the plate")
+        if is_dark(small.picture):
+            return self._lost("too dark to see the plate")
+        if len(self._views) == 1 and self._textured < LEAST_CELLS:
+            return self._flat.update(small, self._hidden, resize_map(self._plate.size, self._size))
+        held = self._hold(small) if self._held is not None else None
+        if held is not None:
+            return held
+        self._held = None
+        return self._follow(small) if self._H is not None else self._search(small)
+
+    def learn(self, frame: Frame, alpha_u8: U8 | None) -> None:
+        """Remembers where the person is, grown by how far one may move until the next frame."""
+        if alpha_u8 is None:
+            self._hidden = None
+            return
+        size = scaled_size(frame.size, _MASK_SIDE)
+        coarse = cv2.resize(alpha_u8, size, interpolation=cv2.INTER_AREA)
+        grown = cv2.dilate((coarse >= _MASK_ALPHA).astype(np.float32), np.ones((_MASK_GROW, _MASK_GROW)))
+        self._hidden = None if float(grown.mean()) > _MASK_FULL else np.asarray(grown, np.float32)
+
+    def close(self) -> None:
+        """Drops a search that is under way."""
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
+
+    def _begin(self, size: tuple[int, int]) -> None:
+        """Forgets everything but the plate; frames are of this size from now on."""
+        self._size = size
+        self._work_size = scaled_size(size, WORK_SIDE)
+        self._frame_from_work = np.linalg.inv(resize_map(size, self._work_size))
+        self._index = 0
+        self._H: F64 | None = None  # frame's from view's working pixels
+        self._last_good: tuple[int, F64] | None = None
+        self._velocity = np.eye(3)
+        self._belief = Belief.fresh()
+        self._held = None
+        self._recent: list[F64] = []
+        self._light: Light | None = None
+        self._light_age, self._brightness = 0, 0.0
+        self._hidden = None
+        self.close()
+        self._pause, self._waited = 1, 0
+
+    @property
+    def _view(self) -> SmallView:
+        return self._views[self._index]
+
+    @property
+    def _template(self) -> Template:
+        template = self._view.template
+        assert template is not None, "views below MIN_SIDE are turned away in update"
+        return template
+
+    @property
+    def _textured(self) -> int:
+        return self._template.textured_cells
+
+    @property
+    def _needed(self) -> Needed:
+        return needed(person_known=self._hidden is not None)
+
+    def _unmoved(self) -> F64:
+        """The current view's H if neither plate nor camera had moved, working pixels."""
+        plate_to_work = resize_map(self._plate.size, self._work_size)
+        return np.asarray(plate_to_work @ np.linalg.inv(self._view.work_from_plate))
+
+    def _hold(self, small: SmallFrame) -> Alignment | None:
+        """The held alignment while the plate still fits where it is; None when it does not."""
+        held, H = self._held, self._H
+        assert held is not None
+        assert H is not None
+        look = look_at(self._template, small, H, self._hidden)
+        verdict = judge(look)
+        if not verdict.fits(self._needed.stay, self._textured):
+            return None
+        step = solve(look, Belief(np.zeros(8), self._belief.total), 1.0)
+        # A jump beyond the template's grip shows in the cells before it shows in the step.
+        if step is None or verdict.score < _SCORE_DROP * held.score:
+            return None
+        held.score = max(verdict.score, held.score - _SCORE_FORGET)
+        if float(np.linalg.norm(step.motion[:4])) > max(LEAVE_HOLD_PX, _SURE * step.error_px):
+            return None
+        held.frames += 1
+        held.drift += max(_ANCHOR_MEMORY, 1 / held.frames) * (step.motion - held.drift)
+        offset = float(np.linalg.norm(held.drift))
+        if held.frames >= _ANCHOR_FRAMES and offset > max(ANCHOR_PX, step.error_px):
+            if offset > LEAVE_HOLD_PX:  # not an offset but a slow pan
+                return None
+            H = stepped(
+                H, type(step)(held.drift, step.error_px), self._template.levels[0], self._template.focal
+            )
+            self._belief = self._belief.after(held.drift)
+            self._start_hold(small, H, verdict.score)
+        self._relight(small, look)
+        return self._found(verdict, State.LOCKED, "the camera stands still")
+
+    def _follow(self, small: SmallFrame) -> Alignment:
+        """Follows a moving camera from where it was expected, then by a leap; else it is lost."""
+        H = self._H
+        assert H is not None
+        predicted = (np.eye(3) + _DAMPING * (self._velocity - np.eye(3))) @ H
+        predicted /= predicted[2, 2]
+        fast = corner_shift_px(predicted, H, self._view.size) > _FAST_PX
+        starts = [predicted, H] if fast and plausible(predicted, self._view.size, small.size) else [H]
+        for start in starts:
+            fit = self._fit(small, start)
+            if fit.verdict.fits(self._needed.stay, self._textured):
+                return self._accept(small, fit, start_of_motion=H)
+        jumped = leap(self._view.grey, self._view.corners, small.grey, H, self._hidden)
+        if jumped is not None:
+            fit = self._fit(small, jumped)
+            if fit.verdict.fits(self._needed.enter, self._textured):
+                return self._accept(small, fit, start_of_motion=H)
+        self._last_good = (self._index, H)
+        return self._lost(fit.verdict.words, fit.verdict.score)
+
+    def _search(self, small: SmallFrame) -> Alignment:
+        """Looks where the plate was last, where it would be unmoved, and then everywhere."""
+        best = NOTHING_SEEN
+        home = next((i for i, view in enumerate(self._views) if view.is_reference), 0)
+        tries = ([self._last_good] if self._last_good is not None else []) + [(home, None)]
+        for index, start in tries:
+            self._index = index
+            fit = self._fit(small, self._unmoved() if start is None else start)
+            if fit.verdict.fits(self._needed.enter, self._textured):
+                return self._accept(small, fit, start_of_motion=None)
+            best = max(best, fit.verdict, key=lambda verdict: verdict.score)
+        for guess in self._guesses(small):
+            self._index = guess.view
+            turn = nearest_turn(guess.H, self._view.size, small.size, FOCAL)
+            near = corner_shift_px(turn, guess.H, self._view.size) < _TURN_PX
+            fit = self._fit(small, turn if near else guess.H)
+            if fit.verdict.fits(self._needed.enter_far, self._textured):
+                return self._accept(small, fit, start_of_motion=None)
+            best = max(best, fit.verdict, key=lambda verdict: verdict.score)
+        return self._lost(best.words, best.score)
+
+    def _guesses(self, small: SmallFrame) -> list[Found]:
+        """What a search of the whole plate found: of this frame, or of the one it was started with."""
+        if self._pending is not None:
+            if not self._pending.done():
+                return []
+            found = self._pending.result()
+            self._pending = None
+        else:
+            self._waited += 1
+            if self._waited < self._pause:
+                return []
+            self._waited = 0
+            if self._relocaliser is None:
+                self._relocaliser = Relocaliser([(view.grey, view.coverage) for view in self._views])
+            usable = None
+            if self._hidden is not None:
+                shown = ((1 - self._hidden) * 255).astype(np.uint8)
+                usable = np.asarray(cv2.resize(shown, small.size, interpolation=cv2.INTER_NEAREST), np.uint8)
+            relocaliser, grey = self._relocaliser, small.grey
+            if self._submit is not None:
+                self._pending = self._submit(lambda: relocaliser.find(grey, usable))
+                return []
+            found = relocaliser.find(grey, usable)
+        self._pause = min(2 * self._pause, _PAUSE_MAX)
+        return found[:2]
+
+    def _fit(self, small: SmallFrame, start: F64) -> Fit:
+        if self._textured < LEAST_CELLS:  # a view of a sweep that shows a blank wall
+            return Fit(start, self._belief, NOTHING_SEEN, None, np.inf)
+        return follow(self._template, small, start, self._belief, self._hidden)
+
+    def _accept(self, small: SmallFrame, fit: Fit, start_of_motion: F64 | None) -> Alignment:
+        """Takes the fit as where the plate is now, and settles when it has not moved for a while."""
+        assert fit.look is not None
+        calm = max(SETTLE_PX, fit.error_px)
+        self._pause, self._waited = 1, 0
+        self._belief = fit.belief
+        if start_of_motion is None:
+            self._velocity, self._recent, moved_px = np.eye(3), [], 0.0
+            self._belief = Belief(np.zeros(8), np.zeros(8))
+        else:
+            self._velocity = fit.H @ np.linalg.inv(start_of_motion)
+            self._velocity /= self._velocity[2, 2]
+            moved_px = corner_shift_px(fit.H, start_of_motion, self._view.size)
+        self._H = fit.H
+        self._recent = [*self._recent[1 - SETTLE_FRAMES :], fit.H]
+        unmoved = self._unmoved()
+        if start_of_motion is None and corner_shift_px(fit.H, unmoved, self._view.size) < calm:
+            self._start_hold(
+                small, unmoved, fit.verdict.score
+            )  # exactly the plate's pixels: nothing to resample
+        elif len(self._recent) == SETTLE_FRAMES and self._calm(calm):
+            self._start_hold(small, np.mean(self._recent, axis=0), fit.verdict.score)
+        elif len(self._views) > 1:
+            self._change_view(small)
+        if self._held is not None:
+            self._relight(small, fit.look)
+            return self._found(fit.verdict, State.LOCKED, "the camera stands still")
+        self._relight(small, fit.look)
+        return self._found(fit.verdict, State.TRACKING, f"following {moved_px:.1f} px a frame")
+
+    def _calm(self, limit_px: float) -> bool:
+        last = self._recent[-1]
+        return all(corner_shift_px(H, last, self._view.size) < limit_px for H in self._recent[:-1])
+
+    def _start_hold(self, small: SmallFrame, H: F64, score: float) -> None:
+        self._H = H / H[2, 2]
+        self._velocity, self._recent = np.eye(3), []
+        light = self._view.light_in_frame(self._H, small)
+        self._held = _Held(self._full(self._H), light, np.zeros(8), score)
+
+    def _change_view(self, small: SmallFrame) -> None:
+        """Goes over to the view of a sweep that the camera now looks at."""
+        assert self._H is not None
+        plate_from_frame = np.linalg.inv(self._H @ self._view.work_from_plate)
+        centre = plate_from_frame @ np.array([(small.size[0] - 1) / 2, (small.size[1] - 1) / 2, 1.0])
+        nearest, distance = self._index, _BETTER_VIEW * self._view.off_centre(centre)
+        for index, view in enumerate(self._views):
+            if view.off_centre(centre) < distance:
+                nearest, distance = index, view.off_centre(centre)
+        if nearest != self._index:
+            plate = self._H @ self._view.work_from_plate
+            self._index, self._recent, self._belief = nearest, [], Belief.fresh()
+            H = plate @ np.linalg.inv(self._view.work_from_plate)
+            self._H = H / H[2, 2]
+
+    def _relight(self, small: SmallFrame, look: Comparison) -> None:
+        """Fits the light where it may have changed; while still, that is seldom."""
+        assert self._H is not None
+        agreeing = look.judged & (look.correlation > AGREE)
+        brightness = float(look.mean[agreeing].mean()) if agreeing.any() else 0.0
+        changed = abs(brightness - self._brightness) > _LIGHT_CHANGE * max(self._brightness, 1.0)
+        self._light_age += 1
+        if self._held is not None and self._light is not None:
+            if not changed and self._light_age < _LIGHT_EVERY:
+                return
+            plate_rgb, known = self._held.plate_light
+        else:
+            plate_rgb, known = self._view.light_in_frame(self._H, small)
+        background = (known > 254).astype(np.float32)
+        if self._hidden is not None:
+            size = (known.shape[1], known.shape[0])
+            background *= 1 - cv2.resize(self._hidden, size, interpolation=cv2.INTER_NEAREST)
+        self._light = fit_light(plate_rgb, small.light_rgb, background, self._light)
+        self._light_age, self._brightness = 0, brightness
+
+    def _found(self, verdict: Verdict, state: State, what: str) -> Alignment:
+        assert self._H is not None
+        assert self._light is not None
+        self._last_good = (self._index, self._H)
+        H = self._held.frame_from_plate if self._held is not None else self._full(self._H)
+        return Alignment(H, self._light, state, verdict.score, f"{what}: {verdict.words}")
+
+    def _full(self, H: F64) -> F64:
+        """Full-size frame from plate pixels, read-only."""
+        full = self._frame_from_work @ H @ self._view.work_from_plate
+        full /= full[2, 2]
+        full.setflags(write=False)
+        return np.asarray(full)
+
+    def _lost(self, reason: str, score: float = 0.0) -> Alignment:
+        self._H, self._light, self._recent = None, None, []
+        self._held = None
+        self._belief = Belief.fresh()
+        return Alignment(None, Light(), State.LOST, score, reason)
+
+
+class NoPlateAligner:
+    """The aligner of a program that has no plate: always NONE."""
+
+    def update(self, frame: Frame) -> Alignment:
+        return NO_PLATE
+
+    def learn(self, frame: Frame, alpha_u8: U8 | None) -> None: ...
+
+    def close(self) -> None: ...

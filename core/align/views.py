@@ -1,0 +1,124 @@
+"""The plate's views and the frames as the aligner sees them: small, grey, in a pyramid."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from core.align.geometry import resized_from_original
+from core.align.leap import corners_to_follow
+from core.align.template import LEVELS, MIN_SIDE, Template, build_template, smooth
+from core.types import F32, F64, U8, Frame, Plate, View
+
+WORK_SIDE = 640  # px, the longer side of the working picture
+LIGHT_SIDE = 128  # px, the longer side of the picture that light is fitted on
+
+
+def scaled_size(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """size shrunk so that its longer side is `side`; never enlarged, never empty."""
+    factor = min(1.0, side / max(size))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def shrunk(picture: U8, size: tuple[int, int]) -> U8:
+    """INTER_AREA: LINEAR aliases below one half."""
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def resize_map(from_size: tuple[int, int], to_size: tuple[int, int]) -> F64:
+    return resized_from_original(to_size[0] / from_size[0], to_size[1] / from_size[1])
+
+
+class SmallFrame:
+    """A frame at working size; the coarser levels are made when a moving camera asks for them."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.size = scaled_size(frame.size, WORK_SIDE)
+        self.rgb = shrunk(frame.rgb, self.size)
+        self.grey = np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+        self.picture = smooth(self.grey)
+        self._coarser: list[F32] = []
+
+    def level(self, index: int) -> F32:
+        """float32, smoothed; 0 is the working size, each further one half of it."""
+        if index == 0:
+            return self.picture
+        if not self._coarser:
+            grey = self.grey
+            for _ in range(1, LEVELS):
+                grey = shrunk(grey, (max(grey.shape[1] // 2, 1), max(grey.shape[0] // 2, 1)))
+                self._coarser.append(smooth(grey))
+        return self._coarser[index - 1]
+
+    @cached_property
+    def light_rgb(self) -> U8:
+        return shrunk(self.rgb, scaled_size(self.size, LIGHT_SIDE))
+
+
+class SmallView:
+    """One view of the plate at working size, with what is searched for in it."""
+
+    def __init__(self, view: View, plate_size: tuple[int, int], seed: int) -> None:
+        self._view, self._seed = view, seed
+        self._full_size = (view.rgb.shape[1], view.rgb.shape[0])
+        self.size = scaled_size(self._full_size, WORK_SIDE)
+        self.work_from_view = resize_map(self._full_size, self.size)
+        self.work_from_plate = self.work_from_view @ np.linalg.inv(view.plate_from_view)
+        identity = resize_map(plate_size, self.size)
+        self.is_reference = bool(np.allclose(self.work_from_plate, identity, atol=1e-6))
+
+    def off_centre(self, plate_point: F64) -> float:
+        """How far a plate point (float64 3, homogeneous) is from this view's centre, in half diagonals."""
+        x, y, z = self.work_from_plate @ plate_point
+        if z <= 1e-9:
+            return float("inf")
+        centre = (np.array(self.size) - 1) / 2
+        return float(np.hypot(x / z - centre[0], y / z - centre[1]) / np.hypot(*centre))
+
+    @cached_property
+    def rgb(self) -> U8:
+        return shrunk(self._view.rgb, self.size)
+
+    @cached_property
+    def grey(self) -> U8:
+        return np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+
+    @cached_property
+    def coverage(self) -> U8 | None:
+        return None if self._view.coverage is None else shrunk(self._view.coverage, self.size)
+
+    @cached_property
+    def template(self) -> Template | None:
+        """None where the view is too small to have cells."""
+        if min(self.size) < MIN_SIDE:
+            return None
+        return build_template(self.grey, self.coverage, seed=self._seed)
+
+    @cached_property
+    def corners(self) -> F32:
+        return corners_to_follow(self.grey, self.coverage)
+
+    @cached_property
+    def light_picture(self) -> tuple[U8, U8]:
+        """The view for fitting light: uint8 hxwx3 and its coverage hxw, 255 where known."""
+        size = scaled_size(self.size, LIGHT_SIDE)
+        full = np.full((size[1], size[0]), 255, np.uint8)
+        return shrunk(self.rgb, size), full if self.coverage is None else shrunk(self.coverage, size)
+
+    def light_in_frame(self, frame_from_view: F64, frame: SmallFrame) -> tuple[U8, U8]:
+        """The view warped into the frame's light picture, and where it is known."""
+        rgb, coverage = self.light_picture
+        light_size = (frame.light_rgb.shape[1], frame.light_rgb.shape[0])
+        to_light = resize_map(frame.size, light_size)
+        from_light = np.linalg.inv(resize_map(self.size, (rgb.shape[1], rgb.shape[0])))
+        H = to_light @ frame_from_view @ from_light
+        known = cv2.warpPerspective(coverage, H, light_size, flags=cv2.INTER_NEAREST)
+        return np.asarray(cv2.warpPerspective(rgb, H, light_size), np.uint8), np.asarray(known, np.uint8)
+
+
+def small_views(plate: Plate, seed: int) -> list[SmallView]:
+    return [SmallView(view, plate.size, seed) for view in plate.views]
