@@ -13,8 +13,11 @@ from core.align.template import Template
 from core.align.views import SmallFrame
 from core.types import F32, F64
 
-COARSE_TO_FINE = ((2, 3), (1, 2), (0, 3))  # (level, most steps)
-_ENOUGH_PX = 0.02  # a step this small at its level ends the level
+Plan = tuple[tuple[int, int], ...]  # (level, most steps), coarse to fine
+
+COARSE_TO_FINE: Plan = ((2, 3), (1, 2), (0, 3))
+SLOW: Plan = ((1, 2), (0, 3))  # for motion of a pixel or two
+_ENOUGH_PX = 0.03  # a step this small at its level ends the level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +37,7 @@ def follow(
     H: F64,
     belief: Belief,
     hidden: F32 | None,
-    plan: tuple[tuple[int, int], ...] = COARSE_TO_FINE,
+    plan: Plan = COARSE_TO_FINE,
 ) -> Fit:
     """The fit that starts at H (view's to frame's working pixels). Never raises: a bad start ends in
     a verdict of nothing agreeing."""

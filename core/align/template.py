@@ -78,7 +78,8 @@ def build_template(grey: U8, coverage: U8 | None = None, focal: float = FOCAL, s
 
 def smooth(grey: U8) -> F32:
     """The picture that samples are compared in: float32, slightly blurred."""
-    return np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (5, 5), BLUR_SIGMA), np.float32)
+    # Blurred as bytes: their rounding is a tenth of a camera's noise, and it takes half the time.
+    return np.asarray(cv2.GaussianBlur(grey, (5, 5), BLUR_SIGMA).astype(np.float32))
 
 
 def motion_matrix(p: F64, size: tuple[int, int], focal: float) -> F64:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from core.align.flat import FlatPlate
-from core.align.follow import Fit, follow, look_at
+from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow, look_at
 from core.align.geometry import corner_shift_px, nearest_turn, plausible
 from core.align.judge import AGREE, LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
 from core.align.leap import leap
@@ -204,9 +204,13 @@ class PlateAligner:
         predicted = (np.eye(3) + _DAMPING * (self._velocity - np.eye(3))) @ H
         predicted /= predicted[2, 2]
         fast = corner_shift_px(predicted, H, self._view.size) > _FAST_PX
-        starts = [predicted, H] if fast and plausible(predicted, self._view.size, small.size) else [H]
-        for start in starts:
-            fit = self._fit(small, start)
+        starts = [(H, COARSE_TO_FINE)]
+        if not fast:
+            starts.insert(0, (H, SLOW))
+        elif plausible(predicted, self._view.size, small.size):
+            starts.insert(0, (predicted, COARSE_TO_FINE))
+        for start, plan in starts:
+            fit = self._fit(small, start, plan)
             if fit.verdict.fits(self._needed.stay, self._textured):
                 return self._accept(small, fit, start_of_motion=H)
         jumped = leap(self._view.grey, self._view.corners, small.grey, H, self._hidden)
@@ -264,10 +268,10 @@ class PlateAligner:
         self._pause = min(2 * self._pause, _PAUSE_MAX)
         return found[:2]
 
-    def _fit(self, small: SmallFrame, start: F64) -> Fit:
+    def _fit(self, small: SmallFrame, start: F64, plan: Plan = COARSE_TO_FINE) -> Fit:
         if self._textured < LEAST_CELLS:  # a view of a sweep that shows a blank wall
             return Fit(start, self._belief, NOTHING_SEEN, None, np.inf)
-        return follow(self._template, small, start, self._belief, self._hidden)
+        return follow(self._template, small, start, self._belief, self._hidden, plan)
 
     def _accept(self, small: SmallFrame, fit: Fit, start_of_motion: F64 | None) -> Alignment:
         """Takes the fit as where the plate is now, and settles when it has not moved for a while."""
