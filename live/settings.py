@@ -34,12 +34,8 @@ def _number(default: float, least: float, most: float) -> Any:
     return field(default=default, metadata={"kind": kind, "least": least, "most": most})
 
 
-def _switch(default: bool) -> Any:
-    return field(default=default, metadata={"kind": "switch"})
-
-
-def _size(default: tuple[int, int], least: int, most: int, step: int = 1) -> Any:
-    return field(default=default, metadata={"kind": "size", "least": least, "most": most, "step": step})
+def _size(default: tuple[int, int], least: int, most: int) -> Any:
+    return field(default=default, metadata={"kind": "size", "least": least, "most": most})
 
 
 def _texts(*default: str) -> Any:
@@ -51,7 +47,6 @@ class Camera:
     source: str = _text("auto")
     size: tuple[int, int] = _size((1280, 720), 1, 8192)
     fps: float = _number(30.0, 1.0, 240.0)
-    mjpg: bool = _switch(True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class Model:
     name: str = _text("platenet")
-    size: tuple[int, int] = _size((512, 288), 96, 2048, step=32)
+    size: tuple[int, int] = _size((512, 288), 64, 4096)
     device: str = _choice("auto", "cpu", "cuda")
     threads: int = _number(0, 0, 256)
 
@@ -83,7 +78,7 @@ class Model:
 @dataclass(frozen=True, slots=True)
 class Web:
     host: str = _text("127.0.0.1")
-    port: int = _number(8090, 0, 65535)
+    port: int = _number(8770, 0, 65535)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +244,6 @@ def _parsed(value: object, kind: str) -> object | None:
     match kind, value:
         case (("text" | "choice"), str()):
             return value.strip()
-        case "switch", bool():
-            return value
-        case "switch", str() if value.lower() in ("true", "false"):
-            return value.lower() == "true"
         case (("whole" | "number"), bool()):
             return None
         case "whole", int():
@@ -286,8 +277,7 @@ def _fits(value: Any, kind: str, spec: Mapping[str, Any]) -> bool:
         case "whole" | "number":
             return bool(spec["least"] <= value <= spec["most"])
         case "size":
-            sides_fit = all(spec["least"] <= side <= spec["most"] for side in value)
-            return sides_fit and all(side % spec["step"] == 0 for side in value)
+            return all(spec["least"] <= side <= spec["most"] for side in value)
         case "texts":
             return len(value) > 0 and all(value)
     return True
@@ -297,15 +287,12 @@ def _allowed(kind: str, spec: Mapping[str, Any]) -> str:
     match kind:
         case "choice":
             return "one of " + ", ".join(f'"{choice}"' for choice in spec["choices"])
-        case "switch":
-            return "true or false"
         case "whole":
             return f"a whole number from {spec['least']} to {spec['most']}"
         case "number":
             return f"a number from {spec['least']:g} to {spec['most']:g}"
         case "size":
-            steps = f", in multiples of {spec['step']}" if spec["step"] > 1 else ""
-            sides = f"width and height, each from {spec['least']} to {spec['most']}{steps}"
+            sides = f"width and height, each from {spec['least']} to {spec['most']}"
             return f"{sides}: [1280, 720], or 1280x720 outside a file"
         case "texts":
             return "one or more texts"

@@ -22,6 +22,7 @@ NOISE_STEP_PX = 4  # noise is measured on every fourth pixel each way: 57 600 sa
 SHIFT_WIDTH_PX = 640  # width at which the camera's own shift is measured
 SHIFT_EVERY = 5  # frames; a camera that was knocked stays where it went
 MIN_CORNERS = 12  # fewer say nothing about the whole picture
+TOGETHER_PX = 3.0  # at that width; a knock turns the camera a little, too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,7 +203,7 @@ def _cells(rgb: U8) -> F32:
 
 
 class _Shift:
-    """How far the whole picture went since the first frame: median over tracked corners.
+    """How far the whole picture went since the first frame: by corners that went together.
 
     Corners and not phase correlation: OpenCV 5.0's is off by up to a pixel on equal pictures.
     """
@@ -234,9 +235,21 @@ class _Shift:
         evened = cv2.convertScaleAbs(grey, alpha=self._first.mean() / max(float(grey.mean()), 1.0))
         found, good, _ = cv2.calcOpticalFlowPyrLK(self._first, evened, self._corners, self._corners.copy())
         way = (np.asarray(found) - self._corners).reshape(-1, 2)[np.asarray(good).ravel() == 1]
-        if len(way) >= MIN_CORNERS:
-            median_px = float(np.median(np.hypot(way[:, 0], way[:, 1]))) / scale
-            self.worst_px = max(self.worst_px, median_px)
+        self.worst_px = max(self.worst_px, _common_way(way) / scale)
+
+
+def _common_way(way: F32) -> float:
+    """Length of the way that more than half of the corners went together; 0 where there is none.
+
+    way: float32 Nx2, px. People in front of a still camera scatter the corners that they cover.
+    """
+    if len(way) < MIN_CORNERS:
+        return 0.0
+    apart = way - np.median(way, axis=0)
+    together = np.hypot(apart[:, 0], apart[:, 1]) < TOGETHER_PX
+    if together.mean() <= 0.5:
+        return 0.0
+    return float(np.median(np.hypot(way[together, 0], way[together, 1])))
 
 
 def _size_text(shape: tuple[int, ...]) -> str:

@@ -1,0 +1,279 @@
+"""Where the time goes on this machine: the demo scene through the whole program, and its peers beside it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Event
+
+import cv2
+import numpy as np
+
+from core.render.backdrops import parse_background
+from core.render.composite import fgr_without_room, over, three
+from core.types import Frame, Picture
+from live.assemble import Parts, build_parts
+from live.idle import IdlePicture
+from live.loop import run_loop
+from live.meter import Meter, Snapshot
+from live.settings import Model
+from live.sinks.base import Sink
+from live.sinks.null import NullSink
+from live.sources.base import Source
+from live.sources.demo import LOOP_S, DemoSource
+from live.threads import ThreadedSink, ThreadedSource
+
+WARM_UP = 30  # frames: states fill, caches warm, the demo composes its poses
+LIVE_S = 5.0  # length of the live part, whose age and drops are told
+LIVE_FPS = 30.0
+BACKDROP = "#00b140"
+PEERS = ("rvm", "mediapipe")  # of core.evaluation.peers: the best of them, and the fastest
+PEER_FRAMES, PEER_WARM_UP = 40, 8
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PeerTimes:
+    """One peer on the same frames: alpha and a composite over a colour, one frame after another."""
+
+    name: str
+    fps: float
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """All figures of one run.
+
+    fps: frames through source, align, render and sink when nothing waits. live_*: at 30 frames per second.
+    added_latency: capture until the picture left through the sink, live. first_picture_s: from the start of
+    the process; None where the system does not say when that was. memory in MiB; peak before the peers.
+    """
+
+    machine: str
+    runs_on: str
+    size: tuple[int, int]
+    frames: int
+    fps: float
+    stages: dict[str, StageTimes]
+    live_fps: float
+    live_dropped: int
+    added_latency: StageTimes
+    first_picture_s: float | None
+    memory_mib: float | None
+    peak_memory_mib: float
+    peers: list[PeerTimes] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def bench(model: Model, size: tuple[int, int], frames: int, peers: Path | None, tell: Tell) -> Bench:
+    """Runs the program on the demo, flat out and live, then the peers on the same frames.
+
+    peers: folder with their weights, None to leave them out. tell: takes a line of progress.
+    """
+    demo = DemoSource(size, LIVE_FPS)
+    first = _FirstPicture()
+    parts = build_parts(demo.plate(), parse_background(BACKDROP), model, size, live=True)
+    try:
+        tell("warming up")
+        _run(_Kept(demo), parts, [first], frames=WARM_UP)
+        unpaced = _Unpaced(demo)
+        tell("as fast as it goes")
+        fast = _run(unpaced, parts, [], frames=frames)
+        tell(f"live, at {LIVE_FPS:g} frames per second")
+        live = _run(_Kept(demo), parts, [], frames=round(LIVE_S * LIVE_FPS))
+    finally:
+        parts.close()
+    age = live.ages[NullSink.name]
+    now_mib, peak_mib = _memory_mib(), _peak_memory_mib()
+    return Bench(
+        machine=_machine(),
+        runs_on=parts.runs_on,
+        size=size,
+        frames=frames,
+        fps=fast.fps,
+        stages={name: StageTimes(spread.p50_ms, spread.p95_ms) for name, spread in fast.stages.items()},
+        live_fps=live.fps,
+        live_dropped=live.counts.get("dropped", 0),
+        added_latency=StageTimes(age.p50_ms, age.p95_ms),
+        first_picture_s=first.after_start_s,
+        memory_mib=now_mib,
+        peak_memory_mib=peak_mib,
+        peers=list(_peers(peers, unpaced, tell)) if peers is not None else [],
+    )
+
+
+def report(result: Bench) -> str:
+    """The figures as a table for people."""
+    width, height = result.size
+    latency = result.added_latency
+    lines = [
+        f"{result.machine}; {result.runs_on}; demo scene at {width}x{height}",
+        "",
+        f"{'stage':<24}{'p50 ms':>8}{'p95 ms':>8}",
+        *(f"{name:<24}{t.p50_ms:8.2f}{t.p95_ms:8.2f}" for name, t in result.stages.items()),
+        "",
+        f"{'as fast as it goes':<24}{result.fps:8.1f} frames a second over {result.frames} frames",
+        f"{'live':<24}{result.live_fps:8.1f} of {LIVE_FPS:g} frames a second, {result.live_dropped} dropped",
+        f"{'added latency, live':<24}{latency.p50_ms:8.1f} ms (p95 {latency.p95_ms:.1f})",
+        f"{'memory':<24}{_mib(result.memory_mib):>8} now, {result.peak_memory_mib:.0f} MiB at most",
+    ]
+    if result.first_picture_s is not None:
+        lines.append(
+            f"first picture            {result.first_picture_s:.2f} s after the start of the process"
+        )
+    if result.peers:
+        lines += ["", f"{'on the same frames':<24}{'p50 ms':>8}{'p95 ms':>8}{'frames/s':>10}"]
+        lines += [f"{p.name:<24}{p.p50_ms:8.2f}{p.p95_ms:8.2f}{p.fps:10.1f}" for p in result.peers]
+    return "\n".join(lines)
+
+
+def _run(source: Source, parts: Parts, more: list[Sink], frames: int) -> Snapshot:
+    """Takes frames through the whole loop, threads and all, into a sink that keeps nothing."""
+    meter, stop = Meter(), Event()
+    threaded = ThreadedSource(source, meter=meter, stop=stop)
+    sink = ThreadedSink(NullSink(), meter=meter)
+    try:
+        run_loop(
+            threaded,
+            parts.aligner,
+            parts.renderer,
+            [sink, *more],
+            idle=IdlePicture(source.size),
+            meter=meter,
+            stop=stop,
+            frames=frames,
+            strict=True,
+        )
+    finally:
+        threaded.close()
+        sink.close()
+    return meter.snapshot()
+
+
+class _Kept:
+    """The live demo, whose composed poses outlast a run."""
+
+    live = True
+
+    def __init__(self, demo: DemoSource) -> None:
+        self.name, self.size, self.fps, self.read = demo.name, demo.size, demo.fps, demo.read
+
+    def close(self) -> None:
+        pass
+
+
+class _Unpaced:
+    """The demo as an endless source that is never waited for, every pose composed beforehand."""
+
+    live = False
+
+    def __init__(self, demo: DemoSource) -> None:
+        self.name, self.size, self.fps = demo.name, demo.size, demo.fps
+        self._demo, self._index = demo, 0
+        for index in range(round(demo.fps * LOOP_S) + 1):
+            demo.picture(index / demo.fps)
+
+    def read(self) -> Frame:
+        frame = Frame(self._demo.picture(self._index / self.fps), time.monotonic_ns(), self._index)
+        self._index += 1
+        return frame
+
+    def close(self) -> None:
+        pass
+
+
+class _FirstPicture:
+    """A sink that notes when the first real picture came."""
+
+    name = "first picture"
+
+    def __init__(self) -> None:
+        self.after_start_s: float | None = None
+        self._seen = False
+
+    def push(self, picture: Picture) -> None:
+        if not self._seen and not picture.idle:
+            self._seen = True
+            self.after_start_s = _process_age_s()
+
+    def close(self) -> None:
+        pass
+
+
+def _peers(models: Path, source: _Unpaced, tell: Tell) -> Iterator[PeerTimes]:
+    """Each peer's alpha, and the composite over the same colour that the program uses."""
+    from core.evaluation.peers import load_peers
+
+    frames = [source.read().rgb for _ in range(PEER_FRAMES)]
+    backdrop = np.full_like(frames[0], (0, 0xB1, 0x40))
+    for name, peer in load_peers(models).items():
+        if name not in PEERS:
+            continue
+        tell(f"{name}, on the same frames")
+        times_ms = []
+        for rgb in frames:
+            begin_ns = time.perf_counter_ns()
+            alpha = cv2.convertScaleAbs(peer(rgb), alpha=255)
+            over(fgr_without_room(rgb, alpha), three(alpha), backdrop)
+            times_ms.append((time.perf_counter_ns() - begin_ns) / 1e6)
+        measured = np.array(times_ms[PEER_WARM_UP:])
+        p50, p95 = np.percentile(measured, (50, 95))
+        yield PeerTimes(name, float(1000 / measured.mean()), float(p50), float(p95))
+
+
+def _machine() -> str:
+    return f"{_processor()}, {os.cpu_count()} threads"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _process_age_s() -> float | None:
+    """Seconds since this process was started; None where the system has no /proc."""
+    try:
+        started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        up_s = float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, IndexError, ValueError):
+        return None
+    return up_s - started_ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _memory_mib() -> float | None:
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return None
+    return pages * resource.getpagesize() / 2**20
+
+
+def _peak_memory_mib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere
+
+
+def _mib(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.0f} MiB"

@@ -1,0 +1,87 @@
+"""Which real cameras there are, what they can do, and which one is meant by "auto"."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from live.sources.base import Source
+from live.sources.registry import DEMO, open_source
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera as the system lists it. formats: e.g. "MJPG 1280x720 up to 30 per second"."""
+
+    path: str
+    label: str
+    formats: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def list_cameras() -> list[Camera]:
+    """Every camera that is no virtual one; those that cannot be opened with the problem. Linux only."""
+    if sys.platform != "linux":
+        return []
+    from live import v4l2
+
+    found = []
+    for entry in sorted(Path("/sys/class/video4linux").glob("video*"), key=lambda p: int(p.name[5:])):
+        path = Path("/dev") / entry.name
+        try:
+            node = v4l2.query(path)
+        except PermissionError:
+            problem = f"no permission for {path} (join the group video)"
+            found.append(Camera(str(path), _sysfs_name(entry), problem=problem))
+            continue
+        except OSError as error:
+            problem = f"{path} cannot be opened: {error.strerror}"
+            found.append(Camera(str(path), _sysfs_name(entry), problem=problem))
+            continue
+        if node.captures and not node.loopback:
+            found.append(Camera(str(path), node.card, _formats(path)))
+    return found
+
+
+def default_camera() -> str:
+    """What "auto" means here: the first usable camera's device, else the demo."""
+    if sys.platform != "linux":
+        return "0"
+    for camera in list_cameras():
+        if not camera.problem:
+            return camera.path
+        log.warning("%s", camera.problem)
+    return DEMO
+
+
+def open_camera_or_default(spec: str, size: tuple[int, int] | None, fps: float | None) -> Source:
+    """A source by SRC, where "auto" is the first camera or the demo. Raises DeviceError, MediaError."""
+    return open_source(default_camera() if spec == AUTO else spec, size, fps)
+
+
+def _formats(path: Path) -> tuple[str, ...]:
+    """Formats with their sizes and highest rates; empty where the driver does not list them."""
+    from linuxpy.video.device import Device
+
+    with Device(path) as device:
+        best: dict[tuple[str, int, int], float] = {}
+        for kind in device.info.frame_types:
+            key = (kind.pixel_format.name, kind.width, kind.height)
+            # linuxpy swaps the two ends of a stepwise range.
+            best[key] = max(best.get(key, 0.0), float(kind.min_fps), float(kind.max_fps))
+    return tuple(
+        f"{name} {width}x{height} up to {fps:g} per second" for (name, width, height), fps in best.items()
+    )
+
+
+def _sysfs_name(entry: Path) -> str:
+    try:
+        return (entry / "name").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return entry.name

@@ -1,0 +1,44 @@
+"""Puts the commands together, and turns an error that a person can act on into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from core.errors import CleanplateError
+from live.cli import bench, devices, doctor, evaluate, plate, process, run, train
+
+FAILED = 1  # exit code; 2 is a wrong use of the command line
+
+# Plain help: rich alone would take a fifth of a second to import.
+app = typer.Typer(
+    name="cleanplate",
+    help="A real-time webcam virtual background that knows your room.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run.run)
+app.add_typer(plate.app, name="plate")
+app.command()(process.process)
+app.command()(devices.devices)
+app.command()(doctor.doctor)
+app.command()(bench.bench)
+app.command()(train.train)
+app.add_typer(evaluate.app, name="evaluate")
+
+
+@app.callback()
+def root() -> None:
+    """A real-time webcam virtual background that knows your room."""
+
+
+def main() -> None:
+    """The program's entry. Anything but a CleanplateError is a bug and shows its traceback."""
+    try:
+        app()
+    except CleanplateError as error:
+        print(f"cleanplate: {error}", file=sys.stderr)
+        sys.exit(FAILED)

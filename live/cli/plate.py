@@ -1,0 +1,227 @@
+"""`cleanplate plate`: the picture of the empty room. Never the new background; the words keep them apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from live.cli.options import CameraOption, ConfigOption, FpsOption, SizeOption, read_settings
+
+if TYPE_CHECKING:
+    from core.plate import Recording
+    from live.sources.base import Source
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The plate: a picture of your EMPTY ROOM, by which cleanplate tells you from it. "
+    "(What others see behind you is the background: `cleanplate run --background`.)",
+)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="What to call the plate, e.g. desk.")]
+
+
+@app.command("record")
+def record_plate(
+    name: NameArgument,
+    camera: CameraOption = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Length of the recording.")] = None,
+    countdown: Annotated[
+        float | None, typer.Option("--countdown", help="Seconds to step out of the picture before it.")
+    ] = None,
+    size: SizeOption = None,
+    fps: FpsOption = None,
+    config: ConfigOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a plate of this name, and keep one that looks wrong.")
+    ] = False,
+) -> None:
+    """Photographs your empty room with the camera. You step out of the picture while it counts down."""
+    from core.plate import save_plate
+    from core.plate.store import METADATA, checked_name
+    from live.cameras import open_camera_or_default
+    from live.plates import now_text, plate_of, plates_root
+
+    settings = read_settings(
+        config,
+        camera__source=camera,
+        camera__size=size,
+        camera__fps=fps,
+        plate__record_seconds=seconds,
+        plate__countdown_seconds=countdown,
+    )
+    _refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
+    source = open_camera_or_default(settings.camera.source, settings.camera.size, settings.camera.fps)
+    try:
+        typer.echo(f"camera: {source.name}")
+        recording = _take(source, settings.plate.countdown_seconds, settings.plate.record_seconds)
+    finally:
+        source.close()
+    _judge(recording, force=force)
+    folder = save_plate(
+        plates_root(),
+        plate_of(name, recording),
+        recorded=now_text(),
+        frames=recording.frames,
+        replace=force,
+    )
+    _say_kept(name, recording, folder)
+
+
+@app.command("import")
+def import_plate(
+    name: NameArgument,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="PICTURE_OR_VIDEO...", help="Pictures or videos of the EMPTY room."),
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a plate of this name, and keep one that looks wrong.")
+    ] = False,
+) -> None:
+    """Makes a plate of pictures of your empty room.
+
+    Videos do as well; several pictures are averaged.
+    """
+    from core.plate import save_plate
+    from core.plate.store import METADATA, checked_name
+    from live.plates import average, now_text, plate_of, plates_root
+
+    _refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
+    recording = average(files)
+    _judge(recording, force=force)
+    folder = save_plate(
+        plates_root(),
+        plate_of(name, recording),
+        recorded=now_text(),
+        frames=recording.frames,
+        replace=force,
+    )
+    _say_kept(name, recording, folder)
+
+
+@app.command("list")
+def list_all() -> None:
+    """Lists the plates of this user."""
+    from core.plate import list_plates
+    from live.plates import plates_root
+
+    plates = list_plates(plates_root())
+    if not plates:
+        typer.echo("no plate yet; photograph your empty room: cleanplate plate record desk")
+        return
+    wide = max(len(info.name) for info in plates)
+    for info in plates:
+        if info.problem:
+            typer.echo(f"{info.name:<{wide}}  {info.problem}")
+        else:
+            width, height = info.size
+            views = "" if info.views == 1 else f", {info.views} views"
+            typer.echo(
+                f"{info.name:<{wide}}  {width}x{height}, {info.frames} pictures{views}, "
+                f"{_noise(info.noise)}, recorded {info.recorded}"
+            )
+
+
+@app.command("show")
+def show(name: NameArgument) -> None:
+    """Says all that is known about a plate, and where its pictures are."""
+    from core.plate import find_plate, load_plate
+    from live.plates import plates_root
+
+    folder = find_plate(plates_root(), name)
+    plate = load_plate(folder)
+    typer.echo((folder / "plate.toml").read_text(encoding="utf-8").rstrip())
+    typer.echo(f"\nthe empty room of {plate.name}, to look at:")
+    for picture in sorted(folder.glob("*.png")):
+        typer.echo(f"  {picture}")
+
+
+@app.command("check")
+def check(name: NameArgument) -> None:
+    """Looks a kept plate over once more.
+
+    Is it dark, blurred, blown out, is somebody in it?
+    """
+    from core.plate import Recorder, find_plate, load_plate
+    from live.plates import plates_root
+
+    plate = load_plate(find_plate(plates_root(), name))
+    recorder = Recorder()
+    recorder.add(plate.rgb)
+    _judge(recorder.finish(), force=False)
+    typer.echo(f'the plate "{name}" is fine')
+
+
+@app.command("remove")
+def remove(name: NameArgument) -> None:
+    """Deletes a plate."""
+    from core.plate import remove_plate
+    from live.plates import plates_root
+
+    remove_plate(plates_root(), name)
+    typer.echo(f'removed the plate "{name}"')
+
+
+def _take(source: Source, countdown_s: float, record_s: float) -> Recording:
+    """Settle, count down, settle again without the person, record; with a bar on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from live.plates import record, settle, watch
+
+    typer.echo(
+        "Please step OUT OF THE PICTURE: cleanplate is about to photograph your EMPTY ROOM.\n"
+        "(This is not the new background; it is how cleanplate learns what is room and what is you.)"
+    )
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        leave = bar.add_task("step out of the picture", total=1.0)
+        watch(source, countdown_s, lambda share: bar.update(leave, completed=share))
+        bar.update(leave, description="the camera settles")
+        settle(source)
+        bar.update(leave, description="out of the picture")
+        keep = bar.add_task("stay out, recording", total=1.0)
+        recording = record(source, record_s, lambda share: bar.update(keep, completed=share))
+    typer.echo("done, you may come back")
+    return recording
+
+
+def _judge(recording: Recording, *, force: bool) -> None:
+    """Says what speaks against the recording. Raises PlateError when that refuses it, unless forced."""
+    from core.errors import PlateError
+    from core.plate import Severity, check_plate
+    from live.plates import person_finder
+
+    findings = check_plate(recording, person_finder())
+    refused = [f for f in findings if f.severity is Severity.REFUSE and not force]
+    for finding in findings:
+        if finding not in refused:
+            typer.echo(f"note: {finding.sentence}", err=True)
+    if refused:
+        reasons = "; ".join(finding.sentence for finding in refused)
+        raise PlateError(f"this is not usable as a plate: {reasons} (--force keeps it all the same)")
+
+
+def _refuse_taken(metadata: Path, name: str, force: bool) -> None:
+    """Before anybody has to leave the room."""
+    from core.errors import PlateError
+
+    if metadata.exists() and not force:
+        raise PlateError(
+            f'there is already a plate "{name}": choose another name, or add --force to replace it'
+        )
+
+
+def _say_kept(name: str, recording: Recording, folder: Path) -> None:
+    width, height = recording.size
+    typer.echo(
+        f'kept the plate "{name}": {width}x{height}, {recording.frames} pictures, {_noise(recording.noise)}\n'
+        f"in {folder}\nuse it: cleanplate run --plate {name!r}"
+    )
+
+
+def _noise(level: float) -> str:
+    return f"camera noise {level:.1f} grey levels" if level > 0 else "camera noise unknown"

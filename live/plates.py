@@ -1,0 +1,143 @@
+"""Plates from what a user says: a name in the data folder, a path, a video to average; and recording one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import platformdirs
+
+from core.errors import PlateError
+from core.plate import Recorder, Recording, find_plate, list_plates, load_plate
+from core.plate.checks import Segmenter
+from core.plate.store import METADATA
+from core.types import Frame, Plate, View
+from live.sources.base import Source
+from live.sources.registry import open_file
+
+NONE, AUTO = "none", "auto"
+
+SETTLE_LEAST_NS = 500_000_000  # a camera's first frames are dark, whatever they look like
+SETTLE_MOST_NS = 4_000_000_000  # one that still hunts then will not settle
+SETTLE_WINDOW_NS = 500_000_000
+SETTLED = 0.01  # 1 % of brightness between two windows: below what the matte notices
+
+Progress = Callable[[float], None]  # share done, 0..1
+
+
+def plates_root() -> Path:
+    """The folder that holds all plates (XDG data folder on Linux)."""
+    return platformdirs.user_data_path("cleanplate") / "plates"
+
+
+def now_text() -> str:
+    """The local time as ISO 8601 with its zone, for plate.toml."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def open_plate(spec: str) -> Plate | None:
+    """The plate that NAME|PATH|none|auto means; None for none, and for auto when nothing was recorded.
+
+    A path is a plate's folder, a picture, or a video or folder of pictures of the empty room, which are
+    averaged. A name wins over a path of the same spelling.
+    Raises: PlateError, MediaError.
+    """
+    if spec == NONE:
+        return None
+    if spec == AUTO:
+        usable = [info for info in list_plates(plates_root()) if not info.problem]
+        newest = max(usable, key=lambda info: _instant(info.recorded), default=None)
+        return load_plate(newest.folder) if newest is not None else None
+    path = Path(spec).expanduser()
+    if (plates_root() / spec / METADATA).is_file() or not path.exists():
+        return load_plate(find_plate(plates_root(), spec))
+    if (path / METADATA).is_file():
+        return load_plate(path)
+    return plate_of(path.stem or spec, average([path]))
+
+
+def average(paths: Iterable[Path], on_frame: Callable[[], None] = lambda: None) -> Recording:
+    """All pictures of these files and folders, as one recording. Raises MediaError, PlateError."""
+    recorder = Recorder()
+    for path in paths:
+        source = open_file(path)
+        try:
+            for frame in _frames(source):
+                recorder.add(frame.rgb)
+                on_frame()
+        finally:
+            source.close()
+    return recorder.finish()
+
+
+def plate_of(name: str, recording: Recording) -> Plate:
+    return Plate(name, recording.size, (View(recording.rgb),), recording.noise)
+
+
+def settle(source: Source) -> None:
+    """Reads until the camera's automatic exposure rests, at most four seconds by the frames' own times."""
+    first_ns: int | None = None
+    window_ns, levels, before = 0, list[float](), float("nan")
+    for frame in _frames(source):
+        if first_ns is None:
+            first_ns = window_ns = frame.time_ns
+        levels.append(float(frame.rgb[::8, ::8].mean()))
+        if frame.time_ns - first_ns >= SETTLE_MOST_NS:
+            return
+        if frame.time_ns - window_ns < SETTLE_WINDOW_NS:
+            continue
+        level = sum(levels) / len(levels)
+        rests = abs(level - before) <= SETTLED * max(before, 1.0)  # false while before is NaN
+        if rests and frame.time_ns - first_ns >= SETTLE_LEAST_NS:
+            return
+        window_ns, levels, before = frame.time_ns, [], level
+
+
+def watch(source: Source, seconds: float, on_progress: Progress) -> None:
+    """Reads and drops frames for a time, so that none of them is old afterwards."""
+    for _, share in _for_seconds(source, seconds):
+        on_progress(share)
+
+
+def record(source: Source, seconds: float, on_progress: Progress) -> Recording:
+    """Everything that the source shows for this long, by the frames' own times.
+
+    Raises: PlateError when nothing came; DeviceError when the camera went away.
+    """
+    recorder = Recorder()
+    for frame, share in _for_seconds(source, seconds):
+        recorder.add(frame.rgb)
+        on_progress(share)
+    return recorder.finish()
+
+
+def person_finder() -> Segmenter:
+    """The bundled segmenter that finds people from looks alone."""
+    from core.matte.prior import SelfieSegmenter
+
+    return SelfieSegmenter()
+
+
+def _for_seconds(source: Source, seconds: float) -> Iterator[tuple[Frame, float]]:
+    first_ns: int | None = None
+    for frame in _frames(source):
+        first_ns = frame.time_ns if first_ns is None else first_ns
+        share = (frame.time_ns - first_ns) / (seconds * 1e9) if seconds > 0 else 1.0
+        yield frame, min(share, 1.0)
+        if share >= 1.0:
+            return
+
+
+def _frames(source: Source) -> Iterator[Frame]:
+    while (frame := source.read()) is not None:
+        yield frame
+
+
+def _instant(recorded: str) -> datetime:
+    try:
+        return datetime.fromisoformat(recorded).astimezone()
+    except ValueError as error:
+        raise PlateError(
+            f'"{recorded}" in a plate.toml is not a time in ISO 8601: record that plate again'
+        ) from error

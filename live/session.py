@@ -1,0 +1,220 @@
+"""One live run from end to end: opens what the settings name, says what it opened, closes it all again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from core.errors import DeviceError, MediaError
+from core.render.backdrops import Background, Kind, parse_background
+from core.types import Plate
+from live.assemble import build_parts
+from live.cameras import AUTO, default_camera
+from live.idle import IdlePicture
+from live.loop import run_loop, stopped_by_signals
+from live.meter import Meter, Snapshot
+from live.plates import open_plate
+from live.report import Report
+from live.settings import Settings
+from live.sinks.base import Sink
+from live.sinks.registry import open_sink
+from live.sources.base import Source
+from live.sources.registry import DEMO, open_source
+from live.terminal import StatusLine, WatchedAligner
+from live.threads import ThreadedSink, ThreadedSource
+
+FALLBACK_FPS = 30.0  # of a source that does not know its own rate
+REALTIME_SINKS = ("virtualcam", "webrtc", "window")
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to: frames taken, and the meter at its end."""
+
+    frames: int
+    meter: Snapshot
+
+
+def run_session(
+    settings: Settings,
+    tell: Tell,
+    *,
+    frames: int | None = None,
+    report: Path | None = None,
+    force: bool = False,
+    stop: Event | None = None,
+) -> Outcome:
+    """Runs until the source ends, `frames` are done, or SIGINT, SIGTERM or `stop` end it.
+
+    tell: takes a line for the person at the terminal.
+    force: files that are there already may be replaced.
+    Raises: any CleanplateError, before or while it runs; everything is closed then.
+    """
+    stop = stop or Event()
+    meter = Meter()
+    background = parse_background(settings.background.spec)
+    with ExitStack() as opened:
+        lines = opened.enter_context(_report(report, force=force))
+        opener = _SourceOpener(settings)
+        source = opener()
+        opened.callback(source.close)  # until the thread owns it; closing twice is allowed
+        plate = _plate(settings.plate.name, source)
+        tell("cleanplate")
+        tell(f"  camera      {source.name}{opener.why}")
+        tell(f"  plate       {_plate_words(plate)}")
+        tell(f"  background  {background} (this is what others see behind you)")
+        parts = build_parts(
+            plate,
+            background,
+            settings.model,
+            source.size,
+            when_lost=settings.plate.when_lost,
+            live=source.live,
+        )
+        opened.callback(parts.close)
+        tell(f"  network     {parts.runs_on}")
+        sinks = opened.enter_context(_sinks(settings, source, background, meter, tell, force=force))
+        paced = any(spec.partition(":")[0] in REALTIME_SINKS for spec, _ in sinks)
+        threaded = ThreadedSource(
+            source, pace=paced and not source.live, reopen=opener.reopen, meter=meter, stop=stop
+        )
+        opened.callback(threaded.close)
+        tell("Ctrl-C stops.")
+        aligner = WatchedAligner(parts.aligner)
+        status = StatusLine(meter, aligner, sys.stderr)
+        opened.callback(status.close)
+        with stopped_by_signals(stop):
+            done = run_loop(
+                threaded,
+                aligner,
+                parts.renderer,
+                [sink for _, sink in sinks],
+                idle=IdlePicture(source.size),
+                meter=meter,
+                stop=stop,
+                report=lines,
+                frames=frames,
+            )
+    return Outcome(done, meter.snapshot())
+
+
+class _SourceOpener:
+    """Opens the camera, and opens the same one again after it went away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._camera = settings.camera
+        self.why = ""
+        self._spec = settings.camera.source
+        if self._spec == AUTO:
+            self._spec = default_camera()
+            if self._spec == DEMO:
+                self.why = " (no camera was found; `cleanplate doctor` says why)"
+        self._live = False
+
+    def __call__(self) -> Source:
+        source = open_source(self._spec, self._camera.size, self._camera.fps)
+        self._live = source.live
+        return source
+
+    @property
+    def reopen(self) -> Callable[[], Source] | None:
+        """None for a file: what ends there is the end."""
+        return self if self._live else None
+
+
+def _plate(name: str, source: Source) -> Plate | None:
+    """The plate by its name; the demo brings its own for "auto"."""
+    if name == AUTO:
+        from live.sources.demo import DemoSource
+
+        if isinstance(source, DemoSource):
+            return source.plate()
+    return open_plate(name)
+
+
+def _plate_words(plate: Plate | None) -> str:
+    if plate is None:
+        return (
+            "none: you are found by looks alone; better with a picture of your empty room: "
+            "cleanplate plate record desk"
+        )
+    views = "" if len(plate.views) == 1 else f", {len(plate.views)} views"
+    return f'"{plate.name}", {plate.size[0]}x{plate.size[1]}{views}: the empty room it compares with'
+
+
+@contextmanager
+def _sinks(
+    settings: Settings, source: Source, background: Background, meter: Meter, tell: Tell, *, force: bool
+) -> Iterator[list[tuple[str, Sink]]]:
+    """Every sink behind a thread of its own, with the spec it came of."""
+    fps = source.fps or FALLBACK_FPS
+    with ExitStack() as opened:
+        sinks: list[tuple[str, Sink]] = []
+        for spec in _expanded(settings.output.sinks):
+            virtual_or_file = spec.partition(":")[0]
+
+            def open_again(spec: str = spec) -> Sink:
+                return open_sink(
+                    spec,
+                    source.size,
+                    fps,
+                    host=settings.web.host,
+                    port=settings.web.port,
+                    transparent=background.kind is Kind.TRANSPARENT,
+                    force=force,
+                )
+
+            try:
+                sink = open_again()
+            except DeviceError as error:
+                if spec not in settings.output.sinks:  # only tried because of "auto"
+                    tell(f"  output      (not {spec}: {error})")
+                    continue
+                raise
+            tell(f"  output      {sink.name}")
+            threaded = ThreadedSink(
+                sink,
+                newest=virtual_or_file != "file",
+                reopen=open_again if virtual_or_file == "virtualcam" else None,
+                meter=meter,
+            )
+            opened.callback(threaded.close)
+            sinks.append((spec, threaded))
+        if not sinks:
+            raise DeviceError("no output could be opened (reasons above): name one, e.g. --output window")
+        yield sinks
+
+
+def _expanded(specs: tuple[str, ...]) -> list[str]:
+    """The specs with "auto" spelled out: a virtual camera where there is one, and the page."""
+    expanded: list[str] = []
+    for spec in specs:
+        if spec != AUTO:
+            expanded.append(spec)
+            continue
+        if sys.platform == "linux":
+            from live import v4l2
+
+            expanded += ["virtualcam"] if any(node.loopback for node in v4l2.nodes()) else []
+        expanded.append("webrtc")
+    return list(dict.fromkeys(expanded))
+
+
+@contextmanager
+def _report(path: Path | None, *, force: bool) -> Iterator[Report | None]:
+    if path is None:
+        yield None
+        return
+    if path.exists() and not force:
+        raise MediaError(f"the report {path} is there already: choose another name, or add --force")
+    report = Report(path)
+    try:
+        yield report
+    finally:
+        report.close()

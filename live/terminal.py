@@ -1,0 +1,95 @@
+"""What the terminal shows while the program runs: log lines, and one status line that stays at the bottom."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from threading import Event, Lock, Thread
+from typing import TextIO
+
+from core.types import U8, Aligner, Alignment, Frame
+from live.meter import Meter, Snapshot
+
+PERIOD_S = 0.5
+CLEAR_LINE = "\r\x1b[2K"
+
+
+class WatchedAligner:
+    """An aligner that remembers its last answer, for the status line."""
+
+    def __init__(self, aligner: Aligner) -> None:
+        self._aligner = aligner
+        self.last: Alignment | None = None
+
+    def update(self, frame: Frame) -> Alignment:
+        self.last = self._aligner.update(frame)
+        return self.last
+
+    def learn(self, frame: Frame, alpha_u8: U8 | None) -> None:
+        self._aligner.learn(frame, alpha_u8)
+
+    def close(self) -> None:
+        self._aligner.close()
+
+
+class StatusLine:
+    """Rewrites one line every half second on a terminal, and is silent elsewhere. Has a thread of its own."""
+
+    def __init__(self, meter: Meter, aligner: WatchedAligner, stream: TextIO) -> None:
+        self._meter, self._aligner, self._stream = meter, aligner, stream
+        self._left = Event()
+        self._thread = Thread(target=self._run, name="status line", daemon=True)
+        if stream.isatty():
+            self._thread.start()
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        self._left.set()
+        if self._thread.ident is not None:
+            self._thread.join(1.0)
+
+    def _run(self) -> None:
+        while not self._left.wait(PERIOD_S):
+            with _terminal:
+                line = status_words(self._meter.snapshot(), self._aligner.last)
+                self._stream.write(CLEAR_LINE + line)
+                self._stream.flush()
+        with _terminal:
+            self._stream.write(CLEAR_LINE)
+            self._stream.flush()
+
+
+def status_words(snapshot: Snapshot, alignment: Alignment | None) -> str:
+    """One line: rate, time a frame takes, age at the sinks, drops, and what is known of the plate."""
+    work_ms = sum(
+        snapshot.stages[name].p50_ms for name in ("align", "render", "learn") if name in snapshot.stages
+    )
+    words = [f"{snapshot.fps:5.1f} frames/s", f"{work_ms:4.1f} ms work"]
+    if snapshot.ages:
+        words.append(f"{max(age.p50_ms for age in snapshot.ages.values()):3.0f} ms old at the sink")
+    words.append(f"{snapshot.counts.get('dropped', 0)} dropped")
+    if alignment is not None:
+        words.append(f"plate {alignment.state.value} {alignment.score:.2f}: {alignment.reason}")
+    return " · ".join(words)
+
+
+def log_to_terminal(level: str) -> None:
+    """Sends the program's log to stderr, one plain line each; the status line makes way for it."""
+    handler = _LineHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)  # libraries
+    for ours in ("core", "live"):
+        logging.getLogger(ours).setLevel(level.upper())
+
+
+class _LineHandler(logging.StreamHandler[TextIO]):
+    def emit(self, record: logging.LogRecord) -> None:
+        with _terminal:
+            if self.stream.isatty():
+                self.stream.write(CLEAR_LINE)
+            super().emit(record)
+
+
+_terminal = Lock()  # the status line and the log share one terminal
