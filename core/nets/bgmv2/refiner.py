@@ -81,7 +81,9 @@ class Refiner(nn.Module):
             selected = self._select(_resize(err, (height // _PATCH_PX, width // _PATCH_PX)))
             out = _resize(coarse, (height, width))
             places = selected[:, 0].nonzero(as_tuple=True)  # picture, row, column of each patch
-            if places[0].numel():  # normalisation cannot train on an empty batch
+            # Normalisation cannot train on an empty batch. Otherwise no question is asked, so that a
+            # traced network refines whatever it was traced with.
+            if not self.training or places[0].numel():
                 windows = _cut(at_half, places, _PATCH_PX // 2, _HALF_MARGIN)
                 fine = _cut(pictures, places, _PATCH_PX, _FULL_MARGIN)
                 out = _paste(out, self._correct(windows, fine), places)
@@ -119,10 +121,12 @@ def _pad(x: Tensor, margin: int) -> Tensor:
 
 def _cut(x: Tensor, places: _Places, size: int, margin: int) -> Tensor:
     """N,C,s,s: windows of `size` pixels and a margin all round, s = size + 2 margin."""
-    window = size + 2 * margin
-    windows = _pad(x, margin).unfold(2, window, size).unfold(3, window, size)  # B,C,h,w,s,s; a view
     batch, row, column = places
-    return windows[batch, :, row, column]
+    step = torch.arange(size + 2 * margin, device=x.device)
+    rows = row[:, None] * size + step  # of the padded picture
+    columns = column[:, None] * size + step
+    pixels = _pad(x, margin).permute(0, 2, 3, 1)  # a pixel's channels side by side: gathered whole
+    return pixels[batch[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def _paste(x: Tensor, patches: Tensor, places: _Places) -> Tensor:

@@ -1,0 +1,87 @@
+"""Exported networks give what torch gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+import torch
+
+from core.errors import CleanplateError, SettingsError
+from core.nets.bgm2020 import BackgroundMatting2020
+from core.nets.bgmv2 import MattingRefine, Refinement
+from core.nets.platenet import PlateNet
+from core.nets.rvm import build_rvm
+from core.runtime import export
+from core.runtime.export import export_model
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_rvm_goes_out_with_its_states_and_its_ratio(tmp_path: Path):
+    torch.manual_seed(0)
+    net = build_rvm("mobilenetv3", "deep_guided_filter").eval()
+    exported = export_model(net, (128, 96), tmp_path / "rvm.onnx", ratio=0.5)
+    assert exported.inputs[0] == ("src", (1, 3, 96, 128))
+    assert exported.inputs[1] == ("r1i", (1, 16, 24, 32))
+    assert exported.outputs == ("fgr", "pha", "r1o", "r2o", "r3o", "r4o")
+    assert exported.worst < 1e-3
+    assert exported.path.is_file()
+
+
+@pytest.mark.parametrize("mode", ["full", "sampling", "thresholding"])
+def test_bgmv2_goes_out_in_each_mode_and_stands_a_frame_with_nothing_to_refine(tmp_path: Path, mode: str):
+    torch.manual_seed(0)
+    refinement = Refinement(mode, sample_pixels=800, threshold=0.4)
+    net = MattingRefine("mobilenetv2", refinement=refinement).eval()
+    with torch.no_grad():  # expected error: the frame's red, so that black has none and noise has some
+        net.decoder.conv4.weight[4] = 0
+        net.decoder.conv4.weight[4, 48, 1, 1] = 1
+        net.decoder.conv4.bias[4] = 0
+    exported = export_model(net, (64, 48), tmp_path / "bgmv2.xml")
+    assert exported.inputs == (("src", (1, 3, 48, 64)), ("plate", (1, 3, 48, 64)))
+    assert exported.worst < 1e-3
+    compiled = openvino.Core().compile_model(exported.path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    black = torch.zeros(1, 3, 48, 64)
+    with torch.inference_mode():
+        expected, *_, selected = net(black, black)
+    assert (selected.sum() == 0) == (mode != "full")
+    assert np.abs(compiled([black.numpy()] * 2)[0] - expected.numpy()).max() < 1e-3
+
+
+def test_the_2020_network_and_platenet_go_out(tmp_path: Path):
+    torch.manual_seed(0)
+    exported = export_model(BackgroundMatting2020(width=4).eval(), (64, 64), tmp_path / "bgm2020.onnx")
+    assert [name for name, _ in exported.inputs] == ["frame", "plate", "segmentation"]
+    exported = export_model(PlateNet().eval(), (96, 64), tmp_path / "platenet.onnx")
+    assert exported.outputs == ("alpha",)
+    assert exported.worst < 1e-3
+
+
+def test_a_network_that_came_out_different_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def write_another(recipe, path):  # as an exporter would that mistakes an operator
+        torch.manual_seed(1)
+        original(export._recipe(BackgroundMatting2020(width=4).eval(), (64, 64), None), path)
+
+    original = export._write_onnx
+    monkeypatch.setattr(export, "_write_onnx", write_another)
+    torch.manual_seed(0)
+    with pytest.raises(CleanplateError, match="differ from torch"):
+        export_model(BackgroundMatting2020(width=4).eval(), (64, 64), tmp_path / "other.onnx")
+    assert not (tmp_path / "other.onnx").exists()
+
+
+def test_refuses_a_size_or_an_ending_that_cannot_be(tmp_path: Path):
+    with pytest.raises(SettingsError, match="65x64; this network takes multiples of 4"):
+        export_model(BackgroundMatting2020(width=4).eval(), (65, 64), tmp_path / "x.onnx")
+    with pytest.raises(SettingsError, match=r"must end in \.onnx or \.xml"):
+        export_model(BackgroundMatting2020(width=4).eval(), (64, 64), tmp_path / "x.trt")
