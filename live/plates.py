@@ -9,9 +9,9 @@ from pathlib import Path
 import platformdirs
 
 from core.errors import PlateError
-from core.plate import Recorder, Recording, find_plate, list_plates, load_plate
+from core.plate import Recorder, Recording, list_plates, load_plate
 from core.plate.checks import Segmenter
-from core.plate.store import METADATA
+from core.plate.store import METADATA, is_name
 from core.types import Frame, Plate, View
 from live.sources.base import Source
 from live.sources.registry import open_file
@@ -49,12 +49,18 @@ def open_plate(spec: str) -> Plate | None:
         usable = [info for info in list_plates(plates_root()) if not info.problem]
         newest = max(usable, key=lambda info: _instant(info.recorded), default=None)
         return load_plate(newest.folder) if newest is not None else None
+    if is_name(spec) and (plates_root() / spec / METADATA).is_file():
+        return load_plate(plates_root() / spec)
     path = Path(spec).expanduser()
-    if (plates_root() / spec / METADATA).is_file() or not path.exists():
-        return load_plate(find_plate(plates_root(), spec))
     if (path / METADATA).is_file():
         return load_plate(path)
-    return plate_of(path.stem or spec, average([path]))
+    if path.exists():
+        return plate_of(path.stem or spec, average([path]))
+    names = ", ".join(info.name for info in list_plates(plates_root())) or "none yet"
+    raise PlateError(
+        f'there is no plate "{spec}" and no file of that name; plates: {names} '
+        "(record one of your empty room: cleanplate plate record NAME)"
+    )
 
 
 def average(paths: Iterable[Path], on_frame: Callable[[], None] = lambda: None) -> Recording:

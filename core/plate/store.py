@@ -131,9 +131,14 @@ def remove_plate(root: Path, name: str) -> None:
         raise PlateError(f"{folder} cannot be removed: {error.strerror or error}") from error
 
 
+def is_name(name: str) -> bool:
+    """Whether a plate may be called so: it becomes a folder's name."""
+    return _NAME.fullmatch(name) is not None and name.lower() not in _RESERVED
+
+
 def checked_name(name: str) -> str:
-    """The name, when it can be a folder's. Raises PlateError."""
-    if _NAME.fullmatch(name) and name.lower() not in _RESERVED:
+    """The name, when a plate may be called so. Raises PlateError."""
+    if is_name(name):
         return name
     raise PlateError(
         f"a plate cannot be called {name!r}: use 1 to 64 letters, digits, blanks, dots, hyphens, not "

@@ -34,17 +34,18 @@ def matte(
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda")] = "auto",
 ) -> None:
     """MAD, MSE, Grad and dtSSD with and without plate, by class of trouble, beside the peers."""
-    from core.align import PlateAligner
     from core.errors import MediaError
-    from core.evaluation.matte import evaluate, ours_tracked, ours_true, ours_without_plate, table
-    from core.evaluation.matte import peers as peer_methods
-    from core.render.build import MatterOptions, build_platenet
-    from live.settings import load
 
     if not data.is_dir():
         raise MediaError(
             f"--data {data} is not a folder: the clips are made of people and rooms that it holds"
         )
+    from core.align import PlateAligner
+    from core.evaluation.matte import evaluate, ours_tracked, ours_true, ours_without_plate, table
+    from core.evaluation.matte import peers as peer_methods
+    from core.render.build import MatterOptions, build_platenet
+    from live.settings import load
+
     width_height = load(flags={"camera.size": size}).camera.size
     matter, runs_on = build_platenet(MatterOptions(device))
     methods = {

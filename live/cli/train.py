@@ -28,12 +28,13 @@ def train(
     Writes OUT/platenet.safetensors, and OUT/checkpoint.pt to go on from.
     """
     from core.errors import MediaError
+
+    if not data.is_dir():
+        raise MediaError(f"--data {data} is not a folder: give one shaped as core/weights/MODEL_CARD.md says")
     from core.runtime.choose import resolve_device
     from core.training.train import Options
     from core.training.train import train as run_training
 
-    if not data.is_dir():
-        raise MediaError(f"--data {data} is not a folder: give one shaped as core/weights/MODEL_CARD.md says")
     options = Options(
         data=data,
         out=out,

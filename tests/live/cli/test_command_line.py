@@ -1,0 +1,121 @@
+"""The command line as a whole: quick, one line for an error, a traceback for a bug."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from core.errors import DeviceError
+from live.cli import app as cli
+from live.cli import main
+
+RUN_OPTIONS = ("config", "camera", "plate", "background", "output", "model", "device", "size", "fps", "port")
+
+
+def shown(*arguments: str) -> str:
+    result = CliRunner().invoke(cli.app, [*arguments, "--help"])
+    assert result.exit_code == 0
+    return result.output
+
+
+def test_help_names_every_command():
+    text = shown()
+    for command in ("run", "plate", "process", "devices", "doctor", "bench", "train", "evaluate"):
+        assert f"  {command} " in text
+
+
+def test_run_has_the_promised_options():
+    text = shown("run")
+    for option in (*RUN_OPTIONS, "frames", "report"):
+        assert f"--{option} " in text
+
+
+def test_process_and_plate_have_the_promised_options():
+    text = shown("process")
+    for option in ("plate", "output", "background", "alpha", "report", "force"):
+        assert f"--{option}" in text
+    for command in ("record", "import", "list", "show", "check", "remove"):
+        assert f"  {command} " in shown("plate")
+
+
+def test_the_help_of_plates_cannot_be_taken_for_the_background():
+    text = " ".join(shown("plate").split())
+    assert "EMPTY ROOM" in text
+    assert "What others see behind you is the background" in text
+
+
+def test_nothing_heavy_is_imported_before_a_command_runs():
+    code = "import sys, live.cli; print(*sorted(m for m in sys.modules if '.' not in m))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    heavy = {
+        "numpy",
+        "cv2",
+        "torch",
+        "openvino",
+        "av",
+        "aiortc",
+        "aiohttp",
+        "rich",
+        "platformdirs",
+        "asyncio",
+    }
+    assert heavy & set(loaded.split()) == set()
+
+
+def test_an_error_that_a_person_can_act_on_is_one_line_and_an_exit_code(monkeypatch, capsys):
+    def fail() -> None:
+        raise DeviceError("the camera is gone; plug it in again")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
+    assert capsys.readouterr().err == "cleanplate: the camera is gone; plug it in again\n"
+
+
+def test_a_bug_shows_its_traceback(monkeypatch):
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--size", "720p"], "--size: camera.size = '720p' is not allowed"),
+        (["run", "--port", "99999"], "--port: web.port = 99999 is not allowed"),
+        (["run", "--device", "gpu"], "--device: model.device = 'gpu' is not allowed"),
+        (["run", "--config", "gone.toml"], "gone.toml: there is no such file"),
+        (["run", "--background", "grene"], "did you mean 'green'?"),
+        (["run", "--camera", "gone.mp4"], "gone.mp4"),
+        (["process", "gone.mp4", "--plate", "none", "--output", "out"], "gone.mp4"),
+        (["process", "gone.mp4", "--plate", "gone.png", "--output", "out"], "gone.png"),
+        (["plate", "import", "a/b", "room.png"], "cannot be called"),
+        (["plate", "import", "desk", "gone.png"], "gone.png"),
+        (["plate", "remove", "desk"], 'no plate "desk"'),
+        (["plate", "show", "desk"], 'no plate "desk"'),
+        (["train", "--data", "gone", "--out", "out"], "--data gone is not a folder"),
+        (["evaluate", "matte", "--data", "gone"], "--data gone is not a folder"),
+    ],
+)
+def test_wrong_input_is_answered_with_a_sentence_and_nothing_is_written(
+    arguments, words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["cleanplate", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("cleanplate: ")
+    assert words in error
+    assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

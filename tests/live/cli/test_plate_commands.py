@@ -1,0 +1,114 @@
+"""`cleanplate plate`: what it keeps, what it refuses, and the words for it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from core.errors import PlateError
+from core.plate import load_plate
+from live.cli.app import app
+from live.plates import plates_root
+from tests.core.plate.synthetic import drawn_room, noisy, person_mask, with_person
+from tests.live.scripted import ScriptedSource
+
+SIZE = (320, 180)
+ROOM = drawn_room(1, SIZE)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_in_sight_and_an_own_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("live.plates.person_finder", lambda: lambda rgb: np.zeros(rgb.shape[:2], np.float32))
+
+
+def plate(*arguments: str):
+    return CliRunner().invoke(app, ["plate", *arguments])
+
+
+def refusal(*arguments: str) -> str:
+    result = plate(*arguments)
+    assert isinstance(result.exception, PlateError)
+    return str(result.exception)
+
+
+def written(name: str, rgb) -> str:
+    cv2.imwrite(name, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    return name
+
+
+def camera(monkeypatch, picture_at) -> ScriptedSource:
+    """A camera whose frame number i is picture_at(i), with noise."""
+    rng = np.random.default_rng(0)
+    source = ScriptedSource([noisy(picture_at(i), 2.0, rng) for i in range(110)], "a scripted camera")
+    monkeypatch.setattr("live.cameras.open_source", lambda spec, size, fps: source)
+    return source
+
+
+def test_an_imported_picture_is_kept_listed_shown_checked_and_removed():
+    kept = plate("import", "desk", written("room.png", ROOM))
+    assert kept.exit_code == 0
+    assert 'kept the plate "desk": 320x180' in kept.output
+    assert "cleanplate run --plate" in kept.output
+    assert "desk  320x180, 1 pictures" in plate("list").output
+    assert str(plates_root() / "desk" / "view-") in plate("show", "desk").output
+    assert 'the plate "desk" is fine' in plate("check", "desk").output
+    assert np.array_equal(load_plate(plates_root() / "desk").rgb, ROOM)
+    assert 'removed the plate "desk"' in plate("remove", "desk").output
+    assert "no plate yet; photograph your empty room" in plate("list").output
+
+
+def test_a_name_that_is_taken_is_refused_and_replaced_by_force():
+    plate("import", "desk", written("room.png", ROOM))
+    other = written("other.png", drawn_room(2, SIZE))
+    assert "choose another name, or add --force" in refusal("import", "desk", other)
+    assert plate("import", "desk", other, "--force").exit_code == 0
+    assert np.array_equal(load_plate(plates_root() / "desk").rgb, drawn_room(2, SIZE))
+
+
+def test_a_black_picture_is_refused_with_the_reason_and_nothing_is_kept():
+    assert "the picture is black" in refusal("import", "desk", written("black.png", np.zeros_like(ROOM)))
+    assert not plates_root().exists()
+
+
+def test_what_looks_wrong_is_kept_by_force_with_a_note():
+    kept = plate("import", "desk", written("black.png", np.zeros_like(ROOM)), "--force")
+    assert kept.exit_code == 0
+    assert "note: the picture is black" in kept.output
+
+
+def test_recording_says_that_the_room_must_be_empty_and_that_it_is_not_the_background(monkeypatch):
+    source = camera(monkeypatch, lambda i: ROOM)
+    kept = plate("record", "desk", "--seconds", "1", "--countdown", "0.2")
+    assert kept.exit_code == 0, kept.output
+    assert "OUT OF THE PICTURE" in kept.output
+    assert "EMPTY ROOM" in kept.output
+    assert "not the new background" in kept.output
+    assert "camera: a scripted camera" in kept.output
+    assert np.abs(load_plate(plates_root() / "desk").rgb.astype(int) - ROOM).mean() < 1
+    assert source.closed
+
+
+def test_somebody_who_leaves_during_the_countdown_is_not_in_the_plate(monkeypatch):
+    camera(monkeypatch, lambda i: with_person(ROOM, 160) if i < 25 else ROOM)
+    assert plate("record", "desk", "--seconds", "1", "--countdown", "1").exit_code == 0
+    assert np.abs(load_plate(plates_root() / "desk").rgb.astype(int) - ROOM).max() < 8
+
+
+def test_somebody_who_stays_is_refused(monkeypatch):
+    camera(monkeypatch, lambda i: with_person(ROOM, 160 + i % 4))
+    monkeypatch.setattr("live.plates.person_finder", lambda: lambda rgb: person_mask(rgb, 160))
+    words = refusal("record", "desk", "--seconds", "1", "--countdown", "0")
+    assert "somebody seems to be in the picture" in words
+    assert not plates_root().exists()
+
+
+def test_a_taken_name_is_said_before_anybody_has_to_leave_the_room(monkeypatch):
+    plate("import", "desk", written("room.png", ROOM))
+    source = camera(monkeypatch, lambda i: ROOM)
+    assert "already a plate" in refusal("record", "desk")
+    assert source.taken == 0

@@ -1,0 +1,137 @@
+"""From what a user says, or what a camera shows, to a plate."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from core.errors import MediaError, PlateError
+from core.plate import save_plate
+from core.types import Plate, View
+from live.plates import average, open_plate, plates_root, record, settle, watch
+from tests.core.plate.synthetic import drawn_room, shots
+from tests.live.scripted import FRAME_NS, ScriptedSource
+
+SIZE = (64, 48)
+
+
+@pytest.fixture(autouse=True)
+def _own_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+
+def grey(level: float):
+    return np.full((SIZE[1], SIZE[0], 3), int(level), np.uint8)
+
+
+def keep(name: str, level: int, recorded: str) -> None:
+    save_plate(plates_root(), Plate(name, SIZE, (View(grey(level)),)), recorded=recorded)
+
+
+def test_none_means_no_plate():
+    assert open_plate("none") is None
+
+
+def test_auto_is_the_plate_recorded_last_whatever_the_time_zones():
+    assert open_plate("auto") is None
+    keep("older", 10, "2026-05-01T12:00:00+02:00")
+    keep("newer", 20, "2026-05-01T11:30:00+00:00")
+    assert open_plate("auto").name == "newer"
+
+
+def test_auto_passes_over_a_damaged_plate():
+    keep("fine", 10, "2026-05-01T12:00:00+00:00")
+    keep("damaged", 20, "2026-06-01T12:00:00+00:00")
+    (plates_root() / "damaged" / "plate.toml").write_text("format = 1")
+    assert open_plate("auto").name == "fine"
+
+
+def test_a_name_wins_over_a_file_of_that_name(tmp_path):
+    keep("desk", 10, "2026-05-01T12:00:00+00:00")
+    (tmp_path / "desk").write_bytes(b"")
+    assert open_plate("desk").rgb[0, 0, 0] == 10
+
+
+def test_a_plates_folder_can_be_named_by_path(tmp_path):
+    folder = save_plate(tmp_path / "else", Plate("attic", SIZE, (View(grey(30)),)), recorded="2026-05-01")
+    assert open_plate(str(folder)).name == "attic"
+
+
+def test_a_picture_is_a_plate(tmp_path):
+    cv2.imwrite(str(tmp_path / "room.png"), grey(77))
+    plate = open_plate("room.png")
+    assert (plate.name, plate.size, plate.noise) == ("room", SIZE, 0.0)
+    assert plate.rgb[0, 0, 0] == 77
+
+
+def test_a_folder_of_pictures_is_averaged(tmp_path):
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for number, rgb in enumerate(shots(drawn_room(1, SIZE), 8, 3.0)):
+        cv2.imwrite(str(folder / f"{number}.png"), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    plate = open_plate("shots")
+    assert np.abs(plate.rgb.astype(float) - drawn_room(1, SIZE)).mean() < 1.5
+    assert plate.noise == pytest.approx(3.0, rel=0.1)
+
+
+def test_what_is_neither_name_nor_path_is_said_with_the_plates_there_are():
+    keep("desk", 10, "2026-05-01T12:00:00+00:00")
+    with pytest.raises(PlateError, match='no plate "dsk" and no file of that name; plates: desk'):
+        open_plate("dsk")
+
+
+def test_an_empty_picture_is_said(tmp_path):
+    (tmp_path / "room.png").write_bytes(b"")
+    with pytest.raises(MediaError, match="empty"):
+        open_plate("room.png")
+
+
+def test_pictures_of_different_sizes_do_not_make_one_plate(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), grey(1))
+    cv2.imwrite(str(tmp_path / "b.png"), np.zeros((10, 10, 3), np.uint8))
+    with pytest.raises(PlateError, match="one size"):
+        average([tmp_path / "a.png", tmp_path / "b.png"])
+
+
+def test_settling_ends_soon_when_the_exposure_rests():
+    source = ScriptedSource([grey(100)] * 200)
+    settle(source)
+    assert 1.0 <= source.taken * FRAME_NS / 1e9 <= 1.2  # two windows of half a second
+
+
+def test_settling_waits_while_the_exposure_moves():
+    ramp = [grey(40 + 2 * i) for i in range(60)]  # two seconds of brightening
+    source = ScriptedSource(ramp + [grey(160)] * 200)
+    settle(source)
+    assert source.taken > 60
+    assert source.taken * FRAME_NS / 1e9 < 4.0
+
+
+def test_settling_gives_up_on_a_camera_that_hunts_for_ever():
+    source = ScriptedSource([grey(60 + 60 * (i // 20 % 2)) for i in range(300)])
+    settle(source)
+    assert source.taken * FRAME_NS / 1e9 == pytest.approx(4.0, abs=0.1)
+
+
+def test_recording_takes_as_long_as_asked_by_the_frames_own_times():
+    source = ScriptedSource([grey(50)] * 200)
+    shares = []
+    recording = record(source, 2.0, shares.append)
+    assert recording.frames == pytest.approx(2.0 * 1e9 / FRAME_NS, abs=2)
+    assert shares[0] == 0.0
+    assert shares[-1] == 1.0
+    assert shares == sorted(shares)
+
+
+def test_recording_from_a_source_that_ends_takes_what_there_was():
+    assert record(ScriptedSource([grey(50)] * 5), 2.0, lambda share: None).frames == 5
+
+
+def test_watching_reads_the_frames_so_that_none_is_old_afterwards():
+    source = ScriptedSource([grey(50)] * 200)
+    watch(source, 1.0, lambda share: None)
+    assert source.taken * FRAME_NS / 1e9 == pytest.approx(1.0, abs=0.1)
+    watch(source, 0.0, lambda share: None)
+    assert source.taken <= 33
