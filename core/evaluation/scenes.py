@@ -14,8 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from core.plate.checks import CORNER_STRENGTH, MIN_FIELDS, MIN_POINTS
 from core.types import F32, F64, U8, Frame, Plate, View
 
+WORK_SIZE = (640, 360)
 FRAME_NS = 33_333_333
 PLATE_FOV_DEG = 64.0  # horizontal; webcams have 60 to 78
 
@@ -82,7 +84,7 @@ class Scene:
     plate: Plate = field(init=False)
 
     def __post_init__(self) -> None:
-        rgb = self._look(np.array([0.0, 0.0, 0.0, 1.0]))
+        rgb = self.look(np.array([0.0, 0.0, 0.0, 1.0]))
         object.__setattr__(self, "plate", Plate(self.name, self.size, (View(rgb),)))
 
     def frame_from_plate(self, pose: F64) -> F64:
@@ -101,7 +103,7 @@ class Scene:
         previous = self.poses[0]
         for index, pose in enumerate(self.poses):
             moving = index > 0 and not np.array_equal(pose, previous)
-            room = self._look(pose)
+            room = self.look(pose)
             shown = self._blurred(pose, previous) if moving and self.trouble.shutter else room
             light = self._light(index, gain_phase, colour)
             lit = np.clip(shown * light, 0, 255)
@@ -125,7 +127,7 @@ class Scene:
         """World from camera."""
         return _rotation(self.pitch0 + pose[1], self.yaw0 + pose[0], pose[2])
 
-    def _look(self, pose: F64) -> U8:
+    def look(self, pose: F64) -> U8:
         """The room at a pose, uint8 HxWx3."""
         width, height = self.size
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
@@ -141,7 +143,7 @@ class Scene:
     def _blurred(self, pose: F64, previous: F64) -> U8:
         """The mean over the open shutter, centred on the pose so that H stays its middle."""
         steps = np.linspace(-0.5, 0.5, 5) * self.trouble.shutter
-        looks = [self._look(pose + step * (pose - previous)) for step in steps]
+        looks = [self.look(pose + step * (pose - previous)) for step in steps]
         return np.asarray(np.mean(looks, axis=0) + 0.5, np.uint8)
 
     def _light(self, index: int, phase: float, colour: F64) -> F32:
@@ -207,11 +209,14 @@ def degrade(picture: F32, trouble: Trouble, rng: np.random.Generator) -> U8:
     if trouble.noise:
         grain = rng.standard_normal(picture.shape, np.float32)
         # Demosaicing leaves neighbours alike; 1.6 brings the deviation back after the blur.
-        picture = picture + trouble.noise * 1.6 * np.asarray(cv2.GaussianBlur(grain, (3, 3), 0.6))
+        correlated = np.asarray(cv2.GaussianBlur(grain, (3, 3), 0.6), np.float32)
+        picture = picture + np.float32(trouble.noise * 1.6) * correlated
     rgb = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
     if trouble.jpeg:
         packed = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, trouble.jpeg])[1]
-        rgb = np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])
+        unpacked = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+        assert unpacked is not None, "what imencode wrote"
+        rgb = np.asarray(cv2.cvtColor(unpacked, cv2.COLOR_BGR2RGB), np.uint8)
     return rgb
 
 
@@ -268,7 +273,65 @@ def load_panorama(path: Path) -> U8:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def corner_error_px(H: F64, H_true: F64, size: tuple[int, int], plate_size: tuple[int, int]) -> float:
+def people(shared: Path) -> list[Path]:
+    """Rendered people (CC0, exact alpha), sorted: for clips in front of a panorama."""
+    return sorted((shared / "data" / "people_rendered").glob("*.webp"))
+
+
+def direction_to_follow(panorama: U8, size: tuple[int, int], rng: np.random.Generator) -> float:
+    """A yaw, radians, at which the room has enough corners to follow; the best of twelve if none has."""
+    best, most = 0.0, -1
+    for yaw in rng.uniform(0, 2 * np.pi, 12):
+        view = Scene("", panorama, float(yaw), 0.0, WORK_SIZE, still(1), None, CLEAN, 0).plate.rgb
+        fields = _fields_with_corners(view)
+        if fields >= MIN_FIELDS:
+            return float(yaw)
+        if fields > most:
+            best, most = float(yaw), fields
+    return best
+
+
+def _fields_with_corners(rgb: U8) -> int:
+    """How many of 8x5 fields have a corner strong enough for `plate check`."""
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    corners = cv2.goodFeaturesToTrack(grey, 400, 0.001, 8, blockSize=5)
+    strength = cv2.cornerMinEigenVal(grey, 5, ksize=3)
+    points = [] if corners is None else corners.reshape(-1, 2)
+    good = [(x, y) for x, y in points if strength[int(y), int(x)] > CORNER_STRENGTH]
+    height, width = grey.shape
+    return len({(int(x * 8 / width), int(y * 5 / height)) for x, y in good}) if len(good) >= MIN_POINTS else 0
+
+
+def two_planes(scene: Scene, frames: int, seed: int) -> tuple[Plate, list[tuple[U8, F64]]]:
+    """A plate with furniture before a wall, and a camera that steps aside: parallax without a person.
+
+    Returns:
+        The plate, and per frame the picture (uint8 HxWx3) and the far plane's plate-to-frame H. The
+        near plane (a quarter of the picture) moves 1.3 times as far.
+    """
+    rng = np.random.default_rng(seed)
+    width, height = scene.size
+    far = scene.plate.rgb
+    near = np.asarray(cv2.flip(scene.look(np.array([1.2, 0.0, 0.0, 1.0])), 1), np.uint8)
+    hull = np.zeros((height, width), np.uint8)
+    centre = np.array([rng.uniform(0.2, 0.8) * width, 0.8 * height])
+    cv2.ellipse(hull, centre.astype(int).tolist(), (width // 5, height // 3), 0, 0, 360, 255, -1)
+
+    def seen(dx: float, dy: float) -> tuple[U8, F64]:
+        H, H_near = np.eye(3), np.eye(3)
+        H[:2, 2], H_near[:2, 2] = (dx, dy), (1.3 * dx, 1.3 * dy)
+        back = cv2.warpPerspective(far, H, scene.size, borderMode=cv2.BORDER_REFLECT)
+        front = cv2.warpPerspective(near, H_near, scene.size, borderMode=cv2.BORDER_REFLECT)
+        cover = cv2.warpPerspective(hull, H_near, scene.size)[..., None].astype(np.float32) / 255
+        return degrade(np.asarray(back + cover * (front.astype(np.float32) - back)), WEBCAM, rng), H
+
+    clean = np.asarray(np.where(hull[..., None] > 0, near, far), np.uint8)
+    t = np.arange(frames)
+    path = [seen(18 * float(np.sin(0.12 * k)), 5 * float(np.sin(0.19 * k))) for k in t]
+    return Plate("two planes", scene.size, (View(clean),)), path
+
+
+def corner_error_px(H: F64, H_true: F64, size: tuple[int, int]) -> float:
     """Mean corner error: how far the four corners of the frame, taken to the plate by the truth,
     come back beside themselves under H. HPatches' definition, in frame pixels.
     """
