@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from core.align import NoPlateAligner, PlateAligner
+from core.nets.registry import find_model
 from core.render.backdrops import Backdrop, Background, Kind
-from core.render.build import MatterOptions, build_renderer
-from core.types import Aligner, Matter, Plate, Renderer
+from core.render.build import MatterOptions, build_platenet, build_renderer
+from core.runtime.choose import resolve_device
+from core.types import U8, Aligner, Matter, Plate, Renderer
 from live.backdrop import VideoBackdrop
+from live.models_store import ModelStore
 from live.settings import Model
 
 PLATENET = "platenet"
@@ -66,13 +71,36 @@ def build_parts(
             background,
             backdrop=backdrop,
             matter=matter,
-            options=MatterOptions(model.device, model.threads, model.size[0] * model.size[1]),
+            options=_options(model),
             when_lost=when_lost,
         )
         parts.callback(renderer.close)
-        return Parts(aligner, renderer, f"{name}, {runtime}", parts.pop_all())
+        runs_on = f"{name}, {runtime}" if matter is None else name
+        return Parts(aligner, renderer, runs_on, parts.pop_all())
 
 
 def _matter(model: Model) -> tuple[Matter | None, str]:
-    """None for the bundled network, which the renderer builds itself."""
-    return None, PLATENET
+    """None for the bundled network, which the renderer builds itself; else the matter, and what it runs on.
+
+    Where a network of the papers has no plate, the bundled one mattes without.
+    """
+    if model.name == PLATENET:
+        return None, PLATENET
+    line = find_model(model.name)
+    weights = ModelStore().weights(line.name)
+    import torch  # not above: the bundled network runs without it
+
+    from core.matte.papers import load_paper_matter
+
+    if model.threads:
+        torch.set_num_threads(model.threads)
+    device = resolve_device(model.device)
+    plateless: Callable[[U8], U8] | None = None
+    if line.needs_plate:
+        own, _ = build_platenet(_options(model))
+        plateless = partial(own.matte, plate_rgb=None, coverage=None)
+    return load_paper_matter(line.name, weights, device, plateless), f"{line.name}, torch on {device}"
+
+
+def _options(model: Model) -> MatterOptions:
+    return MatterOptions(model.device, model.threads, model.size[0] * model.size[1])

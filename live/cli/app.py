@@ -7,7 +7,7 @@ import sys
 import typer
 
 from core.errors import CleanplateError
-from live.cli import bench, devices, doctor, evaluate, plate, process, run, train
+from live.cli import bench, devices, doctor, evaluate, models, plate, process, run, train
 
 FAILED = 1  # exit code; 2 is a wrong use of the command line
 
@@ -28,6 +28,7 @@ app.command()(doctor.doctor)
 app.command()(bench.bench)
 app.command()(train.train)
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(models.app, name="models")
 
 
 @app.callback()
