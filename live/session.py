@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from core.errors import DeviceError, MediaError
+from core.nets.registry import find_model
 from core.render.backdrops import Background, Kind, parse_background
 from core.types import Plate
 from live.assemble import build_parts
@@ -59,6 +60,7 @@ def run_session(
     stop = stop or Event()
     meter = Meter()
     background = parse_background(settings.background.spec)
+    find_model(settings.model.name)  # a wrong name is said before a camera is opened
     with ExitStack() as opened:
         lines = opened.enter_context(_report(report, force=force))
         opener = _SourceOpener(settings)
