@@ -13,6 +13,8 @@ _BOTTOM = (16, 17, 23)
 _GLOW = (58, 64, 84)
 _WORDMARK_COLOUR = (214, 218, 228)
 _REASON_COLOUR = (138, 144, 160)
+_SMALLEST_PX = 9
+_WIDEST = 0.92  # of the picture's width
 _KEEP_REASONS = 8  # a countdown in the reason must not fill the memory
 
 
@@ -63,12 +65,15 @@ def _write(ground: U8, reason: str) -> U8:
 
 
 def _centred(rgb: U8, text: str, y: float, size_px: float, colour: tuple[int, int, int], weight: int) -> None:
+    """Smaller, and in the end shorter, where the width does not allow more."""
     height, width = rgb.shape[:2]
     font = cv2.FontFace("sans")
-    size = max(int(size_px), 8)
-    while True:
-        (left, _, wide, _) = cv2.getTextSize((0, 0), text, (0, 0), font, size, weight)
-        if wide <= width * 0.92 or size <= 8:
-            break
-        size = max(int(size * width * 0.92 / wide), 8)
+    size = max(int(size_px), _SMALLEST_PX)
+    left, _, wide, _ = cv2.getTextSize((0, 0), text, (0, 0), font, size, weight)
+    while wide > width * _WIDEST:
+        if size > _SMALLEST_PX:
+            size -= 1
+        else:
+            text = text[:-2] + "…"
+        left, _, wide, _ = cv2.getTextSize((0, 0), text, (0, 0), font, size, weight)
     cv2.putText(rgb, text, ((width - wide) // 2 - left, int(height * y)), colour, font, size, weight)

@@ -149,11 +149,9 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 
 def _sticks() -> bool:
-    """Whether the driver loaded is of the versions that get stuck."""
-    try:
-        return Path("/sys/module/v4l2loopback/version").read_text().startswith("0.12.")
-    except OSError:
-        return False
+    """Whether the driver loaded is of the versions that get stuck; those before 0.13 name none."""
+    version = Path("/sys/module/v4l2loopback/version")
+    return not version.exists() or version.read_text().startswith("0.12.")
 
 
 def _number(path: Path) -> int:

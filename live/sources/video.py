@@ -15,6 +15,7 @@ from core.types import U8, Frame
 from live.media import Clip
 
 _GUESSED_RATE = Fraction(30)
+_UNREADABLE = "{} is not a video that can be read, or it is cut off: copy or export it again"
 _SHORT_S = 1.0  # a clip may end this much before the length it states; more means cut off
 
 
@@ -46,8 +47,10 @@ class VideoSource:
 
     def _open_stream(self) -> None:
         pictures = [s for s in self._container.streams.video if not s.disposition & _COVER]
+        if not pictures and not self._container.streams.audio:
+            raise MediaError(_UNREADABLE.format(self._path))
         if not pictures:
-            raise MediaError(f"{self._path} has no moving pictures (only sound?)")
+            raise MediaError(f"{self._path} has no moving pictures, only sound")
         stream = self._stream = pictures[0]
         stream.thread_type = "AUTO"
         self._rate = stream.average_rate or stream.guessed_rate or _GUESSED_RATE
@@ -163,7 +166,7 @@ def _unopened(path: Path, error: Exception) -> str:
     if path.stat().st_size == 0:
         return f"the video {path} is empty (0 bytes)"
     if isinstance(error, av.InvalidDataError):
-        return f"{path} is not a video that can be read, or it is cut off: copy or export it again"
+        return _UNREADABLE.format(path)
     return f"cannot read the video {path}: {getattr(error, 'strerror', None) or error}"
 
 

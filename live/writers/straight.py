@@ -17,16 +17,14 @@ def rgba_of(picture: Picture) -> U8:
     draw no dark seam, and black further away: a reader that drops the alpha must not see the room.
     """
     alpha = alpha_of(picture)
-    rgba = np.dstack((picture.rgb, alpha))
-    outside = alpha == 0
-    if not outside.any():
-        return rgba
-    weight = alpha.astype(np.float32)
-    colour = picture.rgb * weight[..., None]
     window = (2 * _SPREAD_PX + 1, 2 * _SPREAD_PX + 1)
-    spread = cv2.blur(colour, window) / np.maximum(cv2.blur(weight, window), 1e-3)[..., None]
-    rgba[..., :3][outside] = np.clip(spread[outside] + 0.5, 0, 255).astype(np.uint8)
-    return rgba
+    inside = np.asarray(cv2.compare(alpha, 0, cv2.CMP_GT), np.uint8)
+    rgb = np.asarray(cv2.bitwise_and(picture.rgb, picture.rgb, mask=inside), np.uint8)
+    spread = np.asarray(cv2.blur(_premultiplied(rgb, alpha), window), np.uint8)
+    weight = np.asarray(cv2.blur(alpha, window), np.uint8)
+    seam = (weight > 0) & (inside == 0)
+    rgb[seam] = np.minimum(spread[seam] * np.float32(255) / weight[seam][:, None], 255).astype(np.uint8)
+    return np.dstack((rgb, alpha))
 
 
 def alpha_of(picture: Picture) -> U8:
@@ -40,4 +38,8 @@ def opaque_of(picture: Picture) -> U8:
     """RGB uint8 HxWx3 for readers without alpha: a straight foreground stands before black."""
     if not picture.straight or picture.alpha_u8 is None:
         return picture.rgb
-    return cv2.convertScaleAbs(picture.rgb * (picture.alpha_u8[..., None] * np.float32(1 / 255)), alpha=1)
+    return _premultiplied(picture.rgb, picture.alpha_u8)
+
+
+def _premultiplied(rgb: U8, alpha: U8) -> U8:
+    return np.asarray(cv2.multiply(rgb, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255), np.uint8)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.codec.context import Flags
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
@@ -129,6 +130,7 @@ class VideoWriter:
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = ColorRange.MPEG
         context.thread_type = "AUTO"
+        context.flags |= Flags.frame_duration  # else the last picture lasts one over the mean rate
         if self._rotation:
             stream.set_display_rotation(self._rotation)
         return stream

@@ -1,0 +1,222 @@
+"""The loop from a scripted camera to a sink that remembers: order, stamps, faults, the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event, Semaphore
+
+import pytest
+
+from core.errors import DeviceError, MediaError
+from core.types import Aligner, Picture, Renderer
+from live.idle import IdlePicture
+from live.loop import run_loop, stopped_by_signals
+from live.meter import Meter
+from live.report import Report
+from live.sinks.base import Sink
+from live.sources.base import Source
+from live.threads import ThreadedSink, ThreadedSource
+from tests.fakes import FRAME_NS, FakeAligner, FakeRenderer, MemorySink, ScriptedSource, shows_room
+
+GONE = DeviceError("camera /dev/video0 is gone")
+
+
+def run(
+    source: Source,
+    sinks: Sequence[Sink],
+    *,
+    aligner: Aligner | None = None,
+    renderer: Renderer | None = None,
+    meter: Meter | None = None,
+    stop: Event | None = None,
+    report: Report | None = None,
+    frames: int | None = None,
+    strict: bool = False,
+) -> int:
+    return run_loop(
+        source,
+        aligner or FakeAligner(),
+        renderer or FakeRenderer(),
+        sinks,
+        idle=IdlePicture(source.size),
+        meter=meter or Meter(),
+        stop=stop or Event(),
+        report=report,
+        frames=frames,
+        strict=strict,
+    )
+
+
+def test_index_and_time_of_a_frame_reach_the_sink_unchanged_also_after_a_skip() -> None:
+    sink = MemorySink()
+    assert run(ScriptedSource([0, 1, 4, 5], live=False), [sink]) == 4
+    assert [(p.index, p.time_ns) for p in sink.pictures] == [(i, i * FRAME_NS) for i in (0, 1, 4, 5)]
+
+
+def test_the_stamps_survive_the_threads_too() -> None:
+    sink = MemorySink()
+    source = ThreadedSource(ScriptedSource([*range(20), *range(25, 40)], live=False))
+    outbox = ThreadedSink(sink, newest=False)
+    run(source, [outbox])
+    source.close()
+    outbox.close()
+    assert [(p.index, p.time_ns) for p in sink.pictures] == [
+        (i, i * FRAME_NS) for i in (*range(20), *range(25, 40))
+    ]
+
+
+def test_a_live_run_starts_with_the_idle_picture_so_that_a_virtual_camera_is_seen() -> None:
+    sink = MemorySink()
+    run(ScriptedSource([0]), [sink])
+    assert [picture.idle for picture in sink.pictures] == [True, False]
+
+
+def test_the_matte_of_each_frame_goes_back_to_the_aligner() -> None:
+    aligner = FakeAligner()
+    run(ScriptedSource([0, 1, 2], live=False), [], aligner=aligner)
+    assert aligner.learned == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("aligner", "renderer"),
+    [
+        (FakeAligner(fail_at=(2, 3)), FakeRenderer()),
+        (FakeAligner(fail_learn_at=(2, 3)), FakeRenderer()),
+        (FakeAligner(), FakeRenderer(fail_at=(2, 3))),
+    ],
+    ids=["align", "learn", "render"],
+)
+def test_a_raising_stage_shows_the_idle_picture_and_the_run_goes_on(
+    aligner: FakeAligner, renderer: FakeRenderer, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink, meter = MemorySink(), Meter()
+    with caplog.at_level(logging.ERROR):
+        run(ScriptedSource(range(6), live=False), [sink], aligner=aligner, renderer=renderer, meter=meter)
+    assert [picture.idle for picture in sink.pictures] == [False, False, True, True, False, False]
+    assert [picture.index for picture in sink.pictures] == list(range(6))
+    assert not any(shows_room(picture) for picture in sink.pictures)
+    assert meter.counted("fault stage") == 2
+    assert len(caplog.records) == 1  # a fault that lasts is told once
+
+
+def test_strict_runs_end_at_a_raising_stage() -> None:
+    with pytest.raises(RuntimeError, match="renderer broke"):
+        run(ScriptedSource([0, 1], live=False), [], renderer=FakeRenderer(fail_at=(1,)), strict=True)
+
+
+def test_no_fault_of_a_camera_lets_the_room_out_and_the_sinks_stay_fed() -> None:
+    stop, end, meter = Event(), Event(), Meter()
+    again = [ScriptedSource([0, 1, GONE]), ScriptedSource([0, 1, end])]
+
+    class Watching(MemorySink):
+        """Ends the run at frame 5; counts idle pictures for the camera that waits for them."""
+
+        def push(self, picture: Picture) -> None:
+            super().push(picture)
+            if picture.idle:
+                idle_seen.release()
+            if picture.index == 5:
+                stop.set()
+
+    def reopen() -> ScriptedSource:
+        for _ in range(3):
+            idle_seen.acquire(timeout=20)
+        return again.pop(0)
+
+    idle_seen, sink = Semaphore(0), Watching()
+    source = ThreadedSource(
+        ScriptedSource([0, 1, GONE]), reopen=reopen, meter=meter, back_off_s=(0.0,), grace_s=20
+    )
+    run(source, [sink], meter=meter, stop=stop, renderer=FakeRenderer(fail_at=(5,)))
+    end.set()
+    source.close()
+    assert sum(picture.idle for picture in sink.pictures) >= 1 + 3 + 3 - 1
+    assert sink.pictures[-1].idle
+    assert not any(shows_room(picture) for picture in sink.pictures)
+    assert meter.counted("source lost") == 2
+
+
+def test_idle_pictures_flow_while_a_camera_hangs() -> None:
+    stop, hang = Event(), Event()
+
+    class Counting(MemorySink):
+        def push(self, picture: Picture) -> None:
+            super().push(picture)
+            if len(self.pictures) == 5:
+                stop.set()
+
+    sink = Counting()
+    source = ThreadedSource(ScriptedSource([hang]), stop=stop, grace_s=0.01)
+    assert run(source, [sink], stop=stop) == 0
+    hang.set()
+    source.close()
+    assert [picture.idle for picture in sink.pictures] == [True] * 5
+
+
+def test_the_number_of_frames_can_be_limited() -> None:
+    sink = MemorySink()
+    assert run(ScriptedSource(range(10), live=False), [sink], frames=3) == 3
+    assert sink.indices == [0, 1, 2]
+
+
+def test_one_broken_sink_of_two_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    good = MemorySink()
+    bad = MemorySink(fail_at=1, error=DeviceError("the window was closed"))
+    run(ScriptedSource(range(4), live=False), [bad, good])
+    assert good.indices == [0, 1, 2, 3]
+    assert bad.indices == [0]
+    assert "left out" in caplog.text
+
+
+def test_the_run_ends_with_the_error_of_the_last_sink() -> None:
+    with pytest.raises(MediaError, match="disk is full"):
+        run(ScriptedSource(range(4), live=False), [MemorySink(fail_at=1, error=MediaError("disk is full"))])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_run_that_waits_for_its_camera(number: int) -> None:
+    stop, hang = Event(), Event()
+    source = ThreadedSource(ScriptedSource([0, hang]), stop=stop, grace_s=3600)
+
+    class Killing(MemorySink):
+        def push(self, picture: Picture) -> None:
+            super().push(picture)
+            if not picture.idle:
+                os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with stopped_by_signals(stop):
+        assert run(source, [Killing()], stop=stop) == 1
+    hang.set()
+    source.close()
+    assert signal.getsignal(number) is before
+    assert not [t for t in threading.enumerate() if t.name.startswith("source")]
+
+
+def test_the_report_has_a_line_for_each_frame(tmp_path: Path) -> None:
+    path = tmp_path / "report.jsonl"
+    report, meter = Report(path), Meter()
+    meter.count("dropped", 3)
+    run(
+        ScriptedSource([0, 2], live=False),
+        [],
+        renderer=FakeRenderer(fail_at=(2,)),
+        aligner=FakeAligner(fail_at=(2,)),
+        report=report,
+        meter=meter,
+    )
+    report.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["index"] for line in lines] == [0, 2]
+    assert lines[0]["time_ns"] == 0
+    assert lines[0]["H"] is None
+    assert [line["state"] for line in lines] == ["none", "lost"]
+    assert lines[0]["light"] == {"gain": [1, 1, 1], "offset": [0, 0, 0], "grid": None}
+    assert set(lines[0]["stage_ms"]) >= {"source", "align", "render", "learn", "push"}
+    assert lines[0]["dropped"] == 3

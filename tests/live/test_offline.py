@@ -1,0 +1,186 @@
+"""From a file on disk to a file on disk: every frame, in order, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+
+from core.errors import MediaError, PlateError
+from core.types import Aligner, Alignment, Frame, Picture, Renderer
+from live.offline import Build, process
+from tests.fakes import BACKDROP, FakeAligner, FakeRenderer, person_alpha
+from tests.live.clips import NTSC, make_clip, read_back, scene
+from tests.live.test_media import write
+from tests.live.test_writers import png
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before
+
+
+def parts(*, straight: bool = True, fail_at: tuple[int, ...] = ()) -> Build:
+    def build(size: tuple[int, int]) -> tuple[Aligner, Renderer]:
+        return FakeAligner(), FakeRenderer(straight=straight, fail_at=fail_at)
+
+    return build
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_video_becomes_one_of_the_same_count_times_rate_rotation_and_sound(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", frames=20, rotation=90, sound="aac")
+    result = process(source, tmp_path / "out.mov", parts(), progress=False)
+    before, after = read_back(source), read_back(tmp_path / "out.mov")
+    assert result.frames == 20
+    assert result.outputs == (tmp_path / "out.mov",)
+    assert after.times == before.times
+    assert after.average_rate == before.average_rate == NTSC
+    assert after.rotation == before.rotation == 90
+    assert after.pictures[0].shape == before.pictures[0].shape
+    assert after.sound == before.sound == "aac"
+    upright = np.rot90(after.alphas[0])
+    assert np.abs(upright.astype(int) - person_alpha((48, 64))).max() <= 1
+
+
+@pytest.mark.parametrize("result", ["out.mov", "out.mp4"])
+def test_a_varying_rate_and_a_late_start_are_kept_to_the_end(tmp_path: Path, result: str) -> None:
+    pts = [30, 50, 75, 130, 131, 190, 230, 490]
+    # without B-frames, whose order of decoding is what a demuxer takes for the rate
+    source = make_clip(tmp_path / "in.mp4", pts=pts, time_base=Fraction(1, 600), options={"bf": "0"})
+    process(source, tmp_path / result, parts(straight=False), transparent=False, progress=False)
+    before, after = read_back(source), read_back(tmp_path / result)
+    assert after.times == before.times
+    assert after.average_rate == before.average_rate
+
+
+def test_frame_n_of_the_matte_belongs_to_frame_n_of_the_picture(tmp_path: Path) -> None:
+    """The matte here is made of the frame's own brightness, which differs from frame to frame."""
+
+    class Telling(FakeRenderer):
+        def render(self, frame: Frame, alignment: Alignment) -> Picture:
+            alpha = np.full(frame.rgb.shape[:2], frame.rgb[0, 0, 0], np.uint8)
+            return Picture(frame.rgb, alpha, frame.time_ns, frame.index, straight=True)
+
+    (tmp_path / "in").mkdir()
+    for index in range(30):
+        write(tmp_path / f"in/{index:03d}.png", np.full((6, 8, 3), index + 50, np.uint8))
+    process(
+        tmp_path / "in", tmp_path / "out", lambda _: (FakeAligner(), Telling()), alpha=True, progress=False
+    )
+    for index in range(30):
+        assert (png(tmp_path / f"out/{index:06d}.png") == index + 50).all()
+        assert (png(tmp_path / f"out/alpha/{index:06d}.png") == index + 50).all()
+
+
+def test_a_picture_becomes_a_picture_with_alpha(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.png", scene((64, 48), 0))
+    process(source, tmp_path / "out.png", parts(), progress=False)
+    assert (png(tmp_path / "out.png")[..., 3] == person_alpha((64, 48))).all()
+
+
+def test_a_picture_of_one_pixel_goes_through(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.png", np.full((1, 1, 3), 9, np.uint8))
+    process(source, tmp_path / "out", parts(straight=False), transparent=False, progress=False)
+    assert (png(tmp_path / "out/000000.png") == BACKDROP).all()
+
+
+def test_the_report_has_a_line_a_frame(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", frames=5)
+    process(source, tmp_path / "out", parts(), report=tmp_path / "report.jsonl", progress=False)
+    lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert [line["index"] for line in lines] == list(range(5))
+    assert [line["time_ns"] for line in lines] == [round(i / NTSC * 1_000_000_000) for i in range(5)]
+    assert {line["dropped"] for line in lines} == {0}
+
+
+def test_a_progress_bar_names_the_result_and_all_frames(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process(make_clip(tmp_path / "in.mp4", frames=5), tmp_path / "out", parts(), progress=True)
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "out" in told.err
+    assert "5/5" in told.err
+
+
+@pytest.mark.parametrize("name", ["out", "out.mov", "out.webm"])
+def test_a_damaged_video_leaves_nothing_half_written(tmp_path: Path, name: str) -> None:
+    source = make_clip(tmp_path / "in.mp4", frames=60, options={"g": "5", "qp": "5"})
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    with pytest.raises(MediaError, match=r"in\.mp4 (is cut off|is damaged)"):
+        process(source, tmp_path / name, parts(), alpha=True, report=tmp_path / "r.jsonl", progress=False)
+    assert left_in(tmp_path) == ["in.mp4"]
+
+
+def test_a_stage_that_raises_leaves_nothing_and_shows_its_error(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", frames=5)
+    with pytest.raises(RuntimeError, match="renderer broke"):
+        process(source, tmp_path / "out.mov", parts(fail_at=(3,)), progress=False)
+    assert left_in(tmp_path) == ["in.mp4"]
+
+
+def test_a_plate_that_does_not_fit_leaves_nothing(tmp_path: Path) -> None:
+    def build(size: tuple[int, int]) -> tuple[Aligner, Renderer]:
+        raise PlateError(f"plate is 1x1, camera gives {size[0]}x{size[1]}")
+
+    with pytest.raises(PlateError, match="64x48"):
+        process(make_clip(tmp_path / "in.mp4"), tmp_path / "out", build, progress=False)
+    assert left_in(tmp_path) == ["in.mp4"]
+
+
+def test_a_stop_from_outside_leaves_nothing(tmp_path: Path) -> None:
+    stop = Event()
+
+    class Stopping(FakeRenderer):
+        def render(self, frame: Frame, alignment: Alignment) -> Picture:
+            if frame.index == 2:
+                stop.set()
+            return super().render(frame, alignment)
+
+    source = make_clip(tmp_path / "in.mp4", frames=8)
+    with pytest.raises(MediaError, match="stopped after"):
+        process(source, tmp_path / "o.mov", lambda _: (FakeAligner(), Stopping()), stop=stop, progress=False)
+    assert left_in(tmp_path) == ["in.mp4"]
+
+
+def test_an_existing_result_or_report_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", frames=2)
+    for name in ("out.mov", "report.jsonl"):
+        (tmp_path / name).write_text("precious")
+
+    def build(size: tuple[int, int]) -> tuple[Aligner, Renderer]:
+        raise AssertionError("must not be called")
+
+    with pytest.raises(MediaError, match=r"out\.mov is there already"):
+        process(source, tmp_path / "out.mov", build, progress=False)
+    with pytest.raises(MediaError, match=r"report\.jsonl is there already"):
+        process(source, tmp_path / "new.mov", build, report=tmp_path / "report.jsonl", progress=False)
+    assert left_in(tmp_path) == ["in.mp4", "out.mov", "report.jsonl"]
+    process(
+        source, tmp_path / "out.mov", parts(), report=tmp_path / "report.jsonl", force=True, progress=False
+    )
+    assert len(read_back(tmp_path / "out.mov").times) == 2
+
+
+def test_parts_are_closed_at_the_end(tmp_path: Path) -> None:
+    renderer = FakeRenderer()
+    process(
+        make_clip(tmp_path / "in.mp4"),
+        tmp_path / "out",
+        lambda _: (FakeAligner(), renderer),
+        transparent=False,
+        progress=False,
+    )
+    assert renderer.closed == 1
