@@ -15,9 +15,9 @@ from core.types import F32, F64
 
 Plan = tuple[tuple[int, int], ...]  # (level, most steps), coarse to fine
 
-COARSE_TO_FINE: Plan = ((2, 3), (1, 2), (0, 3))
-SLOW: Plan = ((1, 2), (0, 3))  # for motion of a pixel or two
-_ENOUGH_PX = 0.03  # a step this small at its level ends the level
+COARSE_TO_FINE: Plan = ((2, 3), (1, 2), (0, 6))
+SLOW: Plan = ((1, 2), (0, 6))  # for motion of a pixel or two
+_ENOUGH_PX = (0.03, 0.1, 0.1)  # a step this small ends its level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,7 @@ def follow(
             there = stepped(there, step, level, template.focal)
             belief = belief.after(step.motion / scale)
             error = step.error_px / scale
-            if np.abs(step.motion).max() < _ENOUGH_PX:
+            if np.abs(step.motion).max() < _ENOUGH_PX[index]:
                 break
         H = np.linalg.inv(shrink) @ there @ shrink
         H = H / H[2, 2]

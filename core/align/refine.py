@@ -76,6 +76,7 @@ class Belief:
 # Standard deviations, px at the edge of level 0. A hand pans by anything between two frames; a
 # room changes its keystone only as far as the focal length is wrong or the camera has stepped aside.
 _FREE_STEP = np.array([60.0, 60.0, 20.0, 8.0, 0.2, 0.2, 0.2, 0.2])
+_FREE_STEP_COARSE = np.array([60.0, 60.0, 20.0, 8.0, 0.02, 0.02, 0.02, 0.02])
 _FREE_TOTAL = 0.3
 _FREE_TOTAL_PER_TURN = 0.05
 
@@ -140,7 +141,7 @@ def solve(seen: Comparison, belief: Belief, scale: float) -> Step | None:
     information = (weighted.T @ J).astype(np.float64) * precision
     if information[0, 0] + information[1, 1] < _LEAST_INFORMATION:
         return None
-    stay = 1 / (scale * _FREE_STEP) ** 2
+    stay = 1 / (scale * (_FREE_STEP if scale == 1.0 else _FREE_STEP_COARSE)) ** 2
     turned = _FREE_TOTAL + _FREE_TOTAL_PER_TURN * float(np.abs(belief.total[:4]).sum())
     fit = np.array([0, 0, 0, 0, 1, 1, 1, 1]) / (scale * turned) ** 2
     pull = (weighted.T @ seen.residual).astype(np.float64) * precision

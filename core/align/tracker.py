@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from core.align.flat import FlatPlate
 from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow, look_at
@@ -37,9 +38,9 @@ _SURE = 4.0  # standard deviations that a motion must exceed to be one
 _ANCHOR_MEMORY = 0.08  # weight of a new frame in the averaged offset
 _ANCHOR_FRAMES = 12
 _DAMPING = 0.8  # of the last velocity; hands swing back
+_SLOW_PX = 1.8  # a frame; further, the fine levels alone may stop short
 _FAST_PX = 1.0  # a frame; slower, the last place is as good a start as the predicted one
-_SCORE_DROP = 0.8  # of the best score while held: below, look closer
-_SCORE_FORGET = 0.02  # of that best score, a frame
+_STILL_AGREE = 0.85  # of the cells that agreed while held; below, look closer
 _PAUSE_MAX = 16  # frames between searches for a plate that was not found again and again
 _MASK_SIDE = 80  # px, the longer side of the remembered alpha
 _MASK_GROW = 5  # px of that mask: how far a person moves between two frames
@@ -58,7 +59,7 @@ class _Held:
     frame_from_plate: F64
     plate_light: tuple[U8, U8]
     drift: F64
-    score: float
+    agreed: NDArray[np.bool_]
     frames: int = 0
 
 
@@ -177,10 +178,18 @@ class PlateAligner:
         if not verdict.fits(self._needed.stay, self._textured):
             return None
         step = solve(look, Belief(np.zeros(8), self._belief.total), 1.0)
-        # A jump beyond the template's grip shows in the cells before it shows in the step.
-        if step is None or verdict.score < _SCORE_DROP * held.score:
+        if step is None:
             return None
-        held.score = max(verdict.score, held.score - _SCORE_FORGET)
+        agrees = look.judged & (look.correlation >= AGREE)
+        known = look.judged & held.agreed
+        held.agreed |= agrees
+        if int((agrees & known).sum()) < _STILL_AGREE * int(known.sum()):
+            # Somebody walked into the picture, or a jump beyond the template's grip: look closer.
+            closer = self._fit(small, H)
+            shift = corner_shift_px(closer.H, H, self._view.size)
+            if shift > max(LEAVE_HOLD_PX, _SURE * closer.error_px):
+                return None
+            held.agreed = agrees
         if float(np.linalg.norm(step.motion[:4])) > max(LEAVE_HOLD_PX, _SURE * step.error_px):
             return None
         held.frames += 1
@@ -193,7 +202,7 @@ class PlateAligner:
                 H, type(step)(held.drift, step.error_px), self._template.levels[0], self._template.focal
             )
             self._belief = self._belief.after(held.drift)
-            self._start_hold(small, H, verdict.score)
+            self._start_hold(small, H, look)
         self._relight(small, look)
         return self._found(verdict, State.LOCKED, "the camera stands still")
 
@@ -211,6 +220,8 @@ class PlateAligner:
             starts.insert(0, (predicted, COARSE_TO_FINE))
         for start, plan in starts:
             fit = self._fit(small, start, plan)
+            if plan is SLOW and corner_shift_px(fit.H, start, self._view.size) > _SLOW_PX:
+                continue  # the coarse level should have been asked first
             if fit.verdict.fits(self._needed.stay, self._textured):
                 return self._accept(small, fit, start_of_motion=H)
         jumped = leap(self._view.grey, self._view.corners, small.grey, H, self._hidden)
@@ -290,11 +301,9 @@ class PlateAligner:
         self._recent = [*self._recent[1 - SETTLE_FRAMES :], fit.H]
         unmoved = self._unmoved()
         if start_of_motion is None and corner_shift_px(fit.H, unmoved, self._view.size) < calm:
-            self._start_hold(
-                small, unmoved, fit.verdict.score
-            )  # exactly the plate's pixels: nothing to resample
+            self._start_hold(small, unmoved, fit.look)  # the plate's own pixels: nothing to resample
         elif len(self._recent) == SETTLE_FRAMES and self._calm(calm):
-            self._start_hold(small, np.mean(self._recent, axis=0), fit.verdict.score)
+            self._start_hold(small, np.mean(self._recent, axis=0), fit.look)
         elif len(self._views) > 1:
             self._change_view(small)
         if self._held is not None:
@@ -307,11 +316,11 @@ class PlateAligner:
         last = self._recent[-1]
         return all(corner_shift_px(H, last, self._view.size) < limit_px for H in self._recent[:-1])
 
-    def _start_hold(self, small: SmallFrame, H: F64, score: float) -> None:
+    def _start_hold(self, small: SmallFrame, H: F64, look: Comparison) -> None:
         self._H = H / H[2, 2]
         self._velocity, self._recent = np.eye(3), []
         light = self._view.light_in_frame(self._H, small)
-        self._held = _Held(self._full(self._H), light, np.zeros(8), score)
+        self._held = _Held(self._full(self._H), light, np.zeros(8), look.judged & (look.correlation >= AGREE))
 
     def _change_view(self, small: SmallFrame) -> None:
         """Goes over to the view of a sweep that the camera now looks at."""
