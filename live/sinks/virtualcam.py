@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import sys
-from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import cv2
-import numpy as np
 
-from core.errors import DeviceError
+from core.errors import DeviceError, SettingsError
 from core.types import U8, Picture
-from live.writers.straight import opaque_of
+from live.i420 import fitted, i420_of
+from live.idle import IdlePicture
+from live.writers.straight import rgba_of
 
 log = logging.getLogger(__name__)
 
 CARD = "cleanplate"  # label of a device made for us; others are taken only where there is none
-_LOAD = f"sudo modprobe v4l2loopback exclusive_caps=1 video_nr=10 card_label={CARD}"
+TIMEOUT_MS = 1000  # without pictures for this long readers get the idle picture from the driver
+STOPPED = "the camera is off"
+FORMATS = ("i420", "rgba")
 
 
 class _Device(Protocol):
-    """A system's virtual camera. name: for people; size: what it takes, even."""
+    """A system's virtual camera. name: for people."""
 
     name: str
-    size: tuple[int, int]
 
-    def write(self, i420: U8) -> None:
-        """uint8 (height * 3 / 2) x width. DeviceError: it is gone."""
+    def show(self, picture: Picture) -> None:
+        """DeviceError: it is gone."""
         ...
 
     def close(self) -> None: ...
@@ -41,90 +40,91 @@ class VirtualCameraSink:
     Args:
         size: of the pictures to come; an odd last row or column is left away.
         device: /dev/video10, or the name that OBS gives its camera; None: the one labelled
-            "cleanplate", else the first that nobody writes to.
+            "cleanplate", else the first that nobody writes to. On Linux "?format=rgba" behind
+            it asks for AR24 with straight alpha, which OBS reads and meetings do not.
     Raises:
+        SettingsError: the device's options are wrong.
         DeviceError: there is none, it is in use or may not be opened; from `push`: it is gone.
     """
 
     def __init__(self, size: tuple[int, int], fps: float, device: str | None = None) -> None:
         even = (max(size[0] & ~1, 2), max(size[1] & ~1, 2))  # Chrome refuses odd sizes
-        opener = _Loopback if sys.platform == "linux" else _ObsCamera
-        self._device: _Device = opener(even, fps, device)
+        path, transparent = parsed(device)
+        self._device: _Device
+        if sys.platform == "linux":
+            self._device = _Loopback(even, fps, path, transparent=transparent)
+        elif transparent:
+            raise SettingsError("virtualcam: format=rgba needs v4l2loopback, which only Linux has")
+        else:
+            self._device = _ObsCamera(even, fps, path)
         self.name = f"virtual camera {self._device.name}"
 
     def push(self, picture: Picture) -> None:
-        width, height = self._device.size
-        rgb = opaque_of(picture)
-        if rgb.shape[0] & ~1 == height and rgb.shape[1] & ~1 == width:
-            rgb = rgb[:height, :width]
-        else:
-            rgb = np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        self._device.write(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420), np.uint8))
+        self._device.show(picture)
 
     def close(self) -> None:
         self._device.close()
 
 
 class _Loopback:
-    """A v4l2loopback device, written to directly: unlike pyvirtualcam's, its errors can be seen."""
+    """A v4l2loopback device. It never shows the room: not before, not after, not when we are killed."""
 
-    def __init__(self, size: tuple[int, int], fps: float, device: str | None) -> None:
-        from live import v4l2
+    def __init__(self, size: tuple[int, int], fps: float, path: str | None, *, transparent: bool) -> None:
+        from live.sinks.loopback import Layout, LoopbackOutput
 
-        self._path = _chosen(device)
-        self._file: int | None = None
-        try:
-            v4l2.free_stuck_output(self._path)
-            if not v4l2.query(self._path).outputs:
-                raise DeviceError(
-                    f"virtual camera {self._path} is fed by another program; close that, or load a second "
-                    "device (v4l2loopback devices=2 exclusive_caps=1,1)"
-                )
-            self._file = os.open(self._path, os.O_WRONLY)
-            granted = v4l2.set_output_format(self._file, size, fps)
-        except OSError as error:
-            self.close()
-            raise DeviceError(_why_not(self._path, error)) from error
-        if (
-            granted.fourcc != v4l2.YU12
-            or granted.stride != granted.size[0]
-            or any(n % 2 for n in granted.size)
-        ):
-            self.close()
-            raise DeviceError(
-                f"virtual camera {self._path} is held in another format by a program that reads it; "
-                "close that program first"
-            )
-        self.size = granted.size
-        width, height = granted.size
-        if granted.size != size:
+        self._transparent = transparent
+        layout: Layout = "RGBA" if transparent else "I420"
+        self._output: LoopbackOutput | None = None
+        refused: list[DeviceError] = []
+        for candidate in [path] if path is not None else _candidates():
+            try:
+                self._output = LoopbackOutput(candidate, size, fps, layout)
+                break
+            except DeviceError as error:
+                refused.append(error)
+        if self._output is None:
+            raise refused[0]
+        self.size = self._output.size
+        if self.size != size:
             log.warning(
                 "%s stays at %dx%d while a program reads it; pictures of %dx%d are scaled",
-                *(self._path, width, height, *size),
+                *(self._output.path, *self.size, *size),
             )
-        self.name = f"{self._path} ({v4l2.query(self._path).card}), {width}x{height} I420"
-
-    def write(self, i420: U8) -> None:
-        if self._file is None:
-            raise DeviceError(f"virtual camera {self._path} is closed")
+        if self._output.healed:
+            log.info(
+                "%s was left unusable by the program before (v4l2loopback 0.12.x): mended", self._output.path
+            )
+        self.name = f"{self._output.path} ({self._output.card}), {self.size[0]}x{self.size[1]} {layout}"
+        self._stopped = IdlePicture(self.size).picture(STOPPED, 0, 0)
         try:
-            os.write(self._file, i420.data)
-        except OSError as error:
-            raise DeviceError(
-                f"virtual camera {self._path} takes no more pictures: {error.strerror}"
-            ) from error
+            self.show(self._stopped)  # it is a camera from the first picture on
+            if not self._output.set_timeout_picture(self._pixels(self._stopped), TIMEOUT_MS):
+                log.info("%s: this driver has no picture for when we are killed", self._output.path)
+        except BaseException:
+            self._output.close()
+            raise
+
+    def show(self, picture: Picture) -> None:
+        if self._output is None:
+            raise DeviceError("the virtual camera is closed: open the output again")
+        self._output.write(self._pixels(picture))
 
     def close(self) -> None:
-        if self._file is None:
+        output, self._output = self._output, None
+        if output is None:
             return
-        from live import v4l2
-
-        os.close(self._file)
-        self._file = None
         try:
-            v4l2.free_stuck_output(self._path, written=True)  # or nobody could write after us
-        except OSError as error:
-            log.info("%s is gone: %s", self._path, error.strerror)
+            output.write(self._pixels(self._stopped))  # stays before the eyes of those who go on reading
+            output.set_timeout_picture(self._pixels(self._stopped), 0)
+        except DeviceError as error:
+            log.info("%s", error)
+        output.close()
+
+    def _pixels(self, picture: Picture) -> U8:
+        if not self._transparent:
+            return i420_of(picture, self.size)
+        rgba = fitted(rgba_of(picture), self.size)
+        return cast(U8, cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))
 
 
 class _ObsCamera:
@@ -139,48 +139,35 @@ class _ObsCamera:
             )
         except (RuntimeError, ValueError) as error:
             raise DeviceError(f"no virtual camera: {error}; install OBS Studio 30 or newer") from error
-        self.size = size
+        self._size = size
         self.name = f"{self._camera.device}, {size[0]}x{size[1]} I420"
 
-    def write(self, i420: U8) -> None:
-        self._camera.send(i420.ravel())
+    def show(self, picture: Picture) -> None:
+        self._camera.send(i420_of(picture, self._size).ravel())
 
     def close(self) -> None:
         self._camera.close()
 
 
-def _chosen(device: str | None) -> Path:
-    """The loopback device to write to."""
-    from live import v4l2
+def parsed(device: str | None) -> tuple[str | None, bool]:
+    """The device's path (None: choose one) and whether it is to be transparent."""
+    path, question, options = (device or "").partition("?")
+    transparent = False
+    if question:
+        key, _, value = options.partition("=")
+        if key != "format" or value not in FORMATS:
+            raise SettingsError(f"virtualcam: {options!r} behind the ? must be format=i420 or format=rgba")
+        transparent = value == "rgba"
+    return (f"/dev/video{path}" if path.isdecimal() else path) or None, transparent
 
-    if device is not None:
-        path = Path(f"/dev/video{device}" if device.isdecimal() else device)
-        try:
-            node = v4l2.query(path)
-        except OSError as error:
-            raise DeviceError(_why_not(path, error)) from error
-        if not node.loopback and not node.outputs:
-            raise DeviceError(f"{path} ({node.card}) is a camera, not a virtual one; make one with: {_LOAD}")
-        return path
+
+def _candidates() -> list[str]:
+    """The loopback devices to try, ours alone where there are any."""
+    from live import v4l2
+    from live.sinks.loopback import LOAD
+
     loopbacks = [node for node in v4l2.nodes() if node.loopback]
     ours = [node for node in loopbacks if node.card == CARD]
-    # capture alone means that somebody writes; neither of the two is the stuck state, which can be mended
-    free = [node for node in ours or loopbacks if node.outputs or not node.captures]
-    if free:
-        return free[0].path
-    if loopbacks:
-        names = ", ".join(str(node.path) for node in ours or loopbacks)
-        raise DeviceError(f"every virtual camera is in use ({names}); close the program that feeds it")
-    raise DeviceError(f"no virtual camera; make one with: sudo apt install v4l2loopback-dkms; {_LOAD}")
-
-
-def _why_not(path: Path, error: OSError) -> str:
-    if error.errno == errno.EACCES:
-        return (
-            f"no permission for {path}: join the group video (sudo usermod -aG video $USER) and log in anew"
-        )
-    if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-        return f"no virtual camera {path}; make one with: {_LOAD}"
-    if error.errno == errno.EBUSY:
-        return f"virtual camera {path} is in use by another program; close that first"
-    return f"virtual camera {path} cannot be opened: {error.strerror}"
+    if not loopbacks:
+        raise DeviceError(f"no virtual camera; make one with: sudo apt install v4l2loopback-dkms; {LOAD}")
+    return [str(node.path) for node in ours or loopbacks]

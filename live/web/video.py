@@ -16,14 +16,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, cast
 
 import av
-import cv2
-import numpy as np
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from core.types import U8, Picture
+from live.i420 import i420_of
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -42,29 +41,12 @@ KEYFRAME_EVERY = 3000  # viewers ask for keyframes; one by itself would only cau
 QUEUE_PACKETS = 30  # a second of pictures; a viewer who is further behind starts again at a keyframe
 # Outside these steps the times are another clock's (a film that starts again): no late picture, no pause.
 LARGEST_STEP_BACK_NS, LARGEST_STEP_NS = 1_000_000_000, 10_000_000_000
-KEY_GREEN = (0, 177, 64)  # stands where a transparent picture is transparent: WebRTC has no alpha
 
 
 def bitrate(size: tuple[int, int], fps: float) -> int:
     """Bits a second that suit a size (width, height) and a rate."""
     wanted = int(size[0] * size[1] * fps * BITS_PER_PIXEL)
     return max(MIN_BITRATE, min(wanted, MAX_BITRATE))
-
-
-def i420(picture: Picture, size: tuple[int, int]) -> U8:
-    """The picture as uint8 H*3/2 x W (BT.601, limited range) at an even size (width, height).
-
-    A straight picture is laid over green, since its hidden colours may be those of the room.
-    """
-    rgb = picture.rgb
-    if picture.straight and picture.alpha_u8 is not None:
-        alpha = picture.alpha_u8.astype(np.uint16)[..., None]
-        green = np.array(KEY_GREEN, np.uint16)
-        rgb = ((rgb * alpha + green * (255 - alpha) + 127) // 255).astype(np.uint8)
-    if (rgb.shape[1], rgb.shape[0]) != size:
-        smaller = rgb.shape[1] > size[0]
-        rgb = cast(U8, cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR))
-    return cast(U8, cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420))
 
 
 class RtpClock:
@@ -121,7 +103,7 @@ class Encoder:
         self._context = context
 
     def encode(self, yuv: U8, pts: int, keyframe: bool) -> list[VideoPacket]:
-        """Packets of one picture in the layout of `i420`, in time base 1/90000."""
+        """Packets of one picture in the layout of `i420_of`, in time base 1/90000."""
         frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
         frame.pts, frame.time_base = pts, TIME_BASE
         frame.pict_type = PictureType.I if keyframe else PictureType.NONE
@@ -234,7 +216,7 @@ class Broadcast:
                         track.offer(made[track.codec])
 
     def _encode(self, picture: Picture, codecs: set[Codec], keyframe: bool) -> dict[Codec, list[VideoPacket]]:
-        yuv, pts = i420(picture, self.size), self._clock.pts(picture.time_ns)
+        yuv, pts = i420_of(picture, self.size), self._clock.pts(picture.time_ns)
         made: dict[Codec, list[VideoPacket]] = {}
         for codec in codecs:
             if codec not in self._encoders:

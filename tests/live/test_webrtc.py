@@ -26,8 +26,9 @@ from chromium import Chromium, find_chromium
 
 from core.errors import DeviceError
 from core.types import Picture
+from live.i420 import i420_of
 from live.sinks.webrtc import WebRtcSink
-from live.web.video import KEY_GREEN, Broadcast, RtpClock, i420
+from live.web.video import Broadcast, RtpClock
 from live.web.whep import gather_only_on
 
 SIZE = (320, 180)
@@ -383,16 +384,16 @@ def test_the_room_behind_a_transparent_picture_is_not_sent():
     alpha = np.zeros((SIZE[1], SIZE[0]), np.uint8)
     shown = Picture(rgb, alpha, 0, 0, straight=True)
 
-    yuv = i420(shown, SIZE)
+    yuv = i420_of(shown, SIZE)
 
     back = cv2.cvtColor(yuv, cv2.COLOR_YUV2RGB_I420)
-    assert np.abs(back.astype(int) - KEY_GREEN).max() <= 2
+    assert back.max() <= 2
 
 
 def test_a_picture_of_another_size_is_resized_to_what_was_promised():
     large = Picture(np.full((361, 641, 3), BACKDROP, np.uint8), None, 0, 0)
 
-    assert i420(large, SIZE).shape == (SIZE[1] * 3 // 2, SIZE[0])
+    assert i420_of(large, SIZE).shape == (SIZE[1] * 3 // 2, SIZE[0])
 
 
 SEEN = """(() => {

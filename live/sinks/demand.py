@@ -1,0 +1,66 @@
+"""Whether anybody reads a virtual camera: the camera's light is on for them alone."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import select
+import time
+
+from linuxpy.video import raw
+
+from live.sinks.loopback import holders, open_node, tells_of_readers
+
+LOOK_AGAIN_S = 1.0  # looking through /proc costs some 10 ms
+
+
+class Demand:
+    """Readers of one loopback node. One thread calls everything.
+
+    by_event: the driver tells when a program starts or stops streaming (0.13.0 and later). Where it
+    does not, a program counts from when it opens the node, seen within a second, and only one of the
+    same user: those of others cannot be seen.
+    Raises DeviceError when the node cannot be opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._readers = 0
+        self._looked = -LOOK_AGAIN_S
+        self._fd = open_node(path)
+        self.by_event = tells_of_readers(self._fd)
+
+    def watched(self) -> bool:
+        """Whether somebody reads now. Does not block."""
+        if self.by_event:
+            self._take_events()
+        elif time.monotonic() - self._looked >= LOOK_AGAIN_S:
+            self._readers = len(holders(self._path))
+            self._looked = time.monotonic()
+        return self._readers > 0
+
+    def wait(self, timeout_ms: int) -> bool:
+        """Waits for a change, at most timeout_ms; whether somebody reads then."""
+        if self.by_event:
+            poll = select.poll()
+            poll.register(self._fd, select.POLLPRI)
+            poll.poll(timeout_ms)
+        else:
+            time.sleep(min(timeout_ms / 1000, LOOK_AGAIN_S))
+        return self.watched()
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _take_events(self) -> None:
+        while True:
+            event = raw.v4l2_event()
+            try:
+                fcntl.ioctl(self._fd, raw.IOC.DQEVENT, event)
+            except OSError:
+                return  # ENOENT: no more
+            count = ctypes.c_uint32.from_buffer(event.u)  # struct v4l2_event_client_usage
+            self._readers = int(count.value)

@@ -1,0 +1,501 @@
+"""The checks of the virtual camera and the webcam that run inside the test machine.
+
+Started by test_kernel.py, once for each version of v4l2loopback. Prints one line a check:
+"RESULT", its name, "pass", "fail" or "skip", and a detail, parted by tabs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+import cv2
+import numpy as np
+import pyvirtualcam
+
+from core.errors import DeviceError
+from core.types import U8, Picture
+from live import v4l2
+from live.idle import IdlePicture
+from live.sinks.demand import Demand
+from live.sinks.loopback import heal, query
+from live.sinks.virtualcam import STOPPED, TIMEOUT_MS, VirtualCameraSink
+from live.sources.camera import CameraSource
+
+VERSION = os.environ.get("CLEANPLATE_VM_LOOPBACK_VERSION", "0")
+HAS_EVENT = tuple(map(int, VERSION.split("."))) >= (0, 13)
+NODE, SECOND = "/dev/video10", "/dev/video11"
+SIZE = (640, 360)
+BACKDROP, PERSON = (30, 90, 160), (200, 160, 120)
+FPS = 20
+PATIENCE_S = 60  # the processor is emulated, and the host may be busy
+RESTARTS = 5
+BLOCK = 16  # a frame number is 16 blocks of this many pixels, black or white
+
+
+def numbered(index: int) -> U8:
+    """A picture of the backdrop with a person's colour in the middle and its number on top."""
+    rgb = np.full((SIZE[1], SIZE[0], 3), BACKDROP, np.uint8)
+    rgb[120:300, 240:400] = PERSON
+    for bit in range(16):
+        rgb[:BLOCK, bit * BLOCK : (bit + 1) * BLOCK] = 255 if index >> bit & 1 else 0
+    return rgb
+
+
+def number_of(rgb: U8) -> int:
+    blocks = rgb[4 : BLOCK - 4, : 16 * BLOCK].reshape(8, 16, BLOCK, 3)[:, :, 4:-4].mean((0, 2, 3))
+    return sum(1 << bit for bit in range(16) if blocks[bit] > 127)
+
+
+def is_rising(numbers: list[int]) -> bool:
+    return all(before < after for before, after in itertools.pairwise(numbers))
+
+
+def colours_off(rgb: U8) -> int:
+    """Largest difference, in levels, from what was written, away from edges."""
+    back = np.abs(rgb[40:340, 20:220].astype(int) - BACKDROP).max()
+    person = np.abs(rgb[130:290, 250:390].astype(int) - PERSON).max()
+    return int(max(back, person))
+
+
+def is_idle(rgb: U8) -> bool:
+    """Whether it is the idle picture, by its dark ground: the words on it may change."""
+    idle = IdlePicture(SIZE).picture(STOPPED, 0, 0).rgb
+    return bool(np.abs(rgb[:100].astype(int) - idle[:100]).max() <= 4)
+
+
+def shown(index: int, alpha_u8: U8 | None = None) -> Picture:
+    return Picture(numbered(index), alpha_u8, time.monotonic_ns(), index, straight=alpha_u8 is not None)
+
+
+def write_until_told(path: str, pipe: Connection) -> None:
+    """A writer in a process of its own. Says "written" after two pictures, or what went wrong."""
+    try:
+        sink = VirtualCameraSink(SIZE, FPS, path)
+        for index in range(1 << 16):
+            sink.push(shown(index))
+            if index == 1:
+                pipe.send("written")
+            if pipe.poll(1 / FPS):
+                break
+        sink.close()
+    except DeviceError as error:
+        pipe.send(str(error))
+
+
+class Writer:
+    """A virtual camera in a process of its own. said: "written" when it runs, or why it does not."""
+
+    def __init__(self, path: str = NODE) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        fork = multiprocessing.get_context("fork")
+        self.process = fork.Process(target=write_until_told, args=(path, theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.said = self._pipe.recv() if self._pipe.poll(PATIENCE_S) else "nothing"
+
+    def ask_to_stop(self) -> None:
+        if self.process.is_alive():
+            self._pipe.send("stop")
+
+    def stop(self) -> None:
+        self.ask_to_stop()
+        self.process.join(PATIENCE_S)
+
+
+@contextmanager
+def writing(path: str = NODE) -> Iterator[Writer]:
+    writer = Writer(path)
+    assert writer.said == "written", writer.said
+    try:
+        yield writer
+    finally:
+        writer.stop()
+
+
+def command(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0, f"{words[0]}: {(done.stderr or done.stdout).strip().splitlines()[-1:]}"
+    return done.stdout
+
+
+def read_by_ffmpeg(path: str, count: int) -> list[U8]:
+    out = Path("/tmp/read.rgb")
+    command("ffmpeg", "-loglevel", "error", "-nostdin", "-f", "v4l2", "-i", path, "-frames:v", str(count),
+            "-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "-y", str(out))  # fmt: skip
+    return list(np.fromfile(out, np.uint8).reshape(-1, SIZE[1], SIZE[0], 3))
+
+
+def read_by_v4l2_ctl(path: str, count: int) -> list[U8]:
+    out = Path("/tmp/read.yuv")
+    command("v4l2-ctl", "-d", path, "--stream-mmap", f"--stream-count={count}", f"--stream-to={out}")
+    pictures = np.fromfile(out, np.uint8).reshape(-1, SIZE[1] * 3 // 2, SIZE[0])
+    return [cv2.cvtColor(yuv, cv2.COLOR_YUV2RGB_I420) for yuv in pictures]
+
+
+def read_by_opencv(path: str, count: int) -> list[U8]:
+    with capture(path) as camera:
+        return [read(camera) for _ in range(count)]
+
+
+@contextmanager
+def capture(path: str) -> Iterator[cv2.VideoCapture]:
+    camera = cv2.VideoCapture(path, cv2.CAP_V4L2)
+    try:
+        assert camera.isOpened(), f"OpenCV does not open {path}"
+        yield camera
+    finally:
+        camera.release()
+
+
+def read(camera: cv2.VideoCapture) -> U8:
+    there, bgr = camera.read()
+    assert there, "no picture"
+    return bgr[..., ::-1]
+
+
+READERS: dict[str, Callable[[str, int], list[U8]]] = {
+    "ffmpeg": read_by_ffmpeg,
+    "OpenCV": read_by_opencv,
+    "v4l2-ctl": read_by_v4l2_ctl,
+}
+
+
+def seen_by_readers() -> str:
+    worst = 0
+    with writing():
+        for name, reader in READERS.items():
+            pictures = reader(NODE, 10)
+            numbers = [number_of(rgb) for rgb in pictures]
+            assert len(pictures) == 10, f"{name}: {len(pictures)} of 10 pictures"
+            assert is_rising(numbers), f"{name}: order {numbers}"
+            # The first pictures may be torn: a reader that starts meets a buffer being written.
+            worst = max(worst, colours_off(pictures[-1]))
+    assert worst <= 4, f"colours off by {worst} of 255"
+    return f"{', '.join(READERS)}: 640x360, in order, colours off by {worst} of 255 at most"
+
+
+def node_is_camera_only_while_written() -> str:
+    before = query(NODE)
+    assert (before.captures, before.outputs) == (False, True), f"free node announces {before}"
+    with writing():
+        during = query(NODE)
+    assert (during.captures, during.outputs) == (True, False), f"written node announces {during}"
+    return "output, then capture"
+
+
+def reader_reopens() -> str:
+    with writing():
+        numbers = [number_of(read_by_opencv(NODE, 2)[-1]) for _ in range(RESTARTS)]
+    assert is_rising(numbers), f"order {numbers}"
+    return f"{RESTARTS} times"
+
+
+def writer_restarts() -> str:
+    for _ in range(RESTARTS):
+        with writing():
+            pass
+    assert query(NODE).outputs, f"not ready for another: {query(NODE)}"
+    return f"{RESTARTS} times"
+
+
+def nodes_left_by_others() -> str:
+    """After pyvirtualcam, which uses write() without streaming, as ffmpeg does."""
+    with written_by_pyvirtualcam():
+        pass
+    alone = usable_after_healing()
+    with written_by_pyvirtualcam():
+        camera = cv2.VideoCapture(NODE, cv2.CAP_V4L2)
+        read(camera)
+    try:
+        beside = usable_after_healing()
+        with writing():
+            assert any(colours_off(read(camera)) <= 4 for _ in range(50)), "none of our pictures"
+    finally:
+        camera.release()
+    return f"usable after pyvirtualcam ({alone}), also while a reader stays ({beside})"
+
+
+def usable_after_healing() -> str:
+    healed = heal(NODE)
+    with writing():
+        return "mended" if healed else "nothing to mend"
+
+
+@contextmanager
+def written_by_pyvirtualcam() -> Iterator[None]:
+    here, there = multiprocessing.Pipe()
+
+    def write() -> None:
+        red = np.full((SIZE[1], SIZE[0], 3), (200, 0, 0), np.uint8)
+        with pyvirtualcam.Camera(*SIZE, FPS, device=NODE, fmt=pyvirtualcam.PixelFormat.RGB) as camera:
+            camera.send(red)
+            there.send("written")
+            while not there.poll(1 / FPS):
+                camera.send(red)
+
+    other = multiprocessing.get_context("fork").Process(target=write, daemon=True)
+    other.start()
+    assert here.poll(PATIENCE_S), "pyvirtualcam does not write"
+    try:
+        said = refusal(NODE)
+        assert f"(process {other.pid})" in said, said
+        yield
+    finally:
+        here.send("stop")
+        other.join(PATIENCE_S)
+
+
+@contextmanager
+def fed_by_ffmpeg(path: str, source: str, *options: str) -> Iterator[int]:
+    words = ("ffmpeg", "-loglevel", "error", "-nostdin", "-re", "-f", "lavfi", "-i", source)
+    ffmpeg = subprocess.Popen([*words, *options, "-f", "v4l2", path])
+    try:
+        seconds_until(lambda: query(path).captures or ffmpeg.poll() is not None)
+        assert ffmpeg.poll() is None, "ffmpeg does not write"
+        yield ffmpeg.pid
+    finally:
+        ffmpeg.terminate()
+        ffmpeg.wait()
+
+
+def reader_outlives_writers() -> str:
+    with writing():
+        camera = cv2.VideoCapture(NODE, cv2.CAP_V4L2)
+        read(camera)
+    try:
+        for _ in range(2):
+            with writing():
+                assert any(colours_off(read(camera)) <= 4 for _ in range(50)), "none of the new pictures"
+    finally:
+        camera.release()
+    return "goes on with two later writers"
+
+
+def stopped_writer_leaves_the_idle_picture() -> str:
+    with writing() as writer, capture(NODE) as camera:
+        assert colours_off(read(camera)) <= 4
+        writer.ask_to_stop()
+        after = until_idle(camera)
+    return f"at a clean stop the idle picture is the last one ({after} pictures later)"
+
+
+def killed_writer_leaves_the_idle_picture() -> str:
+    with writing() as writer, capture(NODE) as camera:
+        read(camera)
+        writer.process.kill()
+        began = time.monotonic()
+        until_idle(camera)
+        waited = time.monotonic() - began
+    with writing():
+        return f"idle picture after {waited:.1f} s (set to {TIMEOUT_MS / 1000:g} s); the next start works"
+
+
+def until_idle(camera: cv2.VideoCapture) -> int:
+    """Reads until the idle picture comes; how many came before. Nothing else may be among them."""
+    for count in range(100):
+        rgb = read(camera)
+        if is_idle(rgb):
+            return count
+        assert colours_off(rgb) <= 4, "something else was shown"
+    raise AssertionError("the idle picture never came")
+
+
+def second_writer_is_refused() -> str:
+    with writing() as first:
+        second = Writer()
+        assert "written to already" in second.said, second.said
+        assert str(first.process.pid) in second.said, second.said
+        with writing(SECOND):
+            numbers = [number_of(read_by_v4l2_ctl(path, 3)[-1]) for path in (NODE, SECOND)]
+    return f"says by whom; a second node works beside it (pictures {numbers})"
+
+
+def demand_follows_readers() -> str:
+    with writing():
+        demand = Demand(NODE)
+        assert demand.by_event == HAS_EVENT, f"event: {demand.by_event}"
+        if HAS_EVENT:
+            assert not demand.watched()  # without events the writer, another process here, is seen
+        with capture(NODE) as camera:
+            read(camera)
+            woke = seconds_until(lambda: demand.wait(1000))
+        slept = seconds_until(lambda: not demand.wait(1000)) if HAS_EVENT else 0.0
+        demand.close()
+    if not HAS_EVENT:
+        return f"no event in this version: seen by looking through /proc after {woke:.2f} s"
+    return f"reader seen after {woke:.2f} s, its end after {slept:.2f} s"
+
+
+def seconds_until(happened: Callable[[], bool]) -> float:
+    began = time.monotonic()
+    while not happened():
+        assert time.monotonic() - began < PATIENCE_S, "it never happened"
+    return time.monotonic() - began
+
+
+def transparent_output() -> str:
+    device = f"{SECOND}?format=rgba"
+    if not HAS_EVENT:
+        said = refusal(device)
+        assert "takes no picture with alpha" in said, said
+        return "this version has no AR24; refused with the reason"
+    alpha = np.zeros((SIZE[1], SIZE[0]), np.uint8)
+    alpha[:, SIZE[0] // 2 :] = np.linspace(1, 255, SIZE[0] // 2)
+    sink = VirtualCameraSink(SIZE, FPS, device)
+    sink.push(shown(1, alpha))
+    told = command("v4l2-ctl", "-d", SECOND, "--get-fmt-video")
+    reader = subprocess.Popen(
+        ["v4l2-ctl", "-d", SECOND, "--stream-mmap", "--stream-count=2", "--stream-to=/tmp/read.bgra"],
+        stderr=subprocess.DEVNULL,
+    )
+    began = time.monotonic()
+    while reader.poll() is None and time.monotonic() - began < PATIENCE_S:
+        sink.push(shown(1, alpha))
+        time.sleep(1 / FPS)
+    sink.close()
+    assert "AR24" in told, told
+    back = np.fromfile("/tmp/read.bgra", np.uint8).reshape(-1, SIZE[1], SIZE[0], 4)[-1]
+    assert np.array_equal(back[..., 3], alpha), "another alpha came back"
+    half = SIZE[0] // 2
+    assert np.array_equal(back[:, half:, 2::-1], numbered(1)[:, half:]), "other colours came back"
+    assert not back[:, : half - 20].any(), "hidden colours came back"
+    return "AR24 with straight alpha comes back unchanged, its hidden part empty"
+
+
+def no_permission() -> str:
+    os.chmod(SECOND, 0o600)
+    reading, writing_end = multiprocessing.Pipe(False)
+
+    def as_nobody() -> None:
+        os.setgid(65534)
+        os.setuid(65534)
+        writing_end.send(refusal(SECOND))
+
+    child = multiprocessing.get_context("fork").Process(target=as_nobody)
+    child.start()
+    child.join(PATIENCE_S)
+    os.chmod(SECOND, 0o666)
+    said = reading.recv() if reading.poll(0) else "nothing"
+    assert "no permission" in said, said
+    assert "group" in said, said
+    return said
+
+
+def not_a_virtual_camera() -> str:
+    assert "not a virtual one" in refusal("/dev/video0")
+    assert "no virtual camera /dev/video99" in refusal("/dev/video99")
+    assert [str(node.path) for node in v4l2.nodes() if node.loopback] == [NODE, SECOND]
+    return "a webcam and a missing node are refused with the reason"
+
+
+def refusal(device: str) -> str:
+    try:
+        VirtualCameraSink(SIZE, FPS, device).close()
+    except DeviceError as error:
+        return str(error)
+    return "taken"
+
+
+def webcam_as_asked() -> str:
+    camera = CameraSource("/dev/video0", SIZE, 25)
+    frames = [camera.read() for _ in range(25)]
+    camera.close()
+    assert camera.size == SIZE, camera.size
+    assert frames[-1].rgb.shape == (SIZE[1], SIZE[0], 3)
+    assert is_rising([frame.index for frame in frames])
+    assert is_rising([frame.time_ns for frame in frames])
+    assert time.monotonic_ns() > frames[-1].time_ns
+    fps = (len(frames) - 1) * 1e9 / (frames[-1].time_ns - frames[0].time_ns)
+    return f"{camera.name}; {fps:.1f} fps by their stamps"
+
+
+def webcam_with_mjpg() -> str:
+    source = f"testsrc2=size={SIZE[0]}x{SIZE[1]}:rate=15"
+    mjpg = ("-c:v", "mjpeg", "-pix_fmt", "yuvj422p")
+    with fed_by_ffmpeg(SECOND, source, *mjpg):
+        camera = CameraSource(SECOND, SIZE, 15)
+        frames = [camera.read() for _ in range(10)]
+        camera.close()
+    assert "MJPG" in camera.name, camera.name
+    assert frames[-1].rgb.std() > 20
+    return camera.name
+
+
+def webcam_unplugged() -> str:
+    camera = CameraSource("/dev/video0", SIZE, 25)
+    before = camera.read()
+    unplug = subprocess.Popen(["sh", "-c", f"echo vivid.0 >{VIVID}/unbind"])
+    began = time.monotonic()
+    said = ""
+    while not said:
+        try:
+            camera.read()
+        except DeviceError as error:
+            said = str(error)
+    noticed = time.monotonic() - began
+    camera.close()
+    unplug.wait(PATIENCE_S)
+    assert not os.path.exists("/dev/video0")
+    command("sh", "-c", f"echo vivid.0 >{VIVID}/bind")
+    seconds_until(lambda: os.path.exists("/dev/video0"))
+    began = time.monotonic()
+    camera = CameraSource("/dev/video0", SIZE, 25)
+    again = camera.read()
+    returned = time.monotonic() - began
+    camera.close()
+    assert again.size == before.size
+    return f"noticed after {noticed:.1f} s ({said!r}); back {returned:.1f} s after it was plugged in"
+
+
+VIVID = "/sys/bus/platform/drivers/vivid"
+CHECKS: dict[str, Callable[[], str]] = {
+    "announced as a camera while written": node_is_camera_only_while_written,
+    "read by ffmpeg, OpenCV, v4l2-ctl": seen_by_readers,
+    "reader closes and reopens": reader_reopens,
+    "writer restarts": writer_restarts,
+    "node used by another program": nodes_left_by_others,
+    "reader outlives its writer": reader_outlives_writers,
+    "clean stop": stopped_writer_leaves_the_idle_picture,
+    "SIGKILL": killed_writer_leaves_the_idle_picture,
+    "two instances": second_writer_is_refused,
+    "on demand": demand_follows_readers,
+    "transparent output": transparent_output,
+    "no permission": no_permission,
+    "other devices": not_a_virtual_camera,
+    "webcam": webcam_as_asked,
+    "webcam with MJPG": webcam_with_mjpg,
+    "webcam unplugged and back": webcam_unplugged,
+}
+
+
+def main() -> int:
+    """Runs the checks whose names hold one of the words on the command line, or all."""
+    cv2.setNumThreads(2)
+    failed = 0
+    for name, check in CHECKS.items():
+        if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
+            continue
+        began = time.monotonic()
+        try:
+            result, detail = "pass", check()
+        except Exception as error:  # the check's verdict
+            traceback.print_exc()
+            result, detail, failed = "fail", f"{type(error).__name__}: {error}", failed + 1
+        took = time.monotonic() - began
+        print("RESULT", name, result, f"{detail} [{took:.1f} s]".replace("\n", " "), sep="\t", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
