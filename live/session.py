@@ -159,7 +159,7 @@ def _sinks(
     with ExitStack() as opened:
         sinks: list[tuple[str, Sink]] = []
         for spec in _expanded(settings.output.sinks):
-            virtual_or_file = spec.partition(":")[0]
+            kind = spec.partition(":")[0]
 
             def open_again(spec: str = spec) -> Sink:
                 return open_sink(
@@ -179,11 +179,12 @@ def _sinks(
                     tell(f"  output      (not {spec}: {error})")
                     continue
                 raise
-            tell(f"  output      {sink.name}")
+            hint = " (open it in a browser)" if kind == "webrtc" else ""
+            tell(f"  output      {sink.name}{hint}")
             threaded = ThreadedSink(
                 sink,
-                newest=virtual_or_file != "file",
-                reopen=open_again if virtual_or_file == "virtualcam" else None,
+                newest=kind != "file",
+                reopen=open_again if kind == "virtualcam" else None,
                 meter=meter,
             )
             opened.callback(threaded.close)
@@ -200,12 +201,16 @@ def _expanded(specs: tuple[str, ...]) -> list[str]:
         if spec != AUTO:
             expanded.append(spec)
             continue
-        if sys.platform == "linux":
-            from live import v4l2
-
-            expanded += ["virtualcam"] if any(node.loopback for node in v4l2.nodes()) else []
-        expanded.append("webrtc")
+        expanded += ["virtualcam", "webrtc"] if _has_virtual_camera() else ["webrtc"]
     return list(dict.fromkeys(expanded))
+
+
+def _has_virtual_camera() -> bool:
+    if sys.platform != "linux":
+        return False
+    from live import v4l2
+
+    return any(node.loopback for node in v4l2.nodes())
 
 
 @contextmanager

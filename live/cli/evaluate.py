@@ -13,8 +13,9 @@ app = typer.Typer(
     help="Measures matte and alignment against truth.",
 )
 
-DATA_FOLDER = Path("../shared/data")
-PEERS_FOLDER = Path("../shared/models")
+SHARED_FOLDER = Path("../shared")
+DATA_FOLDER = SHARED_FOLDER / "data"
+PEERS_FOLDER = SHARED_FOLDER / "models"
 
 DataOption = Annotated[Path, typer.Option("--data", metavar="FOLDER", help="People, rooms and panoramas.")]
 
@@ -33,7 +34,10 @@ def matte(
     seed: Annotated[int, typer.Option("--seed")] = 0,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda")] = "auto",
 ) -> None:
-    """MAD, MSE, Grad and dtSSD with and without plate, by class of trouble, beside the peers."""
+    """MAD, MSE, Grad, dtSSD, beside the peers.
+
+    With and without plate, by class of trouble.
+    """
     from core.errors import MediaError
 
     if not data.is_dir():
@@ -59,3 +63,22 @@ def matte(
         typer.echo(f"(no peers: {peers} is not there)", err=True)
     results = evaluate(methods, data, width_height, per_class, seed, lambda line: typer.echo(line, err=True))
     typer.echo(f"{runs_on}, {size}, {per_class} clips a class, seed {seed}\n\n{table(results)}")
+
+
+@app.command("alignment")
+def alignment(
+    shared: Annotated[
+        Path,
+        typer.Option("--shared", metavar="FOLDER", help="Holds data/panoramas and data/people_rendered."),
+    ] = SHARED_FOLDER,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Few and short scenes, for a first look.")] = False,
+) -> None:
+    """Corner errors, holding still, finding again, and cost."""
+    from core.errors import MediaError
+
+    if not shared.is_dir():
+        raise MediaError(f"--shared {shared} is not a folder: the scenes are made of panoramas that it holds")
+    from core.evaluation.alignment import run
+
+    typer.echo(run(shared, seed, quick).text())

@@ -51,10 +51,12 @@ def process(
         config, background__spec=background, plate__name=plate, model__name=model, model__device=device
     )
     from contextlib import ExitStack
+    from threading import Event
 
     from core.render.backdrops import Kind, parse_background
     from core.types import Aligner, Renderer
     from live.assemble import build_parts
+    from live.loop import stopped_by_signals
     from live.offline import process as process_file
     from live.plates import open_plate
     from live.terminal import log_to_terminal
@@ -73,7 +75,8 @@ def process(
         typer.echo(f"{parts.runs_on}; plate: {room.name if room else 'none'}; background: {behind}", err=True)
         return parts.aligner, parts.renderer
 
-    with opened:
+    stop = Event()
+    with opened, stopped_by_signals(stop):
         result = process_file(
             source,
             output,
@@ -82,6 +85,7 @@ def process(
             alpha=alpha,
             report=report,
             force=force,
+            stop=stop,
         )
     written = ", ".join(str(path) for path in result.outputs)
     typer.echo(f"{result.frames} frames, {result.meter.fps:.1f} a second, to {written}")

@@ -1,0 +1,204 @@
+"""A whole live run with a scripted camera: what is opened, said, written and closed."""
+
+from __future__ import annotations
+
+import json
+from threading import Event
+
+import cv2
+import numpy as np
+import pytest
+
+from core.errors import DeviceError, MediaError, PlateError, SettingsError, WeightsError
+from core.types import Plate, View
+from live.assemble import Parts
+from live.session import run_session
+from live.settings import load
+from tests.live.scripted import FixedAligner, InvertingRenderer
+
+SIZE = (64, 48)
+
+
+class Stage:
+    """Stands in for build_parts: remembers what it was asked, and hands out parts without a network."""
+
+    def __init__(self) -> None:
+        self.aligner, self.renderer = FixedAligner(), InvertingRenderer()
+        self.plate: Plate | None = None
+        self.closed = 0
+
+    def build_parts(self, plate, background, model, frame_size, **more) -> Parts:
+        self.plate, self.more = plate, more
+        return Parts(self.aligner, self.renderer, "a scripted network", self)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch) -> Stage:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    made = Stage()
+    monkeypatch.setattr("live.session.build_parts", made.build_parts)
+    return made
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of five grey pictures, 10 to 50."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(5):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((*SIZE[::-1], 3), 10 * number + 10, np.uint8))
+    return folder
+
+
+def settings(**flags):
+    return load(flags={name.replace("__", "."): value for name, value in flags.items()})
+
+
+def run(*, said: list[str] | None = None, frames=None, report=None, force=False, **flags):
+    flags = {"output__sinks": ("null",), "plate__name": "none", "background__spec": "green"} | flags
+    tell = (said if said is not None else []).append
+    return run_session(settings(**flags), tell, frames=frames, report=report, force=force)
+
+
+def test_it_says_in_words_what_it_uses(stage, pictures):
+    said: list[str] = []
+    outcome = run(said=said, camera__source=str(pictures))
+    text = "\n".join(said)
+    assert outcome.frames == 5
+    for words in (
+        "pictures",
+        "none: you are found by looks alone",
+        "colour #00b140",
+        "a scripted network",
+        "null",
+    ):
+        assert words in text
+
+
+def test_every_part_is_closed_at_the_end(stage, pictures):
+    run(camera__source=str(pictures))
+    assert stage.closed == 1
+
+
+def test_every_part_is_closed_when_an_output_cannot_be_opened(stage, pictures):
+    with pytest.raises(SettingsError, match="did you mean 'window'"):
+        run(camera__source=str(pictures), output__sinks=("null", "windw"))
+    assert stage.closed == 1
+
+
+def test_frames_ends_the_run(stage, pictures):
+    assert run(camera__source=str(pictures), frames=3).frames == 3
+
+
+def test_a_stop_that_is_set_already_ends_a_run_on_the_demo_at_once(stage):
+    stop = Event()
+    stop.set()
+    outcome = run_session(
+        settings(camera__source="demo", camera__size=SIZE, output__sinks=("null",)),
+        lambda line: None,
+        stop=stop,
+    )
+    assert outcome.frames == 0
+
+
+def test_without_a_camera_the_demo_plays_with_its_own_plate_and_this_is_said(stage, monkeypatch):
+    monkeypatch.setattr("live.session.default_camera", lambda: "demo")
+    said: list[str] = []
+    run(said=said, camera__source="auto", camera__size=SIZE, plate__name="auto", frames=2)
+    assert stage.plate is not None
+    assert stage.plate.size == SIZE
+    assert "no camera was found" in said[1]
+    assert '"demo", 64x48' in said[2]
+    assert stage.more["live"] is True
+
+
+def test_the_named_plate_is_used(stage, pictures):
+    said: list[str] = []
+    run(said=said, camera__source=str(pictures), plate__name=str(pictures / "2.png"))
+    assert stage.plate is not None
+    assert int(stage.plate.rgb[0, 0, 0]) == 30
+    assert '"2", 64x48' in "\n".join(said)
+
+
+def test_a_file_gets_every_picture_in_order(stage, pictures, tmp_path):
+    run(camera__source=str(pictures), output__sinks=(f"file:{tmp_path / 'out'}",))
+    written = sorted((tmp_path / "out").glob("*.png"))
+    assert [cv2.imread(str(file))[0, 0, 0] for file in written] == [245, 235, 225, 215, 205]
+
+
+def test_a_file_that_is_there_is_not_replaced_without_force(stage, pictures, tmp_path):
+    target = tmp_path / "clip.mp4"
+    target.write_bytes(b"precious")
+    with pytest.raises(MediaError):
+        run(camera__source=str(pictures), output__sinks=(f"file:{target}",))
+    assert target.read_bytes() == b"precious"
+
+
+def test_the_report_has_a_line_for_each_frame(stage, pictures, tmp_path):
+    report = tmp_path / "report.jsonl"
+    run(camera__source=str(pictures), report=report)
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [line["index"] for line in lines] == [0, 1, 2, 3, 4]
+    assert lines[0]["state"] == "none"
+    with pytest.raises(MediaError, match="--force"):
+        run(camera__source=str(pictures), report=report)
+    assert run(camera__source=str(pictures), report=report, force=True).frames == 5
+
+
+def test_auto_outputs_are_the_page_and_no_virtual_camera_where_there_is_none(stage, pictures, monkeypatch):
+    monkeypatch.setattr("live.session._has_virtual_camera", lambda: False)
+    said: list[str] = []
+    run(said=said, camera__source=str(pictures), output__sinks=("auto",), web__port=0, frames=1)
+    outputs = [line for line in said if line.startswith("  output")]
+    assert len(outputs) == 1
+    assert "http://127.0.0.1:" in outputs[0]
+
+
+def test_a_virtual_camera_of_auto_that_cannot_be_opened_is_told_and_left_out(stage, pictures, monkeypatch):
+    monkeypatch.setattr("live.session._has_virtual_camera", lambda: True)
+    opened = []
+
+    def open_sink(spec, *arguments, **more):
+        from live.sinks.null import NullSink
+
+        opened.append(spec)
+        if spec == "virtualcam":
+            raise DeviceError("every virtual camera is in use")
+        return NullSink()
+
+    monkeypatch.setattr("live.session.open_sink", open_sink)
+    said: list[str] = []
+    run(said=said, camera__source=str(pictures), output__sinks=("auto",), frames=1)
+    assert opened == ["virtualcam", "webrtc"]
+    assert "(not virtualcam: every virtual camera is in use)" in "\n".join(said)
+    with pytest.raises(DeviceError, match="in use"):
+        run(camera__source=str(pictures), output__sinks=("virtualcam",))
+
+
+@pytest.mark.parametrize(
+    ("flags", "error", "words"),
+    [
+        ({"background__spec": "grene"}, SettingsError, "did you mean 'green'"),
+        ({"background__spec": "gone.jpg"}, SettingsError, "gone.jpg"),
+        ({"model__name": "platnet"}, WeightsError, "did you mean platenet"),
+        ({"camera__source": "gone.mp4"}, MediaError, "gone.mp4"),
+        ({"camera__source": "/dev/video77"}, DeviceError, "/dev/video77"),
+        ({"plate__name": "gone"}, PlateError, 'no plate "gone"'),
+    ],
+)
+def test_wrong_names_are_said_before_anything_runs(stage, pictures, flags, error, words):
+    with pytest.raises(error, match=words):
+        run(**({"camera__source": str(pictures)} | flags))
+    assert stage.closed == 0
+
+
+def test_a_plate_of_another_size_is_handed_on_to_the_aligner(stage, pictures, tmp_path):
+    cv2.imwrite(str(tmp_path / "large.png"), np.full((96, 128, 3), 9, np.uint8))
+    run(camera__source=str(pictures), plate__name=str(tmp_path / "large.png"))
+    assert stage.plate is not None
+    assert stage.plate.size == (128, 96)
+    assert isinstance(stage.plate.views[0], View)

@@ -1,0 +1,97 @@
+"""The status line and the log share one terminal without treading on each other."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import numpy as np
+import pytest
+
+from core.types import Alignment, Frame, Light, State
+from live.meter import Meter, Snapshot, Spread
+from live.terminal import CLEAR_LINE, StatusLine, WatchedAligner, log_to_terminal, status_words
+from tests.live.scripted import FixedAligner
+
+LOCKED = Alignment(np.eye(3), Light(), State.LOCKED, 0.974, "still: 31 of 32 cells agree")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_before():
+    root, core, live = (logging.getLogger(name) for name in ("", "core", "live"))
+    before = (root.handlers, root.level, core.level, live.level)
+    yield
+    root.handlers = before[0]
+    for logger, level in zip((root, core, live), before[1:], strict=True):
+        logger.setLevel(level)
+
+
+def test_the_status_line_says_rate_work_age_drops_and_what_is_known_of_the_plate():
+    stages = {"align": Spread(2.0, 3.0, 9), "render": Spread(10.0, 12.0, 9), "source": Spread(20.0, 30.0, 9)}
+    snapshot = Snapshot(9, 29.97, stages, {"page": Spread(41.0, 50.0, 9)}, {"dropped": 3})
+    line = status_words(snapshot, LOCKED)
+    assert " 30.0 frames/s" in line
+    assert "12.0 ms work" in line
+    assert " 41 ms old at the sink" in line
+    assert "3 dropped" in line
+    assert "plate locked 0.97: still: 31 of 32 cells agree" in line
+
+
+def test_the_status_line_before_the_first_frame_is_no_crash():
+    assert "0 dropped" in status_words(Meter().snapshot(), None)
+
+
+def test_on_a_file_nothing_is_written():
+    stream = io.StringIO()
+    status = StatusLine(Meter(), WatchedAligner(FixedAligner()), stream)
+    status.close()
+    status.close()
+    assert stream.getvalue() == ""
+
+
+def test_on_a_terminal_the_line_is_rewritten_and_cleared_at_the_end(monkeypatch):
+    monkeypatch.setattr("live.terminal.PERIOD_S", 0.001)
+    written = Terminal()
+    aligner = WatchedAligner(FixedAligner(LOCKED))
+    aligner.update(Frame(np.zeros((2, 2, 3), np.uint8), 0, 0))
+    status = StatusLine(Meter(), aligner, written)
+    while "locked" not in written.getvalue():
+        pass  # the thread writes it; a hang here fails by the suite's time limit
+    status.close()
+    assert written.getvalue().endswith(CLEAR_LINE)
+    assert "\n" not in written.getvalue()
+
+
+def test_the_watched_aligner_passes_everything_on():
+    inner = FixedAligner(LOCKED)
+    watched = WatchedAligner(inner)
+    frame = Frame(np.zeros((2, 2, 3), np.uint8), 0, 0)
+    assert watched.last is None
+    assert watched.update(frame) is LOCKED
+    assert watched.last is LOCKED
+    watched.learn(frame, None)
+    watched.close()
+    assert (inner.learned, inner.closed) == (1, True)
+
+
+def test_a_log_line_clears_the_status_line_first(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    log_to_terminal("info")
+    logging.getLogger("live.loop").info("the camera is back")
+    assert terminal.getvalue() == f"{CLEAR_LINE}INFO: the camera is back\n"
+
+
+def test_the_level_is_for_ours_and_libraries_only_warn(monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr("sys.stderr", terminal)
+    log_to_terminal("error")
+    logging.getLogger("live.loop").warning("not shown")
+    logging.getLogger("aioice").info("not shown")
+    logging.getLogger("core.align").error("shown")
+    assert terminal.getvalue() == "ERROR: shown\n"

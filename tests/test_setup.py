@@ -1,0 +1,137 @@
+"""The set-up: complete pins, one fingerprint, and the fall-back for machines without a desktop."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def setup() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("ci_setup", ROOT / ".ci" / "setup.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return {name.lower().replace("_", "-"): version for name, version in (line.split("==") for line in lines)}
+
+
+def test_everything_that_is_installed_directly_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = {re.split(r"[\s;<>=\[]", entry)[0].lower().replace("_", "-") for entry in wanted}
+    assert names - set(pins()) == set()
+
+
+def test_torch_is_pinned_as_promised_and_both_opencv_wheels_alike():
+    assert pins()["torch"] == "2.13.0"
+    assert pins()["opencv-python"] == pins()["opencv-python-headless"]
+
+
+def test_no_index_or_folder_of_one_machine_is_written_down():
+    for file in ("constraints.txt", "pyproject.toml", "Makefile", ".ci/setup.py", ".ci/run"):
+        assert not re.search(r"--(extra-)?index-url|--find-links|https?://", (ROOT / file).read_text()), file
+
+
+def test_the_window_sink_and_the_set_up_name_the_same_line():
+    from live.sinks.window import APT_LINE
+
+    setup_text = (ROOT / ".ci" / "setup.py").read_text()
+    assert f'APT_LINE = "{APT_LINE}"' in setup_text
+
+
+class Venv:
+    """A virtual environment's folder, with what would have been run in it."""
+
+    def __init__(self, setup: ModuleType, monkeypatch, folder: Path) -> None:
+        self.folder, self.done = folder, []
+        folder.mkdir()
+        self.opencv_works = {"opencv-python": True, "opencv-python-headless": True}
+        self.opencv = ""
+        self.desktop = False
+        monkeypatch.setattr(setup, "works", lambda python: True)
+        monkeypatch.setattr(setup, "pip", self._pip)
+        monkeypatch.setattr(setup, "imports_cv2", self._imports_cv2)
+        monkeypatch.setattr(setup, "is_headless", lambda venv: self.opencv.endswith("headless"))
+        monkeypatch.setattr(setup, "desktop_is_there", lambda: self.desktop)
+
+    def _pip(self, python: Path, *arguments: str) -> None:
+        self.done.append(arguments)
+        if arguments[0] == "install":
+            self.opencv = arguments[-1] if arguments[-1].startswith("opencv") else "opencv-python"
+
+    def _imports_cv2(self, python: Path) -> str | None:
+        return None if self.opencv_works[self.opencv] else "ImportError: libGL.so.1"
+
+
+@pytest.fixture
+def venv(setup, monkeypatch, tmp_path) -> Venv:
+    return Venv(setup, monkeypatch, tmp_path / "venv")
+
+
+def test_a_second_call_does_nothing(setup, venv):
+    setup.set_up(venv.folder, dev=False)
+    assert len(venv.done) == 1
+    setup.set_up(venv.folder, dev=False)
+    assert len(venv.done) == 1
+
+
+def test_the_tests_tools_come_on_top_and_serve_for_running_too(setup, venv):
+    setup.set_up(venv.folder, dev=False)
+    setup.set_up(venv.folder, dev=True)
+    assert venv.done[-1][-1].endswith("[dev]")
+    setup.set_up(venv.folder, dev=False)
+    setup.set_up(venv.folder, dev=True)
+    assert len(venv.done) == 2
+
+
+def test_changed_pins_are_installed(setup, venv, monkeypatch):
+    setup.set_up(venv.folder, dev=True)
+    monkeypatch.setattr(setup, "fingerprint", lambda: "another")
+    setup.set_up(venv.folder, dev=False)
+    assert len(venv.done) == 2
+
+
+def test_a_machine_without_desktop_libraries_gets_the_headless_opencv(setup, venv, capsys):
+    venv.opencv_works["opencv-python"] = False
+    setup.set_up(venv.folder, dev=False)
+    assert venv.opencv == "opencv-python-headless"
+    assert ("uninstall", "--yes", "opencv-python", "opencv-python-headless") in venv.done
+    assert "sudo apt install libgl1" in capsys.readouterr().out
+
+
+def test_the_ordinary_opencv_comes_back_once_the_libraries_are_there(setup, venv):
+    venv.opencv_works["opencv-python"] = False
+    setup.set_up(venv.folder, dev=False)
+    before = len(venv.done)
+    setup.set_up(venv.folder, dev=False)
+    assert len(venv.done) == before
+    venv.opencv_works["opencv-python"] = venv.desktop = True
+    setup.set_up(venv.folder, dev=False)
+    assert venv.opencv == "opencv-python"
+
+
+def test_a_failed_installation_is_tried_again(setup, venv, monkeypatch):
+    fine = setup.pip
+
+    def fail(*_: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(setup, "pip", fail)
+    with pytest.raises(OSError, match="no network"):
+        setup.set_up(venv.folder, dev=False)
+    monkeypatch.setattr(setup, "pip", fine)
+    setup.set_up(venv.folder, dev=False)
+    assert len(venv.done) == 1
