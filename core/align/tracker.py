@@ -48,7 +48,7 @@ _MASK_ALPHA = 20  # of 255
 _MASK_FULL = 0.9  # a mask over more than this share is the network being lost, not a person
 _LIGHT_EVERY = 4  # frames between light fits while still and nothing changed
 _LIGHT_CHANGE = 0.006  # change of the cells' brightness that asks for a new fit at once
-_TURN_PX = 3.0  # a homography this close to a turned camera's is taken for one
+_TURN_PX = 12.0  # a homography this close to a turned camera's is tried as one
 _BETTER_VIEW = 0.7  # another view must be this much nearer before it takes over
 
 
@@ -225,8 +225,8 @@ class PlateAligner:
             if fit.verdict.fits(self._needed.stay, self._textured):
                 return self._accept(small, fit, start_of_motion=H)
         jumped = leap(self._view.grey, self._view.corners, small.grey, H, self._hidden)
-        if jumped is not None:
-            fit = self._fit(small, jumped)
+        for start in [] if jumped is None else self._turned_first(jumped, small):
+            fit = self._fit(small, start)
             if fit.verdict.fits(self._needed.enter, self._textured):
                 return self._accept(small, fit, start_of_motion=H)
         self._last_good = (self._index, H)
@@ -245,12 +245,11 @@ class PlateAligner:
             best = max(best, fit.verdict, key=lambda verdict: verdict.score)
         for guess in self._guesses(small):
             self._index = guess.view
-            turn = nearest_turn(guess.H, self._view.size, small.size, FOCAL)
-            near = corner_shift_px(turn, guess.H, self._view.size) < _TURN_PX
-            fit = self._fit(small, turn if near else guess.H)
-            if fit.verdict.fits(self._needed.enter_far, self._textured):
-                return self._accept(small, fit, start_of_motion=None)
-            best = max(best, fit.verdict, key=lambda verdict: verdict.score)
+            for start in self._turned_first(guess.H, small):
+                fit = self._fit(small, start)
+                if fit.verdict.fits(self._needed.enter_far, self._textured):
+                    return self._accept(small, fit, start_of_motion=None)
+                best = max(best, fit.verdict, key=lambda verdict: verdict.score)
         return self._lost(best.words, best.score)
 
     def _guesses(self, small: SmallFrame) -> list[Found]:
@@ -278,6 +277,12 @@ class PlateAligner:
             found = relocaliser.find(grey, usable)
         self._pause = min(2 * self._pause, _PAUSE_MAX)
         return found[:2]
+
+    def _turned_first(self, H: F64, small: SmallFrame) -> list[F64]:
+        """H as a turning camera would have it, which noise in few points cannot bend, then as it is."""
+        turn = nearest_turn(H, self._view.size, small.size, FOCAL)
+        near = corner_shift_px(turn, H, self._view.size) < _TURN_PX
+        return [turn, H] if near else [H]
 
     def _fit(self, small: SmallFrame, start: F64, plan: Plan = COARSE_TO_FINE) -> Fit:
         if self._textured < LEAST_CELLS:  # a view of a sweep that shows a blank wall
