@@ -25,6 +25,7 @@ class Clip:
     time_base: unit of the pictures' times, s; exact times come out of time_ns by it.
     rotation: degrees anticlockwise by which a player turns the stored pictures to show them
         upright (0, 90, 180, 270). Frames in this program are upright always.
+    pixel_aspect: width over height of one pixel.
     end_s: when the last picture ends, s; None where that is not known.
     sound: file whose sound goes with the pictures; None for silence.
     """
@@ -32,6 +33,7 @@ class Clip:
     rate: Fraction = Fraction(30)
     time_base: Fraction = Fraction(1, 90000)
     rotation: int = 0
+    pixel_aspect: Fraction = Fraction(1)
     end_s: Fraction | None = None
     sound: Path | None = None
 

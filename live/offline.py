@@ -65,6 +65,8 @@ def process(
         MediaError: source not readable, output not writable, there already, or stopped.
             Nothing half-written is left. Whatever `build` or a stage raises comes out too.
     """
+    if output.resolve() == source.resolve():
+        raise MediaError(f"{output} is the source itself; choose another name for the result")
     stop = stop or Event()
     meter = Meter()
     with ExitStack() as open_parts:

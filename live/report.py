@@ -48,7 +48,10 @@ class Report:
 
     def close(self) -> None:
         """Safe to call twice."""
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:
+            raise MediaError(f"cannot write the report {self._path}: {error.strerror}") from error
 
 
 def _light(light: Light) -> dict[str, Any]:

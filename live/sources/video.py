@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ from live.media import Clip
 
 _GUESSED_RATE = Fraction(30)
 _UNREADABLE = "{} is not a video that can be read, or it is cut off: copy or export it again"
+_LENGTH = re.compile(r"(\d+):(\d+):([\d.]+)")
 _SHORT_S = 1.0  # a clip may end this much before the length it states; more means cut off
 
 
@@ -70,6 +72,7 @@ class VideoSource:
             rate=self._rate,
             time_base=self._time_base,
             rotation=self._rotation,
+            pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
             end_s=self._end_s(),
             sound=self._path if has_sound else None,
         )
@@ -125,6 +128,10 @@ class VideoSource:
     def _length_s(self) -> float | None:
         if self._stream.duration:
             return float(self._stream.duration * self._time_base)
+        written = _LENGTH.fullmatch(self._stream.metadata.get("DURATION", ""))  # Matroska's, per stream
+        if written:
+            hours, minutes, seconds = (float(part) for part in written.groups())
+            return hours * 3600 + minutes * 60 + seconds
         if self._container.duration and len(self._container.streams) == 1:
             return float(self._container.duration / av.time_base)
         return None

@@ -129,6 +129,7 @@ class VideoWriter:
         stream.time_base = clip.time_base
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = ColorRange.MPEG
+        context.sample_aspect_ratio = clip.pixel_aspect
         context.thread_type = "AUTO"
         context.flags |= Flags.frame_duration  # else the last picture lasts one over the mean rate
         if self._rotation:

@@ -38,6 +38,7 @@ def make_clip(
     time_base: Fraction | None = None,
     pts: Sequence[int] | None = None,
     rotation: int = 0,
+    pixel_aspect: Fraction | None = None,
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     sound: str | None = None,
@@ -51,6 +52,8 @@ def make_clip(
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.time_base = time_base
+        if pixel_aspect:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         if rotation:
             stream.set_display_rotation(rotation)
         track = container.add_stream(sound, rate=SOUND_RATE, layout="stereo") if sound else None

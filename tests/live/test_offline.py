@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from threading import Event
 
+import av
 import numpy as np
 import pytest
 
@@ -172,6 +173,22 @@ def test_an_existing_result_or_report_is_refused_before_anything_is_built(tmp_pa
         source, tmp_path / "out.mov", parts(), report=tmp_path / "report.jsonl", force=True, progress=False
     )
     assert len(read_back(tmp_path / "out.mov").times) == 2
+
+
+@pytest.mark.parametrize("name", ["in.mp4", "folder"])
+def test_the_source_itself_is_never_replaced(tmp_path: Path, name: str) -> None:
+    make_clip(tmp_path / "in.mp4", frames=2)
+    (tmp_path / "folder").mkdir()
+    write(tmp_path / "folder/000000.png", np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(MediaError, match="is the source itself"):
+        process(tmp_path / name, tmp_path / name, parts(), force=True, progress=False)
+
+
+def test_the_shape_of_pixels_is_kept(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", frames=2, pixel_aspect=Fraction(4, 3))
+    process(source, tmp_path / "out.mov", parts(), progress=False)
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
 
 
 def test_parts_are_closed_at_the_end(tmp_path: Path) -> None:

@@ -70,8 +70,11 @@ def test_a_cut_off_video_is_refused(tmp_path: Path, keep: float) -> None:
         all_of(open_file(path))
 
 
-def test_a_cut_off_webm_is_refused(tmp_path: Path) -> None:
-    path = make_clip(tmp_path / "a.webm", frames=90, codec="libvpx-vp9", options={"crf": "5", "b": "0"})
+@pytest.mark.parametrize("sound", [None, "libopus"])
+def test_a_cut_off_webm_is_refused(tmp_path: Path, sound: str | None) -> None:
+    path = make_clip(
+        tmp_path / "a.webm", frames=90, codec="libvpx-vp9", options={"crf": "5", "b": "0"}, sound=sound
+    )
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(MediaError, match=r"a\.webm (is cut off|is damaged)"):
         all_of(open_file(path))
