@@ -262,7 +262,7 @@ class ThreadedSink:
         while not self._left.is_set():
             wait_s = self._back_off_s[min(attempt, len(self._back_off_s) - 1)]
             log.warning("%s; trying again in %g s", str(error).rstrip("."), wait_s)
-            self._meter.count("sink lost" if attempt == 0 else "reopen failed")
+            self._meter.count("sink lost" if attempt == 0 else "sink reopen failed")
             if self._left.wait(wait_s):
                 return None
             attempt += 1

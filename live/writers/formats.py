@@ -86,6 +86,8 @@ def open_writers(
         MediaError: the name says no known kind, or one that cannot hold this, or it is taken,
             or the folder cannot be written.
     """
+    if path.suffix == "" and path.is_file():
+        raise MediaError(f"{path} is a file already, not a folder; choose another name")
     opener = _opener(path, size, clip, transparent=transparent, single=single)
     if not force:
         refuse_existing(path, alpha=alpha)

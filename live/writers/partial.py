@@ -79,14 +79,15 @@ class PartialFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.folder = _beside(path)
+        # Inside a folder that exists: it may be another disk, onto which nothing can be renamed.
+        self.folder = path / ".partial" if path.is_dir() else _beside(path)
         self._made = _make_parents(path)
         try:
             shutil.rmtree(self.folder, ignore_errors=True)  # left by a run that was killed
             self.folder.mkdir()
         except OSError as error:
             _remove_empty(self._made)
-            raise MediaError(f"cannot write into {path.parent}: {error.strerror}") from error
+            raise MediaError(f"cannot write into {self.folder.parent}: {error.strerror}") from error
 
     def publish(self) -> None:
         """Moves all files into place: the whole folder at once where it is new, else one by one."""
@@ -94,7 +95,7 @@ class PartialFolder:
             if not self.path.exists():
                 os.replace(self.folder, self.path)
                 return
-            for file in sorted(p for p in self.folder.rglob("*") if p.is_file()):
+            for file in sorted(found for found in self.folder.rglob("*") if found.is_file()):
                 target = self.path / file.relative_to(self.folder)
                 target.parent.mkdir(exist_ok=True)
                 os.replace(file, target)

@@ -244,6 +244,23 @@ def test_nothing_has_the_final_name_before_the_end_and_nothing_stays_of_an_aband
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_where_a_folder_is_wanted_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("precious")
+    with pytest.raises(MediaError, match="is a file already, not a folder"):
+        open_writers(tmp_path / "out", SIZE, Clip(), transparent=True, force=True)
+    assert (tmp_path / "out").read_text() == "precious"
+
+
+def test_pictures_for_an_existing_folder_grow_inside_it(tmp_path: Path) -> None:
+    """It may be a mounted disk, onto which nothing can be renamed from outside."""
+    (tmp_path / "out").mkdir()
+    sink = FileSink(tmp_path / "out", SIZE, Clip(), transparent=False)
+    sink.push(pictures(SIZE, steady(1), straight=False)[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    sink.close()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["000000.png"]
+
+
 @contextmanager
 def full_disk(max_bytes: int) -> Iterator[None]:
     """No file of this process may grow beyond this: a write then fails as on a full disk."""
