@@ -34,20 +34,26 @@ class RoomBlur:
 
     def of_frame(self, rgb: U8, alpha: U8) -> U8:
         """The blurred frame without the person, uint8 HxWx3."""
-        return self._blur(rgb, cv2.bitwise_not(alpha))
+        # eroded: the outermost pixels of a matte are the least sure, and one of them is a halo
+        return self._blur(rgb, cv2.erode(cv2.bitwise_not(alpha), _AROUND))
 
     def _blur(self, rgb: U8, weight: U8 | None) -> U8:
         height, width = rgb.shape[:2]
         small = (max(1, width // SHRINK), max(1, height // SHRINK))
         sigma = max(0.5, self._share * small[0])
-        picture = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
         if weight is None:
+            picture = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
             blurred = cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
         else:
-            # squared: a pixel that is a little person would bring its colour along
-            w = (cv2.resize(weight, small, interpolation=cv2.INTER_AREA).astype(np.float32) / 255) ** 2
-            sums = cv2.GaussianBlur(picture * w[..., None], (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-            mass = cv2.GaussianBlur(w, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-            mean = (picture * w[..., None]).sum((0, 1)) / max(1e-3, float(w.sum()))
+            # weighed before shrinking: a small pixel that holds a little of the person is clean then
+            weighed = cv2.multiply(rgb, cv2.merge([weight, weight, weight]), scale=1 / 255)
+            sums = cv2.resize(weighed, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+            mass = cv2.resize(weight, small, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+            mean = sums.sum((0, 1)) / max(1e-3, float(mass.sum()))
+            sums = cv2.GaussianBlur(sums, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+            mass = cv2.GaussianBlur(mass, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
             blurred = (sums + 1e-3 * mean) / (mass + 1e-3)[..., None]
         return cv2.resize(np.clip(blurred, 0, 255).astype(np.uint8), (width, height))
+
+
+_AROUND = np.ones((5, 5), np.uint8)

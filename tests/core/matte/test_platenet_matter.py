@@ -1,0 +1,86 @@
+"""The bundled matter copes with every size and regime, and forgets when it should."""
+
+import numpy as np
+import pytest
+
+from core.matte.platenet import UNKNOWN_U8, PlateMatter
+from core.matte.working_size import working_size
+
+
+class Recorder:
+    """A runtime that keeps what it was given and answers with a fixed alpha."""
+
+    name = "recorder"
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size, self.seen = size, []
+
+    def alpha(self, *inputs: np.ndarray) -> np.ndarray:
+        self.seen.append([a.copy() for a in inputs])
+        return np.full((self.size[1], self.size[0]), 200, np.uint8)
+
+
+def matter() -> tuple[PlateMatter, list[Recorder]]:
+    made: list[Recorder] = []
+
+    def make(size: tuple[int, int]) -> Recorder:
+        made.append(Recorder(size))
+        return made[-1]
+
+    return PlateMatter(make, None, None), made
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [((1280, 720), (512, 288)), ((720, 1280), (288, 512)), ((640, 480), (448, 320)), ((1, 1), (384, 384))],
+)
+def test_working_size_keeps_aspect_and_area(frame: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert working_size(frame, 512 * 288) == expected
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 17), (721, 1281), (4000, 3), (3, 4000)])
+def test_alpha_has_the_frames_size_whatever_it_is(size: tuple[int, int]) -> None:
+    alpha = matter()[0].matte(np.zeros((size[1], size[0], 3), np.uint8), None, None)
+    assert alpha.shape == (size[1], size[0])
+    assert alpha.dtype == np.uint8
+
+
+def test_the_network_sees_frame_plate_coverage_and_its_own_last_alpha() -> None:
+    m, made = matter()
+    rgb, plate = np.full((720, 1280, 3), 50, np.uint8), np.full((720, 1280, 3), 90, np.uint8)
+    m.matte(rgb, plate, None)
+    m.matte(rgb, plate, None)
+    (_, _, _, prior, first), (frame, seen_plate, coverage, _, second) = made[0].seen
+    assert (frame == 50).all()
+    assert (seen_plate == 90).all()
+    assert (coverage == 255).all()
+    assert (prior == UNKNOWN_U8).all(), "no segmenter, no prior"
+    assert (first == UNKNOWN_U8).all(), "the first frame has no past"
+    assert (second == 200).all()
+
+
+def test_unseen_parts_of_the_plate_are_no_plate() -> None:
+    m, made = matter()
+    plate = np.full((288, 512, 3), 90, np.uint8)
+    coverage = np.full((288, 512), 255, np.uint8)
+    coverage[:, :256] = 0
+    m.matte(plate, plate, coverage)
+    m.matte(plate, None, None)
+    with_half, without = made[0].seen
+    assert (with_half[1][:, :256] == 0).all()
+    assert (with_half[1][:, 256:] == 90).all()
+    assert (with_half[2][:, :256] == 0).all()
+    assert (without[1] == 0).all()
+    assert (without[2] == 0).all()
+
+
+def test_reset_and_a_new_size_forget_the_past() -> None:
+    m, made = matter()
+    rgb = np.zeros((288, 512, 3), np.uint8)
+    m.matte(rgb, None, None)
+    m.reset()
+    m.matte(rgb, None, None)
+    assert (made[0].seen[1][4] == UNKNOWN_U8).all()
+    m.matte(np.zeros((512, 288, 3), np.uint8), None, None)
+    assert made[1].size == (288, 512)
+    assert (made[1].seen[0][4] == UNKNOWN_U8).all()

@@ -1,0 +1,67 @@
+"""The refiner sees every hair, only on edges, and never beyond the picture."""
+
+import numpy as np
+
+from core.matte import refine
+from core.matte.refine import Refiner, edge_tiles, fill_tile, half_difference
+from core.nets import refiner as net
+
+
+class Echo:
+    """A runtime that returns the coarse alpha it was shown, and remembers the tiles."""
+
+    def refine(self, tiles: np.ndarray) -> np.ndarray:
+        self.tiles = tiles.copy()
+        return tiles[:, 8:-8, 8:-8, 7]
+
+
+def test_constants_are_those_of_the_network() -> None:
+    assert (refine.TILE, refine.HALO, refine.SEEN, refine.CHANNELS) == (
+        net.TILE, net.HALO, net.SEEN, net.CHANNELS,
+    )  # fmt: skip
+
+
+def test_a_single_hair_selects_its_tile_and_no_other() -> None:
+    coarse = np.zeros((200, 300), np.uint8)
+    coarse[70, 140] = 40
+    assert edge_tiles(coarse) == [(64, 128)]
+
+
+def test_what_is_surely_room_or_person_is_snapped_and_costs_no_tile() -> None:
+    echo = Echo()
+    rgb = np.zeros((720, 1280, 3), np.uint8)
+    for level, expected in ((3, 0), (252, 255)):
+        alpha = Refiner(echo).refine(rgb, None, None, np.full((288, 512), level, np.uint8))
+        assert (alpha == expected).all()
+    assert not hasattr(echo, "tiles")
+
+
+def test_tiles_carry_frame_half_difference_coverage_and_alpha() -> None:
+    rng = np.random.default_rng(0)
+    rgb, plate = rng.integers(0, 256, (2, 100, 130, 3), dtype=np.uint8)
+    coverage = np.full((100, 130), 255, np.uint8)
+    coverage[:, :70] = 0
+    coarse = rng.integers(0, 256, (100, 130), dtype=np.uint8)
+    tile = np.full((80, 80, 8), 77, np.uint8)
+    fill_tile(tile, 0, 64, rgb, half_difference(rgb, plate), coverage, coarse)
+    seen = tile[8:, : 130 - 56]
+    assert (seen[..., :3] == rgb[:72, 56:]).all()
+    assert (seen[:, 14:, 3:6] == half_difference(rgb, plate)[:72, 70:]).all()
+    assert (seen[:, :14, 3:6] == 128).all()
+    assert (seen[:, :14, 6] == 0).all()
+    assert (seen[:, 14:, 6] == 255).all()
+    assert (seen[..., 7] == coarse[:72, 56:]).all()
+    assert (tile[:8] == 0).all(), "above the picture there is nothing"
+    assert (tile[:, 130 - 56 :] == 0).all(), "nor right of it"
+
+
+def test_every_size_comes_out_whole_with_the_alpha_in_its_place() -> None:
+    for width, height in ((1, 1), (63, 65), (641, 359), (360, 640)):
+        alpha_small = np.zeros((36, 64), np.uint8)
+        alpha_small[:, 32:] = 255
+        rgb = np.zeros((height, width, 3), np.uint8)
+        alpha = Refiner(Echo()).refine(rgb, rgb, None, alpha_small)
+        assert alpha.shape == (height, width)
+        if width > 1:
+            assert alpha[:, : width // 2 - width // 40 - 2].max(initial=0) == 0
+            assert alpha[:, width // 2 + width // 40 + 2 :].min(initial=255) == 255

@@ -1,0 +1,49 @@
+"""Words for backgrounds are understood or refused with the way out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import MediaError, SettingsError
+from core.render.backdrops import ColourBackdrop, Kind, PictureBackdrop, cover, parse_background
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind"),
+    [("blur", Kind.BLUR), ("blur:0.2", Kind.BLUR), ("#00B140", Kind.COLOUR), ("green", Kind.COLOUR),
+     ("none", Kind.NONE), ("transparent", Kind.TRANSPARENT)],
+)  # fmt: skip
+def test_words_are_understood(spec: str, kind: Kind) -> None:
+    assert parse_background(spec).kind is kind
+
+
+def test_numbers_in_words_are_read() -> None:
+    assert parse_background("blur:0.2").strength == 0.2
+    assert parse_background("#00b140").rgb == (0, 177, 64)
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [("blurr", "did you mean 'blur'"), ("#12345", "hexadecimal"), ("#zzzzzz", "hexadecimal"),
+     ("blur:2", "from 0 to 1"), ("blur:nan", "from 0 to 1"), ("missing.jpg", "is not there"),
+     ("", "unknown")],
+)  # fmt: skip
+def test_other_words_are_refused_with_what_is_allowed(spec: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        parse_background(spec)
+
+
+def test_a_broken_picture_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "beach.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    with pytest.raises(MediaError, match="cannot be read"):
+        PictureBackdrop.read(broken)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (160, 90), (90, 160), (333, 77)])
+def test_a_picture_covers_the_frame_exactly(size: tuple[int, int]) -> None:
+    rgb = np.full((50, 80, 3), 9, np.uint8)
+    assert cover(rgb, size).shape == (size[1], size[0], 3)
+    assert ColourBackdrop((1, 2, 3)).picture(size, 0).shape == (size[1], size[0], 3)
+    assert (PictureBackdrop(rgb).picture(size, 0) == 9).all()

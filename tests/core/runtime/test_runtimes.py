@@ -1,0 +1,91 @@
+"""Both runtimes give the same matte, and say clearly what is wrong with weights and devices."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+
+from core.errors import DeviceError, WeightsError
+from core.nets import refiner as refiner_net
+from core.runtime.base import REFINER_WEIGHTS, WEIGHTS
+from core.runtime.openvino import OpenVinoPlateNet, OpenVinoRefiner
+from core.runtime.torch import TorchPlateNet, TorchRefiner, load_platenet, load_refiner, torch_device
+
+SIZE = (128, 96)
+
+
+def inputs(seed: int) -> list[np.ndarray]:
+    """A room, a lit blob in front of it, and the maps."""
+    rng = np.random.default_rng(seed)
+    plate = np.kron(rng.integers(20, 235, (12, 16, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    frame = plate.copy()
+    frame[30:96, 40:90] = rng.integers(0, 255, 3)
+    maps = [np.full(plate.shape[:2], v, np.uint8) for v in (255, 128, 128)]
+    return [frame, plate, *maps]
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_openvino_and_torch_agree_to_one_grey_level_on_average(precision: str) -> None:
+    torch.set_num_threads(1)
+    reference, fast = TorchPlateNet(), OpenVinoPlateNet(SIZE, threads=1, precision=precision)
+    for seed in range(3):
+        expected = reference.alpha(*inputs(seed)).astype(int)
+        got = fast.alpha(*inputs(seed)).astype(int)
+        assert np.ptp(expected) > 100, "the picture has a matte to compare"
+        assert np.abs(expected - got).mean() <= 1.0
+
+
+def test_refiners_agree_to_one_grey_level_on_average_for_any_number_of_tiles() -> None:
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(1)
+    for count in (1, 8, 11):
+        tiles = rng.integers(0, 256, (count, 80, 80, 8), dtype=np.uint8)
+        expected, got = TorchRefiner().refine(tiles), OpenVinoRefiner(threads=1).refine(tiles)
+        assert expected.shape == got.shape == (count, refiner_net.TILE, refiner_net.TILE)
+        assert np.abs(expected.astype(int) - got).mean() <= 1.0
+
+
+def test_the_bundled_weights_load_strictly() -> None:
+    assert sum(p.numel() for p in load_platenet().parameters()) > 1e6
+    assert sum(p.numel() for p in load_refiner().parameters()) > 1e4
+
+
+@pytest.mark.parametrize("make", [lambda p: OpenVinoPlateNet(SIZE, p), lambda p: TorchPlateNet("cpu", p)])
+def test_weights_that_are_missing_damaged_or_of_another_shape_are_refused(make, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="is missing"):
+        make(tmp_path / "none.safetensors")
+
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(WEIGHTS.read_bytes()[:5000])
+    with pytest.raises(WeightsError, match="install"):
+        make(damaged)
+
+    arrays = load_file(WEIGHTS)
+    short = tmp_path / "short.safetensors"
+    save_file({k: v for k, v in arrays.items() if k != "head.bias"}, short)
+    with pytest.raises(WeightsError, match=r"head\.bias|does not fit"):
+        make(short)
+
+    other = tmp_path / "other.safetensors"
+    save_file({**arrays, "stem.0.weight": arrays["stem.0.weight"][:, :-4].copy()}, other)
+    with pytest.raises(WeightsError):
+        make(other)
+
+    extra = tmp_path / "extra.safetensors"
+    save_file({**arrays, "surplus.weight": np.zeros(3, np.float32)}, extra)
+    with pytest.raises(WeightsError):
+        make(extra)
+
+
+def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="nvidia-smi"):
+        torch_device("cuda")
+
+
+def test_the_two_weight_files_are_two_files() -> None:
+    assert WEIGHTS != REFINER_WEIGHTS
+    assert WEIGHTS.is_file()
+    assert REFINER_WEIGHTS.is_file()

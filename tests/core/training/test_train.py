@@ -1,0 +1,95 @@
+"""A short run learns, a stopped run goes on, and the weights it writes are the ones that load."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from core.nets.refiner import RefinerNet
+from core.runtime.torch import load_platenet
+from core.training.losses import gradient_pyramid, matting_loss
+from core.training.refiner import edge_pairs
+from core.training.train import CURRICULUM, Options, stage_at, train
+
+
+def write_data(folder: Path) -> Path:
+    """A `data`-shaped folder with two drawn people and one drawn panorama."""
+    rng = np.random.default_rng(0)
+    for name in ("people", "people_rendered", "panoramas", "rooms", "props"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "SOURCES.tsv").write_text("file\tfree\n")
+    for k in range(2):
+        person = np.zeros((160, 100, 4), np.uint8)
+        person[..., :3] = rng.integers(0, 256, 3)
+        mask = np.zeros((160, 100), np.uint8)
+        cv2.ellipse(mask, (50, 80), (35, 70), 0, 0, 360, 255, -1)
+        person[..., 3] = mask
+        cv2.imwrite(str(folder / "people_rendered" / f"00{k}.webp"), person)
+    blocks = np.kron(rng.integers(0, 256, (16, 32, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+    cv2.imwrite(str(folder / "panoramas" / "p.jpg"), blocks)
+    (folder / "panoramas" / "SOURCES.tsv").write_text("file\tfree\np.jpg\tyes\n")
+    return folder
+
+
+def test_a_stopped_run_goes_on_where_it_was_and_its_weights_load(tmp_path: Path) -> None:
+    lines: list[str] = []
+    options = Options(
+        data=write_data(tmp_path / "data"),
+        out=tmp_path / "run",
+        minutes=0.05,
+        threads=1,
+        curriculum=((1.01, (64, 64), 2),),
+    )
+    weights = train(options, lines.append)
+    load_platenet(weights)
+    train(Options(**{**{f: getattr(options, f) for f in options.__slots__}, "minutes": 0.08}), lines.append)
+    assert any("goes on at step" in line for line in lines)
+    held = torch.load(options.out / "checkpoint.pt", weights_only=True)
+    assert held["minutes"] == 0.08
+    assert held["step"] >= 2
+
+
+def test_the_loss_is_lowest_for_the_truth_and_falls_when_a_network_learns_it() -> None:
+    torch.manual_seed(0)
+    alpha = torch.zeros(1, 1, 32, 32)
+    alpha[..., 8:24, 8:24] = 1
+    sure = (alpha * 2 - 1) * 20
+    side = torch.nn.functional.avg_pool2d(sure, 8)
+    best = matting_loss(sure, side, alpha)
+    assert best < matting_loss(torch.zeros_like(sure), torch.zeros_like(side), alpha)
+    assert best < matting_loss(-sure, -side, alpha)
+    assert gradient_pyramid(alpha, alpha) == 0
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"), [(0.0, CURRICULUM[0]), (0.5, CURRICULUM[1]), (2.0, CURRICULUM[2])]
+)
+def test_the_curriculum_grows_with_the_run(progress: float, expected: tuple) -> None:
+    assert stage_at(CURRICULUM, progress) == (expected[1], expected[2])
+
+
+def test_the_refiner_learns_to_sharpen_an_edge_from_frame_and_plate() -> None:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    alpha = np.zeros((288, 512), np.uint8)
+    cv2.circle(alpha, (256, 144), 100, 255, -1)
+    plate = np.full((288, 512, 3), 60, np.uint8)
+    frame = np.where(alpha[..., None] > 0, np.uint8(200), plate)
+    small = cv2.resize(alpha, (96, 64), interpolation=cv2.INTER_AREA)
+    coverage = np.full((288, 512), 255, np.uint8)
+    tiles, truth = edge_pairs(frame, plate, coverage, small, alpha, rng)
+    assert len(tiles) > 8
+    x = torch.from_numpy(tiles).permute(0, 3, 1, 2).float() / 255
+    y = torch.from_numpy(truth)[:, None].float() / 255
+    net = RefinerNet(16)
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    before = (x[:, 7:8, 8:-8, 8:-8] - y).abs().mean()
+    for _ in range(60):
+        loss = (net(x) - y).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert (net(x) - y).abs().mean() < 0.5 * before
