@@ -70,7 +70,7 @@ def run_session(
         tell("cleanplate")
         tell(f"  camera      {source.name}{opener.why}")
         tell(f"  plate       {_plate_words(plate)}")
-        tell(f"  background  {background} (this is what others see behind you)")
+        tell(f"  background  {background}: this is what others see behind you")
         parts = build_parts(
             plate,
             background,
