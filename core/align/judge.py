@@ -11,8 +11,8 @@ from core.types import F32
 
 # A wrong lock shows the room, a missed one hides more than needed: what is lost needs more to
 # come back than what is held needs to stay. While nobody has said where the person is, that
-# person (up to 60 % of the picture) differs too; once masked, nearly all that is left must agree.
-_UNKNOWN_PERSON = (0.33, 0.36, 0.5)
+# person (up to half of the picture) differs too; once masked, nearly all that is left must agree.
+_UNKNOWN_PERSON = (0.42, 0.45, 0.55)
 _KNOWN_PERSON = (0.5, 0.62, 0.7)
 LEAST_CELLS = 6
 _LEAST_SHARE = 0.10

@@ -30,13 +30,16 @@ Search = Callable[[], list[Found]]
 Submit = Callable[[Search], "Future[list[Found]]"]
 
 # All px are of the working picture.
-LEAVE_HOLD_PX = 0.10  # one frame's motion from which a held camera is taken as moving
-ANCHOR_PX = 0.04  # offset of the held H, averaged, from which it is corrected
+LEAVE_HOLD_PX = 0.15  # motion from which a held camera is taken as moving, if it lasts LEAVE_FRAMES;
+LEAVE_FRAMES = 3  # a person's edge or a ghost of compression moves it as far for a frame or two
+LEAVE_AT_ONCE_PX = 0.35
+ANCHOR_PX = 0.08  # offset of the held H, averaged, from which it is corrected
+SLOW_PAN_PX = 0.25  # averaged offset that is no offset any more: the camera creeps
 SETTLE_PX = 0.12  # motion over SETTLE_FRAMES below which the camera stands still
 SETTLE_FRAMES = 5
 _SURE = 4.0  # standard deviations that a motion must exceed to be one
-_ANCHOR_MEMORY = 0.08  # weight of a new frame in the averaged offset
-_ANCHOR_FRAMES = 12
+_ANCHOR_MEMORY = 0.05  # weight of a new frame in the averaged offset
+_ANCHOR_FRAMES = 24
 _DAMPING = 0.8  # of the last velocity; hands swing back
 _SLOW_PX = 1.8  # a frame; further, the fine levels alone may stop short
 _FAST_PX = 1.0  # a frame; slower, the last place is as good a start as the predicted one
@@ -61,6 +64,7 @@ class _Held:
     drift: F64
     agreed: NDArray[np.bool_]
     frames: int = 0
+    restless: int = 0
 
 
 class PlateAligner:
@@ -187,16 +191,18 @@ class PlateAligner:
             # Somebody walked into the picture, or a jump beyond the template's grip: look closer.
             closer = self._fit(small, H)
             shift = corner_shift_px(closer.H, H, self._view.size)
-            if shift > max(LEAVE_HOLD_PX, _SURE * closer.error_px):
+            if shift > max(LEAVE_AT_ONCE_PX, _SURE * closer.error_px):
                 return None
             held.agreed = agrees
-        if float(np.linalg.norm(step.motion[:4])) > max(LEAVE_HOLD_PX, _SURE * step.error_px):
+        moved_px = float(np.linalg.norm(step.motion[:4]))
+        held.restless = held.restless + 1 if moved_px > max(LEAVE_HOLD_PX, _SURE * step.error_px) else 0
+        if moved_px > LEAVE_AT_ONCE_PX or held.restless >= LEAVE_FRAMES:
             return None
         held.frames += 1
         held.drift += max(_ANCHOR_MEMORY, 1 / held.frames) * (step.motion - held.drift)
         offset = float(np.linalg.norm(held.drift))
         if held.frames >= _ANCHOR_FRAMES and offset > max(ANCHOR_PX, step.error_px):
-            if offset > LEAVE_HOLD_PX:  # not an offset but a slow pan
+            if offset > SLOW_PAN_PX:
                 return None
             H = stepped(
                 H, type(step)(held.drift, step.error_px), self._template.levels[0], self._template.focal
