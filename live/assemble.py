@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.align import NoPlateAligner, PlateAligner
+from core.errors import PlateError
 from core.nets.registry import find_model
 from core.render.backdrops import Backdrop, Background, Kind
 from core.render.build import MatterOptions, build_platenet, build_renderer
@@ -19,6 +20,7 @@ from live.models_store import ModelStore
 from live.settings import Model
 
 PLATENET = "platenet"
+MOST_ASPECT_CHANGE = 1.5  # a 4:3 plate of a 16:9 camera is 1.33: some cameras crop between their modes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,11 @@ def build_parts(
 
     live: a lost plate is searched on a thread of its own, so that no frame waits for it; offline every
         frame gets the answer that belongs to it.
-    Raises: WeightsError, DeviceError (no such GPU), MediaError (a broken backdrop), SettingsError.
+    Raises: PlateError (a plate of quite another shape), WeightsError, DeviceError (no such GPU), MediaError
+        (a broken backdrop), SettingsError.
     """
+    if plate is not None:
+        refuse_other_shape(plate, frame_size)
     with ExitStack() as parts:
         aligner: Aligner
         if plate is None:
@@ -77,6 +82,20 @@ def build_parts(
         parts.callback(renderer.close)
         runs_on = f"{name}, {runtime}" if matter is None else name
         return Parts(aligner, renderer, runs_on, parts.pop_all())
+
+
+def refuse_other_shape(plate: Plate, frame_size: tuple[int, int]) -> None:
+    """PlateError for a plate that cannot be of this camera: upright for lying, say.
+
+    Another size, zoom or crop is for the aligner to find, and a sweep has a shape of its own.
+    """
+    (pw, ph), (w, h) = plate.size, frame_size
+    ratio = (pw * h) / (ph * w)
+    if len(plate.views) == 1 and max(ratio, 1 / ratio) > MOST_ASPECT_CHANGE:
+        raise PlateError(
+            f'the plate "{plate.name}" is {pw}x{ph}, the camera gives {w}x{h}: it cannot be of this camera; '
+            "record again, or use --plate none"
+        )
 
 
 def _matter(model: Model) -> tuple[Matter | None, str]:

@@ -1,0 +1,65 @@
+"""What stands between source and sinks is put together as asked, or not at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.align import NoPlateAligner, PlateAligner
+from core.errors import MediaError, PlateError
+from core.render.backdrops import parse_background
+from core.types import Plate, View
+from live import assemble
+from live.assemble import build_parts, refuse_other_shape
+from live.settings import Model
+from tests.core.plate.synthetic import drawn_room
+from tests.live.scripted import InvertingRenderer
+
+
+def plate(width: int, height: int, views: int = 1) -> Plate:
+    return Plate("desk", (width, height), (View(np.zeros((height, width, 3), np.uint8)),) * views)
+
+
+@pytest.fixture
+def renderer(monkeypatch) -> InvertingRenderer:
+    made = InvertingRenderer()
+    monkeypatch.setattr(assemble, "build_renderer", lambda *arguments, **more: (made, "a scripted runtime"))
+    return made
+
+
+def test_without_a_plate_nothing_is_looked_for(renderer):
+    parts = build_parts(None, parse_background("green"), Model(), (64, 48), live=True)
+    assert isinstance(parts.aligner, NoPlateAligner)
+    assert parts.runs_on == "platenet, a scripted runtime"
+    parts.close()
+    parts.close()
+    assert renderer.closed
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_with_a_plate_it_is_followed(renderer, live):
+    room = Plate("desk", (160, 90), (View(drawn_room(1, (160, 90))),))
+    parts = build_parts(room, parse_background("green"), Model(), (160, 90), live=live)
+    assert isinstance(parts.aligner, PlateAligner)
+    parts.close()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (640, 360), (640, 480), (1920, 1080), (1280, 960)])
+def test_a_plate_of_another_size_or_crop_is_for_the_aligner_to_find(size):
+    refuse_other_shape(plate(1280, 720), size)
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (720, 720), (1, 1), (1280, 300)])
+def test_a_plate_of_quite_another_shape_is_refused_with_both_sizes(size):
+    with pytest.raises(PlateError, match=f"1280x720, the camera gives {size[0]}x{size[1]}"):
+        refuse_other_shape(plate(1280, 720), size)
+
+
+def test_a_sweep_may_have_any_shape():
+    refuse_other_shape(plate(1280, 72, views=2), (1280, 720))
+
+
+def test_a_broken_video_behind_is_said_before_anything_runs(renderer, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"no video")
+    with pytest.raises(MediaError):
+        build_parts(None, parse_background(str(tmp_path / "clip.mp4")), Model(), (64, 48), live=True)
