@@ -32,7 +32,7 @@ from live.sinks.loopback import heal, query
 from live.sinks.virtualcam import STOPPED, TIMEOUT_MS, VirtualCameraSink
 from live.sources.camera import CameraSource
 
-VERSION = os.environ.get("CLEANPLATE_VM_LOOPBACK_VERSION", "0")
+VERSION = os.environ.get("KERNELTEST_LOOPBACK_VERSION", "0")
 HAS_EVENT = tuple(map(int, VERSION.split("."))) >= (0, 13)
 NODE, SECOND = "/dev/video10", "/dev/video11"
 SIZE = (640, 360)

@@ -15,7 +15,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-CACHE = Path(os.environ.get("CLEANPLATE_VM_CACHE", Path.home() / ".cache" / "cleanplate-vm"))
+CACHE = Path(os.environ.get("KERNELTEST_CACHE", Path.home() / ".cache" / "cleanplate-vm"))
 BOOT_TIMEOUT_S = 600  # a minute on a quiet machine
 
 
