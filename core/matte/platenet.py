@@ -9,7 +9,7 @@ import numpy as np
 
 from core.matte.prior import SelfieSegmenter
 from core.matte.refine import Refiner
-from core.matte.working_size import working_size
+from core.matte.working_size import shrink_into, working_size
 from core.runtime.base import PlateNetRuntime
 from core.types import F32, U8
 
@@ -44,7 +44,7 @@ class PlateMatter:
         """Alpha uint8 HxW; see core.types.Matter. The room is taken as unchanged when the same
         array objects come again, so what was made of them is kept."""
         self._prepare((rgb.shape[1], rgb.shape[0]))
-        cv2.resize(rgb, self._size, dst=self._frame, interpolation=cv2.INTER_AREA)
+        shrink_into(rgb, self._frame)
         self._take_room(plate_rgb, coverage)
         if self._segmenter is not None:
             mask = self._segmenter.mask(self._frame)
@@ -79,7 +79,7 @@ class PlateMatter:
             self._plate.fill(0)
             self._coverage.fill(0)
             return
-        cv2.resize(plate_rgb, self._size, dst=self._plate, interpolation=cv2.INTER_AREA)
+        shrink_into(plate_rgb, self._plate)
         if coverage is None:
             self._coverage.fill(255)
             return

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+import cv2
+
+from core.types import U8
+
 MULTIPLE = 32  # platenet halves five times
 LONGEST = 1024  # a sliver of a picture is not blown up without end
 
@@ -21,3 +25,15 @@ def working_size(frame_size: tuple[int, int], working_pixels: int) -> tuple[int,
 
 def _fit(length: float) -> int:
     return min(LONGEST, max(MULTIPLE, round(length / MULTIPLE) * MULTIPLE))
+
+
+def shrink_into(picture: U8, out: U8) -> None:
+    """Resizes a picture into `out` (uint8, same channels), averaging where it gets smaller.
+
+    Halves first: that is a quarter of the cost of averaging over a fractional number of pixels.
+    """
+    height, width = out.shape[:2]
+    while picture.shape[1] >= 2 * width and picture.shape[0] >= 2 * height:
+        half = (picture.shape[1] // 2, picture.shape[0] // 2)
+        picture = cv2.resize(picture, half, interpolation=cv2.INTER_AREA)
+    cv2.resize(picture, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)

@@ -36,17 +36,25 @@ def fgr_without_room(rgb: U8, alpha: U8) -> U8:
     one pass), with the blurs taken at a quarter of the size.
     """
     height, width = alpha.shape
+    fgr = cv2.min(rgb, three(alpha))  # right where alpha is 0 or 255; the band between is mended below
+    band = np.flatnonzero(cv2.inRange(alpha, 1, 254))
+    if not len(band):
+        return fgr
     small = (max(1, width // 4), max(1, height // 4))
     i = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
     a = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
     side = max(3, width // 4 // BLUR_SHARE * 2 + 1)
-    spread_a = cv2.blur(a, (side, side))[..., None]
-    f = cv2.blur(i * a, (side, side)) / (spread_a + 1e-4)
-    b = cv2.blur(i * (1 - a), (side, side)) / (1 - spread_a + 1e-4)
-    f, b = cv2.resize(f, (width, height)), cv2.resize(b, (width, height))
-    a_full = (alpha.astype(np.float32) / 255)[..., None]
-    colour = np.clip(f + a_full * (rgb - a_full * f - (1 - a_full) * b), 0, 255)
-    return (colour * a_full + 0.5).astype(np.uint8)
+    spread = cv2.blur(a, (side, side))[..., None]
+    person = cv2.blur(i * a, (side, side)) / (spread + 1e-4)
+    room = cv2.blur(i * (1 - a), (side, side)) / (1 - spread + 1e-4)
+    f, b = (
+        cv2.resize(colour.astype(np.uint8), (width, height)).reshape(-1, 3)[band].astype(np.float32)
+        for colour in (person, room)
+    )
+    a_band = alpha.reshape(-1)[band].astype(np.float32)[:, None] / 255
+    colour = f + a_band * (rgb.reshape(-1, 3)[band] - a_band * f - (1 - a_band) * b)
+    fgr.reshape(-1, 3)[band] = np.clip(colour, 0, 255) * a_band + 0.5
+    return fgr
 
 
 def over(fgr: U8, alpha3: U8, backdrop: U8, out: U8 | None = None) -> U8:

@@ -38,12 +38,12 @@ class Compositor:
         """
         self._warper = RoomWarper(plate) if plate is not None else None
         self._matter, self._background, self._backdrop = matter, background, backdrop
-        self._blur = RoomBlur(background.strength)
-        self._heavy_blur = RoomBlur(1.0)
+        self._blur = RoomBlur(background.strength, plate)
+        self._heavy_blur = RoomBlur(1.0, None)
         self._when_lost = when_lost
         self._was_usable = False
         self._last: Picture | None = None
-        self._last_blur: U8 | None = None
+        self._last_usable: Alignment | None = None
 
     def render(self, frame: Frame, alignment: Alignment) -> Picture:
         if self._background.kind is Kind.NONE:
@@ -68,7 +68,7 @@ class Compositor:
             ):
                 held = self._last
                 return Picture(held.rgb, held.alpha_u8, frame.time_ns, frame.index, straight=held.straight)
-        picture = self._compose(frame, alpha, room, lost)
+        picture = self._compose(frame, alpha, room, alignment)
         if not lost and self._when_lost == "freeze":
             self._last = picture
         return picture
@@ -76,34 +76,33 @@ class Compositor:
     def close(self) -> None:
         self._last = None
 
-    def _compose(self, frame: Frame, alpha: U8, room: Room | None, lost: bool) -> Picture:
+    def _compose(self, frame: Frame, alpha: U8, room: Room | None, alignment: Alignment) -> Picture:
         straight = self._background.kind is Kind.TRANSPARENT
         where = bounds(alpha)
         alpha3 = three(np.ascontiguousarray(alpha[where])) if alpha[where].size else alpha[where]
         if straight:
             out = np.zeros_like(frame.rgb)
         else:
-            out = self._behind(frame, alpha, room, lost).copy()
+            out = self._behind(frame, alpha, alignment)
         if alpha3.size:
             fgr = premultiplied_fgr(frame.rgb[where], alpha[where], alpha3, _crop(room, where))
             out[where] = unmultiplied(fgr, alpha3) if straight else over(fgr, alpha3, out[where])
         return Picture(out, alpha, frame.time_ns, frame.index, straight=straight)
 
-    def _behind(self, frame: Frame, alpha: U8, room: Room | None, lost: bool) -> U8:
-        """The picture behind the person, uint8 HxWx3."""
+    def _behind(self, frame: Frame, alpha: U8, alignment: Alignment) -> U8:
+        """The picture behind the person, uint8 HxWx3, for the caller to draw on."""
         if self._background.kind is not Kind.BLUR:
             assert self._backdrop is not None
-            return self._backdrop.picture(frame.size, frame.time_ns)
-        if room is not None:
-            self._last_blur = self._blur.of_room(room)
-            return self._last_blur
-        if not lost:
+            return self._backdrop.picture(frame.size, frame.time_ns).copy()
+        if self._warper is not None and alignment.usable:
+            self._last_usable = alignment
+        elif alignment.state is not State.LOST:
             return self._blur.of_frame(frame.rgb, alpha)
-        if self._when_lost == "blur":
+        elif self._when_lost == "blur":
             return self._heavy_blur.of_frame(frame.rgb, alpha)
-        if self._last_blur is not None and self._last_blur.shape == frame.rgb.shape:
-            return self._last_blur  # the plate, blurred: nothing of this frame is in it
-        return np.full_like(frame.rgb, HIDDEN_RGB)
+        if self._last_usable is None:
+            return np.full_like(frame.rgb, HIDDEN_RGB)
+        return self._blur.of_plate(self._last_usable, frame.size)  # nothing of this frame is in it
 
 
 def premultiplied_fgr(rgb: U8, alpha: U8, alpha3: U8, room: Room | None) -> U8:
