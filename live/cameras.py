@@ -17,7 +17,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera as the system lists it. formats: e.g. "MJPG 1280x720 up to 30 per second"."""
+    """A camera as the system lists it. formats: e.g. "MJPEG: 640x480 at 30, 1280x720 at 30"."""
 
     path: str
     label: str
@@ -67,16 +67,25 @@ def open_camera_or_default(spec: str, size: tuple[int, int] | None, fps: float |
 
 def _formats(path: Path) -> tuple[str, ...]:
     """Formats with their sizes and highest rates; empty where the driver does not list them."""
-    from linuxpy.video.device import Device
+    from linuxpy.video.device import (
+        BufferType,
+        Device,
+        iter_read_formats,
+        iter_read_pixel_formats_frame_intervals,
+    )
 
     with Device(path) as device:
-        best: dict[tuple[str, int, int], float] = {}
-        for kind in device.info.frame_types:
-            key = (kind.pixel_format.name, kind.width, kind.height)
+        # Not device.info.formats: linuxpy 0.25 fails there for nodes that also have VBI formats.
+        formats = [fmt.pixel_format for fmt in iter_read_formats(device, BufferType.VIDEO_CAPTURE)]
+        rates: dict[str, dict[tuple[int, int], float]] = {}
+        for kind in iter_read_pixel_formats_frame_intervals(device, formats):
+            sizes = rates.setdefault(kind.pixel_format.name, {})
+            size = (kind.width, kind.height)
             # linuxpy swaps the two ends of a stepwise range.
-            best[key] = max(best.get(key, 0.0), float(kind.min_fps), float(kind.max_fps))
+            sizes[size] = max(sizes.get(size, 0.0), float(kind.min_fps), float(kind.max_fps))
     return tuple(
-        f"{name} {width}x{height} up to {fps:g} per second" for (name, width, height), fps in best.items()
+        f"{name}: " + ", ".join(f"{width}x{height} at {fps:.3g}" for (width, height), fps in sizes.items())
+        for name, sizes in rates.items()
     )
 
 

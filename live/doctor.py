@@ -140,7 +140,7 @@ def check_loopback(machine: Machine) -> list[Check]:
             fix.insert(1, "sudo mokutil --import /var/lib/dkms/mok.pub   # then restart and enrol it")
         return [Check(Verdict.NOTE, what, words, tuple(fix))]
     checks = []
-    version = machine.read("sys/module/v4l2loopback/version") or "unknown"
+    version = machine.read("sys/module/v4l2loopback/version") or "of a version that it does not say"
     if version.startswith("0.12.") and version.removeprefix("0.12.") in ("5", "6", "7"):
         checks.append(
             Check(
