@@ -29,18 +29,25 @@ from live import v4l2
 from live.idle import IdlePicture
 from live.sinks.demand import Demand
 from live.sinks.loopback import heal, query
+from live.sinks.selftest import read_back
 from live.sinks.virtualcam import STOPPED, TIMEOUT_MS, VirtualCameraSink
 from live.sources.camera import CameraSource
 
 VERSION = os.environ.get("KERNELTEST_LOOPBACK_VERSION", "0")
+NEWEST = os.environ.get("KERNELTEST_NEWEST", VERSION)
 HAS_EVENT = tuple(map(int, VERSION.split("."))) >= (0, 13)
 NODE, SECOND = "/dev/video10", "/dev/video11"
 SIZE = (640, 360)
 BACKDROP, PERSON = (30, 90, 160), (200, 160, 120)
 FPS = 20
 PATIENCE_S = 60  # the processor is emulated, and the host may be busy
+START_PATIENCE_S = 300  # imports are slower still
 RESTARTS = 5
 BLOCK = 16  # a frame number is 16 blocks of this many pixels, black or white
+
+
+class Skip(Exception):  # noqa: N818  (a verdict, not an error)
+    """Why a check is left out here."""
 
 
 def numbered(index: int) -> U8:
@@ -337,10 +344,10 @@ def demand_follows_readers() -> str:
     return f"reader seen after {woke:.2f} s, its end after {slept:.2f} s"
 
 
-def seconds_until(happened: Callable[[], bool]) -> float:
+def seconds_until(happened: Callable[[], bool], patience_s: float = PATIENCE_S) -> float:
     began = time.monotonic()
     while not happened():
-        assert time.monotonic() - began < PATIENCE_S, "it never happened"
+        assert time.monotonic() - began < patience_s, "it never happened"
     return time.monotonic() - began
 
 
@@ -458,6 +465,88 @@ def webcam_unplugged() -> str:
     return f"noticed after {noticed:.1f} s ({said!r}); back {returned:.1f} s after it was plugged in"
 
 
+def self_test() -> str:
+    back = read_back(NODE)
+    assert back.size == SIZE, back
+    assert back.colours_off <= 4, back
+    with writing():
+        said = ""
+        try:
+            read_back(NODE)
+        except DeviceError as error:
+            said = str(error)
+    assert "written to already" in said, said
+    return f"{back.name}: {back.colours_off} levels off; a node in use is told"
+
+
+def many_pictures() -> str:
+    """Ten thousand pictures: nothing grows, and the last take no longer than the first."""
+    sink = VirtualCameraSink((160, 90), 1000, NODE)
+    picture = Picture(np.zeros((90, 160, 3), np.uint8), None, 0, 0)
+    took, memory, files = [], [], []
+    for _ in range(10):
+        began = time.monotonic()
+        for _ in range(1000):
+            sink.push(picture)
+        took.append(time.monotonic() - began)
+        memory.append(resident_kib())
+        files.append(len(os.listdir("/proc/self/fd")))
+    sink.close()
+    assert memory[-1] - memory[0] < 1024, f"{memory} KiB"
+    assert len(set(files)) == 1, f"{files} open files"
+    assert min(took[5:]) < 2 * max(took[:5]), f"{took} s a thousand"
+    return f"10000 pictures: memory +{memory[-1] - memory[0]} KiB, open files +0"
+
+
+def resident_kib() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])
+
+
+def whole_program() -> str:
+    """The program itself, with its true network at a small size: webcam, green backdrop, virtual camera."""
+    if VERSION != NEWEST:
+        raise Skip(f"once, with {NEWEST}: the network takes seconds a picture on the emulated processor")
+    size = (320, 180)
+    words = ("run", "--camera", "/dev/video0", "--size", "320x180", "--fps", "10", "--plate", "none")
+    words += ("--background", "#00b140", "--output", f"virtualcam:{NODE}", "--report", "/tmp/report.jsonl")
+    program = subprocess.Popen(
+        [sys.executable, "-m", "live", *words],
+        env=os.environ | {"CLEANPLATE_MODEL_SIZE": "128x96"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        started = seconds_until(lambda: query(NODE).captures or program.poll() is not None, START_PATIENCE_S)
+        assert program.poll() is None, program.communicate()[0]
+        with capture(NODE) as camera:
+            pictures = (read(camera) for _ in range(1000))
+            rgb = next(rgb for rgb in pictures if backdrop_share(rgb) > 0.02)
+            backdrop = backdrop_share(rgb)
+        second = subprocess.run(
+            [sys.executable, "-c", f"from tests.kernel.guest import refusal; print(refusal({NODE!r}))"],
+            capture_output=True, text=True, timeout=PATIENCE_S)  # fmt: skip
+        assert f"(process {program.pid})" in second.stdout, second.stdout + second.stderr
+        program.terminate()
+        began_stop = time.monotonic()
+        program.wait(PATIENCE_S)
+        stopped_after = time.monotonic() - began_stop
+    finally:
+        program.kill()
+    assert program.returncode == 0, program.communicate()[0]
+    assert (rgb.shape[1], rgb.shape[0]) == size
+    assert query(NODE).outputs
+    return (
+        f"a camera after {started:.0f} s, backdrop on {backdrop:.0%} of the picture, SIGTERM ends it with 0 "
+        f"after {stopped_after:.1f} s (one picture takes seconds here)"
+    )
+
+
+def backdrop_share(rgb: U8) -> float:
+    return float((np.abs(rgb.astype(int) - (0, 177, 64)).max(-1) <= 4).mean())
+
+
 VIVID = "/sys/bus/platform/drivers/vivid"
 CHECKS: dict[str, Callable[[], str]] = {
     "announced as a camera while written": node_is_camera_only_while_written,
@@ -476,6 +565,9 @@ CHECKS: dict[str, Callable[[], str]] = {
     "webcam": webcam_as_asked,
     "webcam with MJPG": webcam_with_mjpg,
     "webcam unplugged and back": webcam_unplugged,
+    "self-test for doctor": self_test,
+    "10,000 pictures": many_pictures,
+    "whole program, SIGTERM": whole_program,
 }
 
 
@@ -489,6 +581,8 @@ def main() -> int:
         began = time.monotonic()
         try:
             result, detail = "pass", check()
+        except Skip as reason:
+            result, detail = "skip", str(reason)
         except Exception as error:  # the check's verdict
             traceback.print_exc()
             result, detail, failed = "fail", f"{type(error).__name__}: {error}", failed + 1
