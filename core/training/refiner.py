@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from core.nets.refiner import RefinerNet
 from core.training.losses import gradient_pyramid
+from core.training.workers import take
 from core.types import U8
 
 TILES_PER_PICTURE = 20
@@ -63,7 +64,7 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
     try:
         while (elapsed := (time.monotonic() - begin) / 60) < options.minutes:
             while len(tiles) < BATCH:
-                more, alpha = queue.get(timeout=300)
+                more, alpha = take(queue, workers)
                 tiles, truth = np.concatenate([tiles, more]), np.concatenate([truth, alpha])
             x = torch.from_numpy(tiles[:BATCH]).permute(0, 3, 1, 2).float().div_(255)
             y = torch.from_numpy(truth[:BATCH])[:, None].float().div_(255)

@@ -26,7 +26,7 @@ Segmenter = Callable[[U8], F32]  # RGB uint8 HxWx3 -> mask 0..1 HxW
 MARGIN = 24  # px of room kept around the picture, for misaligned plates
 UNKNOWN_U8 = 128  # prior or previous alpha that is not there
 VIEW_POOL = 160  # room views held in memory per worker
-NOISE_SIDE = 1024
+NOISE_MARGIN = 384  # px by which the noise fields are larger than the picture, to be cut at random
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,8 @@ class Synthesizer:
         self._people = [_pyramid(p) for p in material.people]
         self._props = [_pyramid(p) for p in material.props]
         self._views: list[U8] = []
-        white = rng.standard_normal((NOISE_SIDE, NOISE_SIDE, 3), dtype=np.float32)
+        shape = (size[1] + NOISE_MARGIN, size[0] + NOISE_MARGIN, 3)
+        white = rng.standard_normal(shape, dtype=np.float32)
         self._noise = [white] + [_unit(cv2.GaussianBlur(white, (0, 0), sigma)) for sigma in (0.5, 0.7, 1.0)]
         # chroma noise of webcams is coarser than luma noise
         coarse = _unit(cv2.GaussianBlur(white[::-1].copy(), (0, 0), 1.8))
@@ -265,7 +266,7 @@ class Synthesizer:
             sigma *= 2.0  # a dark room
         field = self._noise[rng.integers(len(self._noise))]
         h, w = picture.shape[:2]
-        y, x = rng.integers(0, NOISE_SIDE - h + 1), rng.integers(0, NOISE_SIDE - w + 1)
+        y, x = rng.integers(0, NOISE_MARGIN, 2)
         noisy = picture + field[y : y + h, x : x + w] * (sigma * np.sqrt(0.3 + picture))
         out = (np.clip(noisy, 0, 1) * 255 + 0.5).astype(np.uint8)
         if rng.random() < 0.6:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from core.nets.platenet import PlateNet
 from core.training.losses import matting_loss
+from core.training.workers import take
 
 # share of the run, picture size, batch: small pictures teach what a person is, large ones the edges
 CURRICULUM = ((0.30, (256, 160), 16), (0.70, (384, 224), 10), (1.01, (512, 288), 6))
@@ -149,7 +150,7 @@ class _Feed:
                     worker.start()
         samples: list[tuple[np.ndarray, ...]] = []
         while len(samples) < count:
-            sample = self._queue.get(timeout=300)
+            sample = take(self._queue, self._workers)
             if sample[-1].shape == (size[1], size[0]):  # else: left over from the stage before
                 samples.append(sample)
         return samples
