@@ -91,3 +91,9 @@ def _camera(size: tuple[int, int], f: float) -> F64:
 def _grid(size: tuple[int, int]) -> F64:
     x, y = np.meshgrid(np.linspace(0, size[0] - 1, 3), np.linspace(0, size[1] - 1, 3))
     return np.stack([x.ravel(), y.ravel()], 1)
+
+
+def inverse(H: F64) -> F64:
+    """H⁻¹, scaled so that its last entry is 1."""
+    back = np.linalg.inv(H)
+    return np.asarray(back / back[2, 2], np.float64)
