@@ -1,0 +1,94 @@
+"""The virtual camera sink as far as it goes without a driver; tests/kernel has the rest."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from core.errors import DeviceError, SettingsError
+from core.types import Picture
+from live.i420 import fitted, i420_of
+from live.sinks.virtualcam import VirtualCameraSink, parsed
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="v4l2loopback is for Linux")
+SIZE = (64, 36)
+
+
+def flat(colour: tuple[int, int, int], size: tuple[int, int] = SIZE) -> Picture:
+    return Picture(np.full((size[1], size[0], 3), colour, np.uint8), None, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "transparent"),
+    [
+        (None, None, False),
+        ("", None, False),
+        ("/dev/video10", "/dev/video10", False),
+        ("10", "/dev/video10", False),
+        ("OBS Virtual Camera", "OBS Virtual Camera", False),
+        ("/dev/video12?format=rgba", "/dev/video12", True),
+        ("/dev/video12?format=i420", "/dev/video12", False),
+        ("?format=rgba", None, True),
+    ],
+)
+def test_a_device_may_be_left_open_and_may_be_transparent(spec, path, transparent):
+    assert parsed(spec) == (path, transparent)
+
+
+@pytest.mark.parametrize("options", ["format=yuyv", "format", "size=4", ""])
+def test_options_it_does_not_know_are_refused_with_those_it_does(options):
+    with pytest.raises(SettingsError, match="must be format=i420 or format=rgba"):
+        parsed(f"/dev/video12?{options}")
+
+
+@linux
+def test_a_missing_device_comes_with_the_command_that_makes_one():
+    with pytest.raises(DeviceError, match="no virtual camera /dev/video987; make one with: sudo modprobe"):
+        VirtualCameraSink(SIZE, 30, "/dev/video987")
+
+
+@linux
+def test_what_is_no_video_device_is_named():
+    with pytest.raises(DeviceError, match="/dev/null is not a video device"):
+        VirtualCameraSink(SIZE, 30, "/dev/null")
+
+
+@linux
+@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user who is not root")
+def test_a_device_of_others_names_the_group_to_join(tmp_path):
+    closed = tmp_path / "video10"
+    closed.touch(mode=0o000)
+
+    with pytest.raises(DeviceError, match="join the group video"):
+        VirtualCameraSink(SIZE, 30, str(closed))
+
+
+def test_a_colour_survives_the_way_to_420_and_back():
+    yuv = i420_of(flat((30, 90, 160)), SIZE)
+
+    back = cv2.cvtColor(yuv, cv2.COLOR_YUV2RGB_I420)
+    assert yuv.shape == (SIZE[1] * 3 // 2, SIZE[0])
+    assert np.abs(back.astype(int) - (30, 90, 160)).max() <= 2  # two roundings to 8 bits
+
+
+def test_an_odd_last_row_and_column_are_cut_off_and_nothing_is_squeezed():
+    numbered = np.arange(37 * 65, dtype=np.uint32).astype(np.uint8).reshape(37, 65, 1).repeat(3, axis=2)
+
+    assert np.array_equal(fitted(numbered, SIZE), numbered[:36, :64])
+
+
+def test_another_size_is_resized():
+    assert fitted(flat((1, 2, 3), (200, 100)).rgb, SIZE).shape == (36, 64, 3)
+
+
+def test_hidden_parts_of_a_transparent_picture_do_not_show_where_alpha_is_dropped():
+    room = np.full((SIZE[1], SIZE[0], 3), (200, 30, 60), np.uint8)
+    picture = Picture(room, np.zeros((SIZE[1], SIZE[0]), np.uint8), 0, 0, straight=True)
+
+    back = cv2.cvtColor(i420_of(picture, SIZE), cv2.COLOR_YUV2RGB_I420)
+
+    assert back.max() <= 2
