@@ -7,8 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from live.sources.base import Source
-from live.sources.registry import DEMO, open_source
+from live.sources.registry import DEMO
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +59,11 @@ def default_camera() -> str:
     return DEMO
 
 
-def open_camera_or_default(spec: str, size: tuple[int, int] | None, fps: float | None) -> Source:
-    """A source by SRC, where "auto" is the first camera or the demo. Raises DeviceError, MediaError."""
-    return open_source(default_camera() if spec == AUTO else spec, size, fps)
+def device_path(spec: str) -> str:
+    """The device that SRC means on Linux: "0" is /dev/video0; "" for a file or the demo."""
+    if spec.isdecimal():
+        return f"/dev/video{spec}"
+    return spec if spec.startswith("/dev/") else ""
 
 
 def _formats(path: Path) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from core.plate import Recorder, Recording, list_plates, load_plate
 from core.plate.checks import Segmenter
 from core.plate.store import METADATA, is_name
 from core.types import Frame, Plate, View
+from live.controls import held_camera
 from live.sources.base import Source
 from live.sources.registry import open_file
 
@@ -21,6 +23,7 @@ NONE, AUTO = "none", "auto"
 SETTLE_LEAST_NS = 500_000_000  # a camera's first frames are dark, whatever they look like
 SETTLE_MOST_NS = 4_000_000_000  # one that still hunts then will not settle
 SETTLE_WINDOW_NS = 500_000_000
+JUMP = 0.1  # of brightness, when the exposure is held: more than light correction should have to undo
 SETTLED = 0.01  # 1 % of brightness between two windows: below what the matte notices
 
 Progress = Callable[[float], None]  # share done, 0..1
@@ -77,27 +80,51 @@ def average(paths: Iterable[Path], on_frame: Callable[[], None] = lambda: None) 
     return recorder.finish()
 
 
-def plate_of(name: str, recording: Recording) -> Plate:
-    return Plate(name, recording.size, (View(recording.rgb),), recording.noise)
+def plate_of(name: str, recording: Recording, camera: dict[str, float] | None = None) -> Plate:
+    """camera: the settings held while recording."""
+    return Plate(name, recording.size, (View(recording.rgb),), recording.noise, camera or {})
 
 
-def settle(source: Source) -> None:
-    """Reads until the camera's automatic exposure rests, at most four seconds by the frames' own times."""
+def settle(source: Source) -> float:
+    """Reads until the camera's automatic exposure rests, at most four seconds by the frames' own times.
+
+    Returns: the brightness it came to rest at, grey levels; 0 when nothing came.
+    """
     first_ns: int | None = None
-    window_ns, levels, before = 0, list[float](), float("nan")
+    window_ns, levels, level, before = 0, list[float](), 0.0, float("nan")
     for frame in _frames(source):
         if first_ns is None:
             first_ns = window_ns = frame.time_ns
         levels.append(float(frame.rgb[::8, ::8].mean()))
-        if frame.time_ns - first_ns >= SETTLE_MOST_NS:
-            return
-        if frame.time_ns - window_ns < SETTLE_WINDOW_NS:
+        age_ns = frame.time_ns - first_ns
+        if frame.time_ns - window_ns < SETTLE_WINDOW_NS and age_ns < SETTLE_MOST_NS:
             continue
         level = sum(levels) / len(levels)
         rests = abs(level - before) <= SETTLED * max(before, 1.0)  # false while before is NaN
-        if rests and frame.time_ns - first_ns >= SETTLE_LEAST_NS:
-            return
+        if age_ns >= SETTLE_MOST_NS or (rests and age_ns >= SETTLE_LEAST_NS):
+            break
         window_ns, levels, before = frame.time_ns, [], level
+    return level
+
+
+def record_held(
+    source: Source, device: str, seconds: float, on_progress: Progress
+) -> tuple[Recording, dict[str, float], str]:
+    """A recording with the camera's exposure, gain, white balance and focus held, where it allows that.
+
+    device: the camera's path; of anything else nothing is held.
+    Returns: the recording, what was held, and what could not be, as a sentence ("" when all was).
+    """
+    level = settle(source)
+    with ExitStack() as holding:
+        now = holding.enter_context(held_camera(device))
+        words = f"the camera does not let its {' and '.join(now.refused)} be held" if now.refused else ""
+        values = now.values
+        if values and abs(settle(source) - level) > JUMP * level:
+            holding.close()  # it told values that it did not use
+            settle(source)
+            values, words = {}, "the camera changes its picture when its exposure is held, so it is not held"
+        return record(source, seconds, on_progress), values, words
 
 
 def watch(source: Source, seconds: float, on_progress: Progress) -> None:

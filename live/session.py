@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from core.nets.registry import find_model
 from core.render.backdrops import Background, Kind, parse_background
 from core.types import Plate
 from live.assemble import build_parts
-from live.cameras import AUTO, default_camera
+from live.cameras import AUTO, default_camera, device_path
+from live.controls import held_camera
 from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
 from live.meter import Meter, Snapshot
@@ -27,6 +29,8 @@ from live.sources.base import Source
 from live.sources.registry import DEMO, open_source
 from live.terminal import StatusLine, WatchedAligner
 from live.threads import ThreadedSink, ThreadedSource
+
+log = logging.getLogger(__name__)
 
 FALLBACK_FPS = 30.0  # of a source that does not know its own rate
 REALTIME_SINKS = ("virtualcam", "webrtc", "window")
@@ -67,9 +71,13 @@ def run_session(
         source = opener()
         opened.callback(source.close)  # until the thread owns it; closing twice is allowed
         plate = _plate(settings.plate.name, source)
+        opened.callback(opener.release)
+        held = opener.hold(plate.camera if plate is not None else {})
         tell("cleanplate")
         tell(f"  camera      {source.name}{opener.why}")
         tell(f"  plate       {_plate_words(plate)}")
+        if held:
+            tell(f"              the camera holds {held}, as when the plate was recorded")
         tell(f"  background  {background}: this is what others see behind you")
         parts = build_parts(
             plate,
@@ -118,11 +126,31 @@ class _SourceOpener:
             if self._spec == DEMO:
                 self.why = " (no camera was found; `cleanplate doctor` says why)"
         self._live = False
+        self._values: Mapping[str, float] = {}
+        self._holding = ExitStack()
 
     def __call__(self) -> Source:
         source = open_source(self._spec, self._camera.size, self._camera.fps)
         self._live = source.live
+        self.hold(self._values)
         return source
+
+    def hold(self, values: Mapping[str, float]) -> str:
+        """Sets what a plate was recorded with, now and when the camera comes back; says what is held."""
+        self._values = values
+        self.release()
+        if not values:
+            return ""
+        now = self._holding.enter_context(held_camera(device_path(self._spec), values))
+        for name in now.refused:
+            log.warning(
+                "the camera does not let its %s be held; the plate was recorded with %g", name, values[name]
+            )
+        return ", ".join(f"{name} {value:g}" for name, value in now.values.items())
+
+    def release(self) -> None:
+        """Hands the camera back to its automatics. Safe to call twice."""
+        self._holding.close()
 
     @property
     def reopen(self) -> Callable[[], Source] | None:

@@ -11,6 +11,7 @@ from live.cli.options import CameraOption, ConfigOption, FpsOption, SizeOption, 
 
 if TYPE_CHECKING:
     from core.plate import Recording
+    from live.settings import Plate as PlateSettings
     from live.sources.base import Source
 
 app = typer.Typer(
@@ -41,8 +42,9 @@ def record_plate(
     """Photographs your empty room with the camera. You step out of the picture while it counts down."""
     from core.plate import save_plate
     from core.plate.store import METADATA, checked_name
-    from live.cameras import open_camera_or_default
+    from live.cameras import AUTO, default_camera, device_path
     from live.plates import now_text, plate_of, plates_root
+    from live.sources.registry import open_source
 
     settings = read_settings(
         config,
@@ -53,16 +55,17 @@ def record_plate(
         plate__countdown_seconds=countdown,
     )
     _refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
-    source = open_camera_or_default(settings.camera.source, settings.camera.size, settings.camera.fps)
+    spec = default_camera() if settings.camera.source == AUTO else settings.camera.source
+    source = open_source(spec, settings.camera.size, settings.camera.fps)
     try:
         typer.echo(f"camera: {source.name}")
-        recording = _take(source, settings.plate.countdown_seconds, settings.plate.record_seconds)
+        recording, camera_values = _take(source, device_path(spec), settings.plate)
     finally:
         source.close()
     _judge(recording, force=force)
     folder = save_plate(
         plates_root(),
-        plate_of(name, recording),
+        plate_of(name, recording, camera_values),
         recorded=now_text(),
         frames=recording.frames,
         replace=force,
@@ -165,12 +168,15 @@ def remove(name: NameArgument) -> None:
     typer.echo(f'removed the plate "{name}"')
 
 
-def _take(source: Source, countdown_s: float, record_s: float) -> Recording:
-    """Settle, count down, settle again without the person, record; with a bar on stderr."""
+def _take(source: Source, device: str, settings: PlateSettings) -> tuple[Recording, dict[str, float]]:
+    """Count down, settle without the person, hold the camera, record; with a bar on stderr.
+
+    Returns: the recording, and the camera's settings that were held meanwhile.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from live.plates import record, settle, watch
+    from live.plates import record_held, watch
 
     typer.echo(
         "Please step OUT OF THE PICTURE: cleanplate is about to photograph your EMPTY ROOM.\n"
@@ -179,14 +185,17 @@ def _take(source: Source, countdown_s: float, record_s: float) -> Recording:
     columns = (TextColumn("{task.description:<24}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         leave = bar.add_task("step out of the picture", total=1.0)
-        watch(source, countdown_s, lambda share: bar.update(leave, completed=share))
-        bar.update(leave, description="the camera settles")
-        settle(source)
-        bar.update(leave, description="out of the picture")
+        watch(source, settings.countdown_seconds, lambda share: bar.update(leave, completed=share))
         keep = bar.add_task("stay out, recording", total=1.0)
-        recording = record(source, record_s, lambda share: bar.update(keep, completed=share))
+        recording, values, words = record_held(
+            source, device, settings.record_seconds, lambda share: bar.update(keep, completed=share)
+        )
     typer.echo("done, you may come back")
-    return recording
+    if values:
+        typer.echo("held meanwhile: " + ", ".join(f"{name} {value:g}" for name, value in values.items()))
+    if words:
+        typer.echo(f"note: {words}", err=True)
+    return recording, values
 
 
 def _judge(recording: Recording, *, force: bool) -> None:

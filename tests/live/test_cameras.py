@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from live import cameras
-from live.cameras import Camera, default_camera, list_cameras, open_camera_or_default
+from live.cameras import Camera, default_camera, device_path, list_cameras
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="cameras are listed on Linux only")
 
@@ -26,19 +26,16 @@ def test_a_camera_that_cannot_be_used_is_told_of(monkeypatch, caplog):
     assert "no permission for /dev/video0" in caplog.text
 
 
-def test_without_a_camera_the_demo_is_opened(monkeypatch):
+def test_without_a_camera_auto_is_the_demo(monkeypatch):
     there_are(monkeypatch)
-    source = open_camera_or_default("auto", (64, 48), 30.0)
-    assert "demo" in source.name
-    assert source.size == (64, 48)
-    source.close()
+    assert default_camera() == "demo"
 
 
-def test_a_named_source_is_opened_whatever_cameras_there_are(monkeypatch):
-    there_are(monkeypatch, Camera("/dev/video0", "Webcam"))
-    source = open_camera_or_default("demo", (64, 48), 30.0)
-    assert "demo" in source.name
-    source.close()
+@pytest.mark.parametrize(
+    ("spec", "path"), [("0", "/dev/video0"), ("/dev/video7", "/dev/video7"), ("demo", ""), ("clip.mp4", "")]
+)
+def test_a_device_is_named_by_number_or_path(spec, path):
+    assert device_path(spec) == path
 
 
 def test_listing_the_cameras_of_this_machine_never_fails():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from core.errors import MediaError, PlateError
 from core.plate import save_plate
 from core.types import Plate, View
-from live.plates import average, open_plate, plates_root, record, settle, watch
+from live.controls import Held
+from live.plates import average, open_plate, plates_root, record, record_held, settle, watch
 from tests.core.plate.synthetic import drawn_room, shots
 from tests.live.scripted import FRAME_NS, ScriptedSource
 
@@ -135,3 +138,40 @@ def test_watching_reads_the_frames_so_that_none_is_old_afterwards():
     assert source.taken * FRAME_NS / 1e9 == pytest.approx(1.0, abs=0.1)
     watch(source, 0.0, lambda share: None)
     assert source.taken <= 33
+
+
+def holding(
+    monkeypatch, source: ScriptedSource, values: dict[str, float], refused: tuple[str, ...] = ()
+) -> list[int]:
+    """Scripts what the camera holds; the list gets the frame numbers at which holding began and ended."""
+    at: list[int] = []
+
+    @contextmanager
+    def held_camera(device: str):
+        assert device == "/dev/video0"
+        at.append(source.taken)
+        yield Held(values, refused)
+        at.append(source.taken)
+
+    monkeypatch.setattr("live.plates.held_camera", held_camera)
+    return at
+
+
+def test_the_camera_is_held_while_it_records_and_what_was_held_is_told(monkeypatch):
+    source = ScriptedSource([grey(100)] * 300)
+    at = holding(monkeypatch, source, {"exposure": 250.0}, ("focus",))
+    recording, values, words = record_held(source, "/dev/video0", 1.0, lambda share: None)
+    assert values == {"exposure": 250.0}
+    assert words == "the camera does not let its focus be held"
+    assert at[1] - at[0] >= recording.frames
+    assert at[0] > 0, "it settles first"
+
+
+def test_a_camera_whose_picture_jumps_when_held_records_with_its_automatics(monkeypatch):
+    source = ScriptedSource([grey(100)] * 40 + [grey(40)] * 200)
+    at = holding(monkeypatch, source, {"exposure": 250.0})
+    recording, values, words = record_held(source, "/dev/video0", 1.0, lambda share: None)
+    assert values == {}
+    assert "not held" in words
+    assert recording.frames > 0
+    assert at[1] < source.taken - recording.frames + 1, "it was let go before the recording"

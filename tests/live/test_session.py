@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from threading import Event
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from core.errors import DeviceError, MediaError, PlateError, SettingsError, WeightsError
 from core.types import Plate, View
 from live.assemble import Parts
+from live.controls import Held
 from live.session import run_session
 from live.settings import load
 from tests.live.scripted import FixedAligner, InvertingRenderer
@@ -202,3 +204,24 @@ def test_a_plate_of_another_size_is_handed_on_to_the_aligner(stage, pictures, tm
     assert stage.plate is not None
     assert stage.plate.size == (128, 96)
     assert isinstance(stage.plate.views[0], View)
+
+
+def test_the_camera_gets_the_settings_that_its_plate_was_recorded_with_and_is_let_go(
+    stage, pictures, monkeypatch
+):
+    asked = []
+
+    @contextmanager
+    def held_camera(device, values):
+        asked.append(("hold", device, dict(values)))
+        yield Held(dict(values), ())
+        asked.append(("let go",))
+
+    monkeypatch.setattr("live.session.held_camera", held_camera)
+    monkeypatch.setattr("live.session.device_path", lambda spec: "/dev/video0")
+    room = Plate("desk", SIZE, (View(np.zeros((*SIZE[::-1], 3), np.uint8)),), camera={"exposure": 250.0})
+    monkeypatch.setattr("live.session.open_plate", lambda name: room)
+    said: list[str] = []
+    run(said=said, camera__source=str(pictures), plate__name="desk")
+    assert asked == [("hold", "/dev/video0", {"exposure": 250.0}), ("let go",)]
+    assert "the camera holds exposure 250, as when the plate was recorded" in "\n".join(said)

@@ -45,7 +45,7 @@ def camera(monkeypatch, picture_at) -> ScriptedSource:
     """A camera whose frame number i is picture_at(i), with noise."""
     rng = np.random.default_rng(0)
     source = ScriptedSource([noisy(picture_at(i), 2.0, rng) for i in range(110)], "a scripted camera")
-    monkeypatch.setattr("live.cameras.open_source", lambda spec, size, fps: source)
+    monkeypatch.setattr("live.sources.registry.open_source", lambda spec, size, fps: source)
     return source
 
 
