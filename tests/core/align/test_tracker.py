@@ -1,0 +1,270 @@
+"""The aligner: follows, holds, leaps, finds again, and says so when it cannot."""
+
+from concurrent.futures import Future
+
+import cv2
+import numpy as np
+import pytest
+from rooms import SIZE, error_px, person_in, plate_of, room, seen, turned
+
+from core.align import NoPlateAligner, PlateAligner
+from core.types import Frame, Plate, State, View
+
+STILL = np.eye(3)
+
+
+def test_the_homography_moves_plate_pixels_to_frame_pixels():
+    rgb = room()
+    alignment = PlateAligner(plate_of(rgb), SIZE).update(seen(rgb, turned(6.0)))
+    assert alignment.H is not None
+    centre = alignment.H @ np.array([159.5, 89.5, 1.0])
+    assert centre[0] / centre[2] == pytest.approx(159.5 + 6.0, abs=0.3)
+
+
+def test_locks_a_still_camera_at_once_on_exactly_the_plate():
+    rgb = room()
+    alignment = PlateAligner(plate_of(rgb), SIZE).update(seen(rgb, STILL))
+    assert alignment.state is State.LOCKED
+    np.testing.assert_allclose(alignment.H, np.eye(3), atol=1e-12)
+
+
+def test_the_homography_is_the_same_object_while_the_camera_stands_still():
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    held = {id(aligner.update(seen(rgb, STILL, i)).H) for i in range(12)}
+    assert len(held) == 1
+
+
+def test_light_is_the_same_object_while_nothing_changes():
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    lights = {id(aligner.update(seen(rgb, STILL, i, gain=1.1)).light) for i in range(12)}
+    assert len(lights) <= 2
+
+
+def test_follows_a_pan_to_a_tenth_of_a_pixel_behind_a_person():
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    errors = []
+    for i in range(20):
+        H = turned(1.5 * i, 0.4 * i, 0.1 * i, 1 + 0.002 * i)
+        frame, alpha = person_in(seen(rgb, H, i), left=0.3 + 0.01 * i, width=0.4)
+        alignment = aligner.update(frame)
+        aligner.learn(frame, alpha)
+        assert alignment.H is not None, alignment.reason
+        errors.append(error_px(alignment.H, H))
+    assert np.median(errors) < 0.12
+    assert aligner.update(seen(rgb, H, 20)).state is State.TRACKING
+
+
+def test_an_unmasked_person_over_half_the_picture_does_not_drag_it():
+    rgb = room()
+    frame, _ = person_in(seen(rgb, STILL), left=0.25, width=0.5, top=0.0)
+    alignment = PlateAligner(plate_of(rgb), SIZE).update(frame)
+    assert alignment.H is not None, alignment.reason
+    assert error_px(alignment.H, STILL) < 0.2
+
+
+@pytest.mark.parametrize("left", [-0.05, 0.6])
+def test_a_person_at_the_border_is_no_reason_to_move(left: float):
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    first = aligner.update(seen(rgb, STILL))
+    for i in range(1, 8):
+        frame, alpha = person_in(seen(rgb, STILL, i), left=left, width=0.45, top=0.0)
+        alignment = aligner.update(frame)
+        aligner.learn(frame, alpha)
+    assert alignment.H is first.H
+
+
+def test_a_bump_of_an_eighth_of_the_picture_is_locked_again_within_three_frames():
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    for i in range(4):
+        aligner.update(seen(rgb, STILL, i))
+    H = turned(38.0, 8.0)
+    errors = [
+        error_px(a.H, H) if a.H is not None else np.inf
+        for a in map(aligner.update, (seen(rgb, H, 10 + i) for i in range(3)))
+    ]
+    assert errors[-1] < 0.3
+
+
+def test_settles_after_a_move_and_holds():
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    aligner.update(seen(rgb, STILL))
+    states = [aligner.update(seen(rgb, turned(3.0), i)).state for i in range(1, 10)]
+    assert states[0] is State.TRACKING
+    assert states[-1] is State.LOCKED
+
+
+@pytest.mark.parametrize("value", [0, 90, 255])
+def test_is_lost_in_the_very_frame_in_which_the_lens_is_covered(value: int):
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    frame, alpha = person_in(seen(rgb, STILL), left=0.3, width=0.4)
+    aligner.update(frame)
+    aligner.learn(frame, alpha)
+    covered = np.full_like(rgb, value) + np.random.default_rng(0).integers(0, 4, rgb.shape).astype(np.uint8)
+    alignment = aligner.update(Frame(covered, 33, 1))
+    assert alignment.state is State.LOST
+    assert alignment.H is None
+    assert alignment.reason
+
+
+def test_is_lost_in_the_very_frame_in_which_the_camera_looks_elsewhere():
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    aligner.update(seen(rgb, STILL))
+    assert aligner.update(seen(room(5), STILL, 1)).state is State.LOST
+
+
+def test_a_mask_over_everything_does_not_excuse_another_room():
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    frame = seen(rgb, STILL)
+    aligner.update(frame)
+    aligner.learn(frame, np.full(SIZE[::-1], 255, np.uint8))
+    assert aligner.update(seen(room(5), STILL, 1)).state is State.LOST
+
+
+def test_comes_back_when_the_lights_do():
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    aligner.update(seen(rgb, STILL))
+    dark = aligner.update(seen(rgb, STILL, 1, gain=0.01))
+    assert "dark" in dark.reason
+    assert aligner.update(seen(rgb, STILL, 2)).usable
+
+
+def test_follows_the_light_through_flicker():
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    for i, gain in enumerate([1.0, 1.15, 0.9, 1.2, 0.85]):
+        alignment = aligner.update(seen(rgb, STILL, i, gain=gain))
+        tone = 128 * alignment.light.gain + alignment.light.offset
+        np.testing.assert_allclose(tone, 128 * gain, atol=4)
+
+
+def test_never_locks_another_room():
+    aligner = PlateAligner(plate_of(room(1)), SIZE)
+    assert not any(aligner.update(seen(room(2), turned(i), i)).usable for i in range(12))
+
+
+def test_finds_the_plate_from_cold_far_from_where_it_was_taken():
+    rgb = room()
+    H = turned(90.0, -20.0, 4.0, 1.1)
+    alignment = PlateAligner(plate_of(rgb), SIZE).update(seen(rgb, H))
+    assert alignment.H is not None, alignment.reason
+    assert error_px(alignment.H, H) < 1.0
+
+
+def test_a_search_on_a_worker_never_makes_a_frame_wait():
+    class Later:
+        def __init__(self) -> None:
+            self.jobs: list = []
+
+        def submit(self, job):
+            future: Future = Future()
+            self.jobs.append((job, future))
+            return future
+
+        def work(self) -> None:
+            for job, future in self.jobs:
+                future.set_result(job())
+            self.jobs.clear()
+
+    rgb, later = room(), Later()
+    aligner = PlateAligner(plate_of(rgb), SIZE, submit=later.submit)
+    H = turned(90.0, -20.0)
+    assert aligner.update(seen(rgb, H, 0)).state is State.LOST
+    assert aligner.update(seen(rgb, H, 1)).state is State.LOST
+    assert len(later.jobs) == 1
+    later.work()
+    assert aligner.update(seen(rgb, H, 2)).usable
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_a_plate_of_another_resolution_is_scaled(scale: float):
+    rgb = room(size=(640, 360))
+    small = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    plate, frame = (small, rgb) if scale == 2.0 else (rgb, small)
+    size = (frame.shape[1], frame.shape[0])
+    alignment = PlateAligner(plate_of(plate), size).update(Frame(frame, 0, 0))
+    assert alignment.H is not None, alignment.reason
+    assert alignment.H[0, 0] == pytest.approx(scale, rel=1e-3)
+    # Pixel centres are at integers, so a resize has half a pixel of shift in it.
+    assert alignment.H[0, 2] == pytest.approx((scale - 1) / 2, abs=0.2)
+
+
+def test_a_plate_that_covers_half_of_the_room_still_fits():
+    rgb = room()
+    coverage = np.zeros(SIZE[::-1], np.uint8)
+    coverage[:, :160] = 255
+    half = np.where(coverage[..., None] > 0, rgb, 0).astype(np.uint8)
+    plate = Plate("half", SIZE, (View(half, coverage),))
+    alignment = PlateAligner(plate, SIZE).update(seen(rgb, STILL))
+    assert alignment.usable
+    assert alignment.score > 0.9
+
+
+def test_a_blank_wall_is_taken_as_still_and_says_so():
+    wall = np.full((180, 320, 3), 150, np.uint8)
+    aligner = PlateAligner(plate_of(wall), SIZE)
+    alignment = aligner.update(seen(wall, STILL))
+    assert alignment.state is State.LOCKED
+    assert "no texture" in alignment.reason
+    assert aligner.update(Frame(np.full_like(wall, 30), 1, 1)).state is State.LOST
+
+
+def test_repeated_texture_does_not_let_it_slip_by_a_tile():
+    tile = room(3, (40, 30))
+    rgb = np.tile(tile, (6, 8, 1))
+    # One thing that is not repeated, as in any real room.
+    rgb[60:120, 200:280] = room(4, (80, 60))
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    for i in range(15):
+        H = turned(2.0 * i)
+        alignment = aligner.update(seen(rgb, H, i))
+        if alignment.H is not None:
+            assert error_px(alignment.H, H) < 5.0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (33, 17), (47, 47)])
+def test_pictures_too_small_to_compare_are_lost_with_the_reason(size: tuple[int, int]):
+    rgb = np.full((size[1], size[0], 3), 90, np.uint8)
+    alignment = PlateAligner(plate_of(rgb), size).update(Frame(rgb, 0, 0))
+    assert alignment.state is State.LOST
+    assert "too small" in alignment.reason
+
+
+def test_frames_of_another_size_start_afresh():
+    rgb = room(size=(640, 360))
+    aligner = PlateAligner(plate_of(rgb), (640, 360))
+    aligner.update(Frame(rgb, 0, 0))
+    small = cv2.resize(rgb, (320, 180), interpolation=cv2.INTER_AREA)
+    alignment = aligner.update(Frame(small, 1, 1))
+    assert alignment.H is not None
+    assert alignment.H[0, 0] == pytest.approx(0.5, rel=1e-3)
+
+
+def test_goes_over_to_the_next_view_of_a_sweep():
+    rgb = room(size=(960, 180))
+    left = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])
+    right = np.array([[1.0, 0, 300], [0, 1, 0], [0, 0, 1]])
+    views = (View(rgb[:, 100:420].copy(), None, left), View(rgb[:, 400:720].copy(), None, right))
+    aligner = PlateAligner(Plate("sweep", SIZE, views), SIZE)
+    for i in range(60):
+        x = 5 * i
+        alignment = aligner.update(Frame(rgb[:, 100 + x : 420 + x].copy(), i, i))
+        assert alignment.H is not None, (i, alignment.reason)
+        assert alignment.H[0, 2] == pytest.approx(-x, abs=0.5)
+
+
+def test_without_a_plate_the_state_is_none():
+    aligner = NoPlateAligner()
+    frame = seen(room(), STILL)
+    aligner.learn(frame, None)
+    assert aligner.update(frame).state is State.NONE
+    aligner.close()
