@@ -17,7 +17,7 @@ from live.sources.base import Source
 
 log = logging.getLogger(__name__)
 
-BACK_OFF_S = (0.5, 1.0, 2.0, 4.0)  # the last one again and again; under the patience of a meeting
+BACK_OFF_S = (0.5, 1.0)  # the last again and again: what is plugged in is found within two seconds
 GRACE_S = 2.0  # a camera that starts, or gropes in the dark, may need this long for a frame
 CLOSE_S = 0.8  # of the second a stop may take
 FINISH_S = 600.0  # an encoder may have to work off what it holds
