@@ -18,6 +18,7 @@ from typing import Any
 from core.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "CLEANPLATE_"
+NOT_SETTINGS = "CLEANPLATE_VM"  # by these the machine of the kernel tests says what it is
 FILE_NAME = "config.toml"
 
 
@@ -140,7 +141,7 @@ def load(
     if file is not None:
         settings = _with_file(settings, file)
     for variable, text in sorted((environ or {}).items()):
-        if variable.startswith(ENVIRONMENT_PREFIX):
+        if variable.startswith(ENVIRONMENT_PREFIX) and not variable.startswith(NOT_SETTINGS):
             settings = settings.with_value(_key_of_variable(variable), text, variable)
     for key, value in (flags or {}).items():
         if value is not None:

@@ -125,3 +125,7 @@ def test_a_file_that_is_no_text_is_said(tmp_path):
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match="cannot be read"):
         load(file)
+
+
+def test_variables_of_the_kernel_tests_machine_are_no_settings():
+    assert load(environ={"CLEANPLATE_VM": "1", "CLEANPLATE_VM_SHARE": "/tmp"}) == Settings()
