@@ -236,7 +236,9 @@ class PlateAligner:
             if fit.verdict.fits(self._needed.enter, self._textured):
                 return self._accept(small, fit, start_of_motion=H)
         self._last_good = (self._index, H)
-        return self._lost(fit.verdict.words, fit.verdict.score)
+        lost = self._lost(fit.verdict.words, fit.verdict.score)
+        # Without a worker nobody waits for the search, so this frame may as well have its answer.
+        return self._search(small) if self._submit is None else lost
 
     def _search(self, small: SmallFrame) -> Alignment:
         """Looks where the plate was last, where it would be unmoved, and then everywhere."""

@@ -60,6 +60,7 @@ def solve_poses(pairs: list[Pair], count: int, size: tuple[int, int]) -> Poses:
         reference = _middle(rotations)
         K = _camera(focal, size)
         plate_from_view = [_unit(K @ rotations[reference] @ R.T @ np.linalg.inv(K)) for R in rotations]
+        plate_from_view[reference] = np.eye(3)
         return Poses(plate_from_view, reference, focal, rms)
     reference = _middle(rotations)
     chain = _chain(pairs, count, reference)

@@ -1,0 +1,171 @@
+"""Sweeps: one plate from a turning camera, refused with the reason where it cannot be one."""
+
+import cv2
+import numpy as np
+import pytest
+
+from core.align import PlateAligner
+from core.errors import PlateError
+from core.plate.compose import compose_views
+from core.plate.poses import Pair, solve_poses
+from core.plate.sweep import SweepBuilder, SweepState, build_sweep
+from core.types import Frame, Plate, View
+
+SIZE = (320, 180)
+FOCAL = 0.8 * 320
+
+
+def _wall(seed: int = 0, width: int = 1600, height: int = 700) -> np.ndarray:
+    """A long wall full of things, uint8 HxWx3; a camera turning before it sees homographies of it."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((height, width, 3), 120, np.uint8)
+    for _ in range(1500):
+        centre, extent = rng.uniform(0, (width, height)), rng.uniform(10, 60, 2)
+        corners = cv2.boxPoints((centre.tolist(), extent.tolist(), rng.uniform(0, 90))).astype(np.int32)
+        cv2.fillConvexPoly(picture, corners, rng.uniform(30, 210, 3).tolist(), cv2.LINE_AA)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.9), np.uint8)
+
+
+def _frame_from_wall(yaw_deg: float, tilt_deg: float = 0.0) -> np.ndarray:
+    """A camera FOCAL px before the wall's middle, turned: float64 3x3."""
+    K = np.array([[FOCAL, 0, 159.5], [0, FOCAL, 89.5], [0, 0, 1.0]])
+    K_wall = np.array([[FOCAL, 0, 799.5], [0, FOCAL, 349.5], [0, 0, 1.0]])
+    R = cv2.Rodrigues(np.array([0.0, -np.radians(yaw_deg), 0.0]))[0]
+    R = cv2.Rodrigues(np.array([np.radians(tilt_deg), 0.0, 0.0]))[0] @ R
+    return K @ R @ np.linalg.inv(K_wall)
+
+
+def _look(wall: np.ndarray, yaw_deg: float, tilt_deg: float = 0.0, seed: int = 0) -> np.ndarray:
+    looked = cv2.warpPerspective(wall, _frame_from_wall(yaw_deg, tilt_deg), SIZE, flags=cv2.INTER_AREA)
+    grain = np.random.default_rng(seed).normal(0, 2, looked.shape)
+    return np.clip(looked + grain, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def wall() -> np.ndarray:
+    return _wall()
+
+
+@pytest.fixture(scope="module")
+def swept(wall: np.ndarray) -> Plate:
+    return build_sweep(
+        "room", (_look(wall, yaw, 2 * np.sin(yaw / 9), i) for i, yaw in enumerate(np.arange(-30, 31, 1.2)))
+    )
+
+
+def test_a_slow_turn_becomes_one_plate_of_several_views(swept: Plate):
+    assert swept.size == SIZE
+    assert 3 <= len(swept.views) <= 8
+    np.testing.assert_array_equal(swept.views[0].plate_from_view, np.eye(3))
+
+
+def test_views_lie_where_the_camera_looked(wall: np.ndarray, swept: Plate):
+    aligner = PlateAligner(swept, SIZE)
+    for yaw in (-28.0, -10.0, 5.0, 27.0):
+        frame = _look(wall, yaw, seed=77)
+        alignment = aligner.update(Frame(frame, 0, 0))
+        assert alignment.H is not None, alignment.reason
+        room, coverage = compose_views(swept, alignment.H, SIZE)
+        known = coverage == 255
+        assert known.mean() > 0.8
+        assert np.abs(room.astype(int) - frame)[known].mean() < 9
+
+
+def test_what_no_view_saw_is_not_covered(swept: Plate):
+    far_left = np.array([[1.0, 0, 2000], [0, 1, 0], [0, 0, 1]])
+    assert not compose_views(swept, far_left, SIZE)[1].any()
+
+
+def test_the_reference_alone_comes_back_unchanged():
+    rgb = _wall(width=320, height=180)
+    room, coverage = compose_views(Plate("one", SIZE, (View(rgb),)), np.eye(3), SIZE)
+    np.testing.assert_array_equal(room, rgb)
+    assert (coverage == 255).all()
+
+
+def test_blending_leaves_no_seam_between_views_of_one_wall(wall: np.ndarray):
+    left, right = np.eye(3), np.eye(3)
+    right[0, 2] = 160
+    views = (View(wall[:180, :320].copy(), None, left), View(wall[:180, 160:480].copy(), None, right))
+    H = np.eye(3)
+    H[0, 2] = -80.0
+    room, coverage = compose_views(Plate("two", SIZE, views), H, SIZE)
+    inner = np.s_[2:-2, 2:-2]
+    assert (coverage[inner] == 255).all()
+    assert np.abs(room.astype(int) - wall[:180, 80:400])[inner].max() <= 1
+
+
+def test_a_view_with_a_hole_leaves_the_hole_uncovered():
+    rgb = _wall(width=320, height=180)
+    hole = np.full(SIZE[::-1], 255, np.uint8)
+    hole[60:100, 100:200] = 0
+    H = np.eye(3)
+    H[0, 2] = 0.5
+    _, coverage = compose_views(Plate("hole", SIZE, (View(rgb, hole),)), H, SIZE)
+    assert not coverage[62:98, 103:197].any()
+
+
+def test_the_builder_says_what_each_frame_did(wall: np.ndarray):
+    builder = SweepBuilder("room")
+    assert builder.add(_look(wall, 0)).state is SweepState.NEW
+    assert builder.add(_look(wall, 0.3, seed=1)).state is SweepState.COVERED
+    assert builder.add(_look(wall, 4.0, seed=2)).state is SweepState.FAST
+    progress = builder.add(_look(_wall(8), 0, seed=3))
+    assert progress.state is SweepState.LOST
+    assert progress.lost == 1
+    assert builder.add(np.zeros((180, 320, 3), np.uint8)).state is SweepState.DARK
+
+
+def test_a_gap_is_bridged_by_going_back(wall: np.ndarray):
+    builder = SweepBuilder("room")
+    for i, yaw in enumerate([0, 1, 2, 60, 60, 2, 3, 4, 5]):
+        progress = builder.add(_look(wall, yaw, seed=i))
+    assert progress.lost == 0
+    assert builder.finish().views
+
+
+def test_too_fast_a_turn_is_refused_with_the_reason(wall: np.ndarray):
+    with pytest.raises(PlateError, match="turn more slowly"):
+        build_sweep("room", [_look(wall, yaw) for yaw in (-40, 35, -40, 35, 35, 35, 35)])
+
+
+def test_a_dark_sweep_is_refused_with_the_reason(wall: np.ndarray):
+    with pytest.raises(PlateError, match="too dark"):
+        build_sweep("room", [(_look(wall, yaw) * 0.03).astype(np.uint8) for yaw in range(5)])
+
+
+def test_no_frames_are_refused():
+    with pytest.raises(PlateError, match="no picture"):
+        SweepBuilder("room").finish()
+
+
+def test_frames_of_two_sizes_are_refused(wall: np.ndarray):
+    builder = SweepBuilder("room")
+    builder.add(_look(wall, 0))
+    with pytest.raises(PlateError, match="one size"):
+        builder.add(_look(wall, 0)[:90])
+
+
+def _pairs(focal: float, yaws: list[float]) -> list[Pair]:
+    K = np.array([[focal, 0, 159.5], [0, focal, 89.5], [0, 0, 1.0]])
+    turns = [cv2.Rodrigues(np.array([0.02 * i, np.radians(yaw), 0.0]))[0] for i, yaw in enumerate(yaws)]
+    found = []
+    for i in range(len(yaws) - 1):
+        H = K @ turns[i + 1] @ turns[i].T @ np.linalg.inv(K)
+        found.append(Pair(i, i + 1, H / H[2, 2]))
+    return found
+
+
+@pytest.mark.parametrize("focal", [200.0, 300.0, 450.0])
+def test_the_focal_length_of_a_turning_camera_is_found(focal: float):
+    poses = solve_poses(_pairs(focal, [0, 12, 24, 36]), 4, SIZE)
+    assert poses.focal_px == pytest.approx(focal, rel=0.01)
+    assert poses.rms_px < 0.05
+
+
+def test_a_chain_stands_in_where_the_camera_did_more_than_turn():
+    shear = np.array([[1.0, 0.35, 40], [0, 0.8, 0], [0, 0, 1.0]])
+    poses = solve_poses([Pair(0, 1, shear), Pair(1, 2, shear)], 3, SIZE)
+    assert poses.focal_px is None
+    assert poses.reference == 1
+    np.testing.assert_allclose(np.linalg.inv(poses.plate_from_view[2]), shear / shear[2, 2], atol=1e-9)
