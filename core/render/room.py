@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from core.align.light import apply_light
+from core.plate.compose import compose_views
 from core.types import F64, U8, Alignment, Light, Plate
 
 
@@ -51,8 +52,11 @@ class RoomWarper:
 
     def _warp(self, H: F64, size: tuple[int, int]) -> tuple[U8, U8 | None]:
         plate = self._plate
-        if size == plate.size and np.allclose(H, np.eye(3), atol=1e-9):
+        if len(plate.views) == 1 and size == plate.size and np.allclose(H, np.eye(3), atol=1e-9):
             return plate.rgb, plate.coverage
+        if len(plate.views) > 1:
+            room, known = compose_views(plate, H, size)
+            return room, None if known.all() else known
         warped = cv2.warpPerspective(plate.rgb, H, size, flags=cv2.INTER_LINEAR)
         seen = plate.coverage
         if seen is None:
