@@ -1,7 +1,8 @@
 """What training may draw from: pictures of people, of rooms, and the segmenter behind the prior.
 
 Every folder has a SOURCES.tsv with a column `free`; only rows that say "yes" are used unless the
-caller allows "unknown" as well. Rows marked "no" are never used.
+caller allows "unknown" as well. Rows marked "no" are never used. Where there is a column `held_out`,
+its "yes" rows are kept for judging, as every eighth rendered identity is.
 """
 
 from __future__ import annotations
@@ -42,17 +43,24 @@ def held_out_identity(path: Path) -> bool:
     return int(identity_of(path).removeprefix("r-")) % HELD_OUT == 3
 
 
-def allowed(folder: Path, licences: frozenset[str]) -> list[Path]:
-    """Files of a folder whose SOURCES.tsv row has `free` in licences, in name order."""
+def allowed(folder: Path, licences: frozenset[str], held_out: bool | None = None) -> list[Path]:
+    """Files of a folder whose SOURCES.tsv row has `free` in licences, in name order.
+
+    held_out: only the rows kept for judging, or only the others; None takes both.
+    """
     table = folder / "SOURCES.tsv"
     if not table.is_file():
         raise MediaError(
             f"{table} is missing: it says which pictures may be trained on; add it or drop the folder"
         )
     with table.open(newline="", encoding="utf-8") as lines:
-        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        names = [row["file"] for row in rows if (row.get("free") or "").strip() in licences]
-    return sorted(folder / name for name in names if (folder / name).is_file())
+        rows = [
+            row
+            for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            if (row.get("free") or "").strip() in licences
+            and (held_out is None or held_out == ((row.get("held_out") or "").strip() == "yes"))
+        ]
+    return sorted(path for row in rows if (path := folder / row["file"]).is_file())
 
 
 def read_rgba(path: Path, long_side: int = PERSON_SIDE) -> U8:
@@ -77,19 +85,42 @@ def read_rgb(path: Path, width: int) -> U8:
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
-def load(data: Path, unknown_licences: bool = False) -> Material:
-    """Everything under a `data`-shaped folder that may be trained on, held-out identities left out."""
+def load(
+    data: Path, unknown_licences: bool = False, more: tuple[Path, ...] = (), held_out: bool = False
+) -> Material:
+    """Everything under `data`-shaped folders that may be trained on, held-out identities left out.
+
+    A sub-folder that is not there is empty.
+    Args:
+        more: further folders of that shape.
+        held_out: the people kept for judging instead of the others; rooms of either kind where no
+            room is held out.
+    """
     licences = frozenset({"yes", "unknown"} if unknown_licences else {"yes"})
-    rendered = data / "people_rendered"
-    people = sorted(p for p in rendered.glob("*.webp") if not held_out_identity(p))
-    people += allowed(data / "people", licences)
+    people: list[Path] = []
+    for folder in (data, *more):
+        rendered = (folder / "people_rendered").glob("*.webp")
+        people += sorted(p for p in rendered if held_out_identity(p) == held_out)
+        people += _listed(folder / "people", licences, held_out)
+    folders = (data, *more)
     return Material(
         people=[read_rgba(p) for p in people],
-        panoramas=[read_rgb(p, PANORAMA_WIDTH) for p in allowed(data / "panoramas", licences)],
+        panoramas=[read_rgb(p, PANORAMA_WIDTH) for p in _places(folders, "panoramas", licences, held_out)],
         rooms=[
             read_rgb(p, ROOM_WIDTH)
-            for p in allowed(data / "rooms", licences)
+            for p in _places(folders, "rooms", licences, held_out)
             if not p.name.startswith("backdrop_")
         ],
-        props=[read_rgba(p, 320) for p in allowed(data / "props", licences)],
+        props=[read_rgba(p, 320) for f in folders for p in _listed(f / "props", licences, held_out=False)],
     )
+
+
+def _places(folders: tuple[Path, ...], kind: str, licences: frozenset[str], held_out: bool) -> list[Path]:
+    chosen = [p for folder in folders for p in _listed(folder / kind, licences, held_out)]
+    if held_out and not chosen:
+        chosen = [p for folder in folders for p in _listed(folder / kind, licences, held_out=False)]
+    return chosen
+
+
+def _listed(folder: Path, licences: frozenset[str], held_out: bool) -> list[Path]:
+    return allowed(folder, licences, held_out) if folder.is_dir() else []

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -31,7 +32,11 @@ NOISE_MARGIN = 384  # px by which the noise fields are larger than the picture, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One training pair, all uint8: frame, plate HxWx3; the rest HxW (255 is 1)."""
+    """One training pair, all uint8: frame, plate HxWx3; the rest HxW (255 is 1).
+
+    fgr, room: HxWx3, the person's and the empty room's own colours in the frame's light, without
+    noise; only from a Synthesizer that was asked for them.
+    """
 
     frame: U8
     plate: U8
@@ -39,6 +44,8 @@ class Sample:
     prior: U8
     previous: U8
     alpha: U8
+    fgr: U8 | None = None
+    room: U8 | None = None
 
 
 def panorama_map(
@@ -72,12 +79,19 @@ class Synthesizer:
     """Makes samples of one size from material; one per worker process.
 
     size: (width, height), multiples of 32. segmenter: what the prior comes from, or None.
+    layers: samples as the papers' networks need them, with fgr and room, and a plate everywhere.
     """
 
     def __init__(
-        self, material: Material, size: tuple[int, int], segmenter: Segmenter | None, rng: Rng
+        self,
+        material: Material,
+        size: tuple[int, int],
+        segmenter: Segmenter | None,
+        rng: Rng,
+        layers: bool = False,
     ) -> None:
         self.material, self.size, self.segmenter, self.rng = material, size, segmenter, rng
+        self.layers = layers
         self._people = [_pyramid(p) for p in material.people]
         self._props = [_pyramid(p) for p in material.props]
         self._views: list[U8] = []
@@ -239,7 +253,7 @@ class Synthesizer:
 
     # ---------------------------------------------------------------- troubles
 
-    def _drift(self, picture: F32, strength: float) -> F32:
+    def _drift(self, strength: float) -> Callable[[F32], F32]:
         """Exposure, white balance, gamma and uneven light, as between two moments of one camera."""
         rng = self.rng
         gain = np.exp(rng.normal(0, 0.10 * strength)) * np.exp(rng.normal(0, 0.04 * strength, 3))
@@ -247,16 +261,22 @@ class Synthesizer:
         gamma = float(np.exp(rng.normal(0, 0.08 * strength)))
         levels = np.linspace(0, 1, 256, dtype=np.float32)
         table = (levels[:, None] ** gamma * gain + offset).astype(np.float32)
-        out = np.empty_like(picture)
-        for c in range(3):  # a table look-up is far cheaper than a power per pixel
-            position = np.clip(picture[..., c], 0, 1) * 255
-            low = np.minimum(position.astype(np.int16), 254)
-            a = table[:, c][low]
-            out[..., c] = a + (table[:, c][low + 1] - a) * (position - low)
+        grid = None
         if rng.random() < 0.5:
             grid = np.exp(rng.normal(0, 0.07 * strength, (3, 4))).astype(np.float32)
-            out *= cv2.resize(grid, self.size, interpolation=cv2.INTER_CUBIC)[..., None]
-        return np.clip(out, 0, 1, out=out)
+
+        def apply(picture: F32) -> F32:
+            out = np.empty_like(picture)
+            for c in range(3):  # a table look-up is far cheaper than a power per pixel
+                position = np.clip(picture[..., c], 0, 1) * 255
+                low = np.minimum(position.astype(np.int16), 254)
+                a = table[:, c][low]
+                out[..., c] = a + (table[:, c][low + 1] - a) * (position - low)
+            if grid is not None:
+                out *= cv2.resize(grid, self.size, interpolation=cv2.INTER_CUBIC)[..., None]
+            return np.clip(out, 0, 1, out=out)
+
+        return apply
 
     def _sensor(self, picture: F32, strength: float) -> U8:
         """What the camera makes of a picture: noise, defocus, JPEG; uint8."""
@@ -344,23 +364,32 @@ class Synthesizer:
         frame = canvas[..., :3] + room * (1 - alpha)[..., None]
 
         strength = rng.choice([0.15, 0.6, 1.3, 2.2], p=[0.45, 0.3, 0.17, 0.08])
-        plate = self._drift(plate, strength)
+        plate = self._drift(strength)(plate)
+        layers: list[F32] = []
+        if self.layers:
+            layers = [canvas[..., :3] / np.maximum(alpha, 1e-3)[..., None], room]
         if rng.random() < 0.5:
-            frame = self._drift(frame, rng.choice([0.3, 1.0]))
+            drift = self._drift(rng.choice([0.3, 1.0]))
+            frame, layers = drift(frame), [drift(layer) for layer in layers]
             # the same change happened to the plate, up to what light correction left
+        soften: Callable[[F32], F32] | None = None
         if rng.random() < 0.15:
             sigma = rng.uniform(0.4, 1.4)
-            frame = cv2.GaussianBlur(frame, (0, 0), sigma)
-            alpha = cv2.GaussianBlur(alpha, (0, 0), sigma)
+            soften = partial(cv2.GaussianBlur, ksize=(0, 0), sigmaX=sigma)
         elif people and rng.random() < 0.1:
-            kernel = _motion_kernel(rng)
-            frame, alpha = cv2.filter2D(frame, -1, kernel), cv2.filter2D(alpha, -1, kernel)
+            soften = partial(cv2.filter2D, ddepth=-1, kernel=_motion_kernel(rng))
+        if soften is not None:
+            if layers:  # a colour spreads as far as its alpha does
+                weighted = soften(layers[0] * alpha[..., None])
+                layers = [weighted / np.maximum(soften(alpha), 1e-3)[..., None], soften(layers[1])]
+            frame, alpha = soften(frame), soften(alpha)
 
         frame_u8 = self._sensor(frame, 1.0)
         plate_u8 = self._sensor(plate, 0.4)
         alpha_u8 = (alpha * 255 + 0.5).astype(np.uint8)
-        coverage = self._coverage()
+        coverage = np.full((h, w), 255, np.uint8) if self.layers else self._coverage()
         plate_u8 = cv2.bitwise_and(plate_u8, plate_u8, mask=coverage)
+        layers_u8 = [(np.clip(layer, 0.0, 1.0) * 255 + 0.5).astype(np.uint8) for layer in layers]
         return Sample(
             frame=frame_u8,
             plate=plate_u8,
@@ -368,6 +397,8 @@ class Synthesizer:
             prior=self._prior(frame_u8, bool(coverage.any())),
             previous=self._previous(alpha_u8),
             alpha=alpha_u8,
+            fgr=layers_u8[0] if layers else None,
+            room=layers_u8[1] if layers else None,
         )
 
     def _plate_of(self, wide: F32) -> F32:

@@ -1,0 +1,239 @@
+"""The user's own footage as training material: filmed people keyed, rooms as stills.
+
+Both are written in the shape of the `data` folder (people/, rooms/, each with a SOURCES.tsv), as
+the user's own (`free` is yes). What comes of one clip is one identity, and every eighth identity,
+by its name, is kept for judging.
+"""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from core.errors import MediaError
+from core.training.keying import Cutout, estimate_key, key_frame
+from core.training.material import HELD_OUT, read_rgb
+from core.types import F32, U8
+
+COLUMNS = ("file", "identity", "origin", "free", "held_out")
+VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+ROOM_WIDTH = 1920  # px; wider stills only cost disk
+_KEY_FRAMES = 12  # looked at for the wall's colour
+_LEAST_WALL = 0.9  # of the outline must be before the wall, or the rest of it is guessed
+_LEAST_AREA, _MOST_AREA = 0.02, 0.8  # of the picture
+_LEAST_SHARPNESS = 0.35  # of the clip's own upper quartile
+_LEAST_CHANGE = 2.0  # grey levels on 64x36 against the still kept before
+_MARGIN_PX = 4  # of nothing around a cut-out
+
+Segmenter = Callable[[U8], F32]
+
+
+@dataclass(slots=True)
+class Kept:
+    """What became of a clip's stills: how many were kept, and how many were dropped for which reason."""
+
+    kept: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def drop(self, reason: str) -> None:
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def __str__(self) -> str:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in self.dropped.items())
+        return f"{self.kept} kept" + (f", dropped: {reasons}" if reasons else "")
+
+
+def stills(path: Path, every_s: float) -> Iterator[U8]:
+    """A video's frames every so many seconds, or the picture itself; RGB uint8 HxWx3.
+
+    Raises:
+        MediaError: neither a picture nor a video that can be read.
+    """
+    if path.suffix.lower() in PICTURES:
+        yield read_rgb(path, 1 << 20)
+        return
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG) if path.is_file() else None
+    if video is None or not video.isOpened():
+        raise MediaError(f"{path} cannot be read as a video or a picture; give MP4, MOV, MKV, JPEG or PNG")
+    try:
+        rate, index, due = video.get(cv2.CAP_PROP_FPS) or 30.0, 0, 0.0
+        while video.grab():
+            if index / rate >= due:
+                read, frame_bgr = video.retrieve()
+                if read:
+                    yield cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2RGB)
+                due += every_s
+            index += 1
+    finally:
+        video.release()
+
+
+def media_in(paths: list[Path]) -> list[Path]:
+    """Files as they are, folders as the pictures and videos in them. MediaError when nothing is there."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES | VIDEOS)
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise MediaError(f"{path} does not exist: give videos, pictures, or folders of them")
+    if not found:
+        raise MediaError(f"no video or picture in {', '.join(map(str, paths))}: MP4, MOV, MKV, JPEG or PNG")
+    return found
+
+
+def key_clip(
+    clip: Path,
+    out: Path,
+    segmenter: Segmenter,
+    *,
+    every_s: float = 0.5,
+    key: F32 | None = None,
+    region: F32 | None = None,
+    most: int = 60,
+    suffix: str = ".webp",
+) -> Kept:
+    """Cuts the person out of a clip's stills into OUT/people, and lists them there.
+
+    Stills are dropped that say little or something false: blurred, like the one before, the person
+    cut by the side of the picture, or not before the wall all round.
+
+    Args:
+        segmenter: RGB uint8 HxWx3 to the person's mask, float32 HxW 0..1.
+        key: the wall's colour, float32 3, 0..1; None estimates it.
+        region: float32 Nx2, corners (x, y) 0..1; all outside is garbage. None takes all.
+        most: keep at most so many, evenly spread over the clip.
+        suffix: ".webp" or ".png", both lossless.
+    Raises:
+        MediaError: unreadable, no wall found, or another clip of that name is in OUT already.
+    """
+    frames = list(stills(clip, every_s))
+    if not frames:
+        raise MediaError(f"{clip} has no frame")
+    if key is None:
+        key = estimate_key(frames[:: -(-len(frames) // _KEY_FRAMES)])
+    result, cutouts, last = Kept(), [], None
+    for frame in frames:
+        cutout = key_frame(frame, key, segmenter(frame), region)
+        reason = _fault(cutout)
+        small = cv2.resize(frame, (64, 36), interpolation=cv2.INTER_AREA).astype(np.float32)
+        if reason is None and last is not None and np.abs(small - last).mean() < _LEAST_CHANGE:
+            reason = "like the one before"
+        if reason is None:
+            cutouts.append(cutout.rgba)
+            last = small
+        else:
+            result.drop(reason)
+    sharpness = [_sharpness(rgba) for rgba in cutouts]
+    limit = _LEAST_SHARPNESS * float(np.quantile(sharpness, 0.75)) if sharpness else 0.0
+    for value in sharpness:
+        if value < limit:
+            result.drop("blurred")
+    cutouts = [rgba for rgba, value in zip(cutouts, sharpness, strict=True) if value >= limit]
+    step = max(1.0, len(cutouts) / most)
+    chosen = [cutouts[int(k * step)] for k in range(min(most, len(cutouts)))]
+    if len(cutouts) > len(chosen):
+        result.dropped["more than wanted"] = len(cutouts) - len(chosen)
+    result.kept = len(chosen)
+    _write(out / "people", clip, [_cropped(rgba) for rgba in chosen], suffix)
+    return result
+
+
+def add_people(cutout: Path, out: Path) -> None:
+    """Takes a picture with alpha as it is into OUT/people. MediaError when it has none."""
+    from core.training.material import read_rgba
+
+    _write(out / "people", cutout, [read_rgba(cutout, 1 << 20)], ".webp")
+
+
+def add_room(path: Path, out: Path, every_s: float = 2.0) -> int:
+    """Writes a picture or a video's stills of an empty room into OUT/rooms; returns how many."""
+    pictures = []
+    for rgb in stills(path, every_s):
+        scale = min(1.0, ROOM_WIDTH / rgb.shape[1])
+        pictures.append(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    if not pictures:
+        raise MediaError(f"{path} has no frame")
+    _write(out / "rooms", path, pictures, ".jpg")
+    return len(pictures)
+
+
+def is_held_out(identity: str) -> bool:
+    """Whether an identity of the user's own is kept for judging: one in eight, by its name."""
+    return zlib.crc32(identity.encode()) % HELD_OUT == 3
+
+
+def _fault(cutout: Cutout) -> str | None:
+    area = float((cutout.rgba[..., 3] > 127).mean())
+    if area < _LEAST_AREA:
+        return "with nobody"
+    if area > _MOST_AREA:
+        return "too close"
+    if cutout.cut:
+        return "cut by the side"
+    if cutout.wall_share < _LEAST_WALL:
+        return "not before the wall all round"
+    return None
+
+
+def _sharpness(rgba: U8) -> float:
+    """Strength of detail inside the person, in grey levels."""
+    grey = cv2.cvtColor(rgba, cv2.COLOR_RGBA2GRAY)
+    inside = cv2.erode((rgba[..., 3] > 250).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F))[inside].mean()) if inside.any() else 0.0
+
+
+def _cropped(rgba: U8) -> U8:
+    """The person and a few empty pixels left, right and above; below the picture's own border stays."""
+    rows = np.flatnonzero(rgba[..., 3].any(1))
+    columns = np.flatnonzero(rgba[..., 3].any(0))
+    top, left = max(0, rows[0] - _MARGIN_PX), max(0, columns[0] - _MARGIN_PX)
+    return np.ascontiguousarray(rgba[top : rows[-1] + 1, left : columns[-1] + 1 + _MARGIN_PX])
+
+
+def _write(folder: Path, origin: Path, pictures: list[U8], suffix: str) -> None:
+    """Writes pictures as <stem>-0001..., and replaces the table's rows of that identity."""
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = "".join(c if c.isalnum() else "_" for c in origin.stem)
+    rows = _rows(folder)
+    taken = {row.get("origin") for row in rows if row.get("identity") == identity} - {str(origin)}
+    if taken:
+        raise MediaError(
+            f"{folder} has pictures named {identity!r} of {taken.pop()} already: rename {origin.name} first"
+        )
+    for row in rows:
+        if row.get("identity") == identity:
+            (folder / row["file"]).unlink(missing_ok=True)
+    rows = [row for row in rows if row.get("identity") != identity]
+    for number, picture in enumerate(pictures, 1):
+        name = f"{identity}-{number:04d}{suffix}"
+        code = cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
+        # above 100 the WebP writer is lossless
+        options = {".webp": [cv2.IMWRITE_WEBP_QUALITY, 101], ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95]}
+        if not cv2.imwrite(str(folder / name), cv2.cvtColor(picture, code), options.get(suffix, [])):
+            raise MediaError(f"{folder / name} cannot be written: is there room on the disk?")
+        held_out = "yes" if is_held_out(identity) else "no"
+        rows.append(dict(zip(COLUMNS, (name, identity, str(origin), "yes", held_out), strict=True)))
+    part = folder / "SOURCES.part"
+    with part.open("w", newline="", encoding="utf-8") as file:
+        columns = list(dict.fromkeys([*COLUMNS, *(column for row in rows for column in row)]))
+        writer = csv.DictWriter(file, columns, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None)
+        writer.writeheader()
+        writer.writerows(rows)
+    part.replace(folder / "SOURCES.tsv")
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    table = folder / "SOURCES.tsv"
+    if not table.is_file():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
