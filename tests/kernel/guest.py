@@ -6,17 +6,21 @@ Started by test_kernel.py, once for each version of v4l2loopback. Prints one lin
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 import cv2
@@ -33,6 +37,7 @@ from live.sinks.selftest import read_back
 from live.sinks.virtualcam import STOPPED, TIMEOUT_MS, VirtualCameraSink
 from live.sources.camera import CameraSource
 from live.threads import BACK_OFF_S, ThreadedSource
+from tests.live.chromium import Chromium, find_chromium
 
 VERSION = os.environ.get("KERNELTEST_LOOPBACK_VERSION", "0")
 NEWEST = os.environ.get("KERNELTEST_NEWEST", VERSION)
@@ -511,6 +516,50 @@ def resident_kib() -> int:
     return int(status.split("VmRSS:")[1].split()[0])
 
 
+LOOK_BY_CHROMIUM = """(async () => {
+  const video = Object.assign(document.createElement("video"), {autoplay: true, muted: true});
+  video.srcObject = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 360}});
+  for (let frames = 0; frames < 5; frames++)
+    await new Promise((done) => video.requestVideoFrameCallback(done));
+  const context = new OffscreenCanvas(video.videoWidth, video.videoHeight).getContext("2d");
+  context.drawImage(video, 0, 0);
+  const seen = (x, y) => [...context.getImageData(x, y, 1, 1).data].slice(0, 3);
+  const cameras = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.kind == "videoinput");
+  return {
+    cameras: cameras.map((camera) => camera.label), size: [video.videoWidth, video.videoHeight],
+    backdrop: seen(100, 200), person: seen(320, 200),
+  };
+})()"""
+
+
+def seen_by_chromium() -> str:
+    """A meeting in a browser: getUserMedia."""
+    program = find_chromium()
+    if program is None:
+        raise Skip("needs chromium, which is not installed")
+    if VERSION != NEWEST:
+        raise Skip(f"once, with {NEWEST}: Chromium takes a minute to start on the emulated processor")
+
+    async def look() -> dict[str, Any]:
+        flags = ("--use-fake-ui-for-media-stream",)  # says yes to the question for the camera
+        async with Chromium(program, *flags, patience_s=START_PATIENCE_S) as browser:
+            await browser.call("Page.navigate", url=f"http://127.0.0.1:{server.server_port}/")
+            return await browser.evaluate(LOOK_BY_CHROMIUM)
+
+    # Only a page of a server is asked to have a camera.
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server, writing():
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        seen = asyncio.run(look())
+        server.shutdown()
+    wanted = np.array([BACKDROP, PERSON])
+    off = int(np.abs(np.array([seen["backdrop"], seen["person"]]) - wanted).max())
+    assert "cleanplate" in seen["cameras"], seen
+    assert "Second camera" not in seen["cameras"], "a node that nobody writes to is listed"
+    assert tuple(seen["size"]) == SIZE, seen
+    assert off <= 4, seen
+    return f"lists {', '.join(seen['cameras'])}; 640x360, colours off by {off} of 255"
+
+
 def whole_program() -> str:
     """The program itself, with its true network at a small size: webcam, green backdrop, virtual camera."""
     if VERSION != NEWEST:
@@ -575,6 +624,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "webcam unplugged and back": webcam_unplugged,
     "self-test for doctor": self_test,
     "10,000 pictures": many_pictures,
+    "read by Chromium's getUserMedia": seen_by_chromium,
     "whole program, SIGTERM": whole_program,
 }
 

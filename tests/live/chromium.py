@@ -25,7 +25,6 @@ FLAGS = (
     "--disable-dev-shm-usage",  # containers give /dev/shm 64 MB
     "--remote-debugging-port=0",
 )
-START_TIMEOUT_S = 60
 
 
 def find_chromium() -> str | None:
@@ -35,9 +34,15 @@ def find_chromium() -> str | None:
 
 
 class Chromium:
-    """`async with Chromium(...) as browser`: one page of one browser with a profile of its own."""
+    """`async with Chromium(...) as browser`: one page of one browser with a profile of its own.
 
-    def __init__(self, program: str, *flags: str, size: tuple[int, int] = (1280, 900)) -> None:
+    patience_s: how long the start and each command may take.
+    """
+
+    def __init__(
+        self, program: str, *flags: str, size: tuple[int, int] = (1280, 900), patience_s: float = 60
+    ) -> None:
+        self._patience_s = patience_s
         self._program = program
         self._flags = flags
         self._size = size
@@ -57,7 +62,7 @@ class Chromium:
         )
         try:
             self._session = aiohttp.ClientSession()
-            address = await asyncio.wait_for(self._debugging_address(), START_TIMEOUT_S)
+            address = await asyncio.wait_for(self._debugging_address(), self._patience_s)
             async with self._session.get(f"http://{address}/json/list") as reply:
                 targets = await reply.json()
             page = next(target for target in targets if target["type"] == "page")
@@ -77,7 +82,7 @@ class Chromium:
         self._calls += 1
         await self._socket.send_json({"id": self._calls, "method": method, "params": params})
         while True:
-            message = await self._socket.receive_json(timeout=30)
+            message = await self._socket.receive_json(timeout=self._patience_s)
             if message.get("id") == self._calls:
                 if "error" in message:
                     raise RuntimeError(f"{method}: {message['error']}")
@@ -92,9 +97,9 @@ class Chromium:
             raise RuntimeError(str(result["exceptionDetails"]))
         return result["result"].get("value")
 
-    async def until(self, expression: str, timeout_s: float = 60) -> Any:
+    async def until(self, expression: str) -> Any:
         """The first value of the expression that is true."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(self._patience_s):
             while not (value := await self.evaluate(expression)):
                 await asyncio.sleep(0.1)
             return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import socket
 import subprocess
 import sys
@@ -21,15 +22,13 @@ import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-sys.path.insert(0, str(Path(__file__).parent))
-from chromium import Chromium, find_chromium
-
 from core.errors import DeviceError
 from core.types import Picture
 from live.i420 import i420_of
 from live.sinks.webrtc import WebRtcSink
 from live.web.video import Broadcast, RtpClock
 from live.web.whep import gather_only_on
+from tests.live.chromium import Chromium, find_chromium
 
 SIZE = (320, 180)
 BACKDROP = (0, 90, 200)
@@ -449,12 +448,13 @@ def watch_without_network(by: str) -> None:
 
 @pytest.mark.parametrize("by", ["aiortc", pytest.param("chromium", marks=needs_chromium)])
 def test_works_on_a_machine_without_any_network(by):
-    here = Path(__file__)
-    script = f"from test_webrtc import watch_without_network; watch_without_network({by!r})"
+    here = Path(__file__).parent
+    root = here.parent.parent
+    script = f"from tests.live.test_webrtc import watch_without_network; watch_without_network({by!r})"
     run = subprocess.run(
-        [sys.executable, here.parent / "only_loopback.py", sys.executable, "-c", script],
-        cwd=here.parent.parent.parent,
-        env={"PYTHONPATH": f"{here.parent}:{here.parent.parent.parent}", "PATH": "/usr/bin:/bin"},
+        [sys.executable, here / "only_loopback.py", sys.executable, "-c", script],
+        cwd=root,
+        env={"PYTHONPATH": str(root), "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         timeout=120,
