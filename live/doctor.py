@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from core.errors import CleanplateError
+from core.errors import CleanplateError, DeviceError
 from live.cameras import Camera, list_cameras
 
 REINSTALL = "make setup"
@@ -49,16 +49,24 @@ class Check:
     fix: tuple[str, ...] = ()
 
 
+def write_and_read_back(path: str) -> str:
+    """What the self-test of a virtual camera says. DeviceError: why it fails."""
+    from live.sinks.selftest import read_back
+
+    return str(read_back(path))
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What is looked at; tests give another root.
 
-    cameras: lists the real cameras. import_module: imports by name.
+    cameras: lists the real cameras. import_module: imports by name. read_back: tries a virtual camera.
     """
 
     root: Path = Path("/")
     cameras: Callable[[], list[Camera]] = list_cameras
     import_module: Callable[[str], object] = importlib.import_module
+    read_back: Callable[[str], str] = write_and_read_back
 
     def read(self, path: str) -> str | None:
         """A small text file below the root; None where there is none."""
@@ -165,7 +173,7 @@ def check_loopback(machine: Machine) -> list[Check]:
         )
     for device, label in nodes:
         if os.access(machine.root / "dev" / device, os.R_OK | os.W_OK):
-            checks.append(Check(Verdict.GOOD, what, f"/dev/{device} ({label}), v4l2loopback {version}"))
+            checks.append(_tried(machine, device, f"/dev/{device} ({label}), v4l2loopback {version}"))
         else:
             words = f"no permission to write to /dev/{device} ({label})"
             checks.append(Check(Verdict.NOTE, what, words, (JOIN_VIDEO, UDEV_RULE)))
@@ -233,6 +241,14 @@ def check_data(folder: Path) -> list[Check]:
         else "none yet; photograph your empty room: cleanplate plate record desk"
     )
     return [*checks, *broken, Check(Verdict.GOOD, "plates", words)]
+
+
+def _tried(machine: Machine, device: str, words: str) -> Check:
+    """A picture is written to the virtual camera and read back, as a meeting would."""
+    try:
+        return Check(Verdict.GOOD, "virtual camera", f"{words}: {machine.read_back(f'/dev/{device}')}")
+    except DeviceError as error:
+        return Check(Verdict.NOTE, "virtual camera", str(error))
 
 
 def _loopback_nodes(machine: Machine) -> list[tuple[str, str]]:

@@ -30,6 +30,10 @@ class ReadBack:
     colours_off: int
     first_after_s: float
 
+    def __str__(self) -> str:
+        width, height = self.size
+        return f"{width}x{height} comes back, colours off by {self.colours_off} of 255"
+
 
 def read_back(path: str) -> ReadBack:
     """Feeds the virtual camera for a moment and reads it with OpenCV.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import WeightsError
+from core.errors import DeviceError, WeightsError
 from core.plate import save_plate
 from core.types import Plate, View
 from live.cameras import Camera
@@ -30,7 +30,7 @@ def machine(root: Path, files: dict[str, str] | None = None, **more) -> Machine:
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    return Machine(root, **({"cameras": list} | more))
+    return Machine(root, **({"cameras": list, "read_back": lambda path: f"{path} was read back"} | more))
 
 
 LOOPBACK = {
@@ -97,7 +97,18 @@ def test_secure_boot_is_named_where_it_is_on(tmp_path, state, on):
 
 def test_a_sound_virtual_camera_is_good(tmp_path):
     (check,) = check_loopback(machine(tmp_path, LOOPBACK))
-    assert (check.verdict, check.sentence) == (Verdict.GOOD, "/dev/video10 (cleanplate), v4l2loopback 0.13.2")
+    assert check.verdict is Verdict.GOOD
+    assert check.sentence == "/dev/video10 (cleanplate), v4l2loopback 0.13.2: /dev/video10 was read back"
+
+
+def test_a_virtual_camera_that_gives_nothing_back_is_noted_with_the_reason(tmp_path):
+    def read_back(path: str) -> str:
+        raise DeviceError(f"virtual camera {path} is written to already by obs (process 7)")
+
+    (check,) = check_loopback(machine(tmp_path, LOOPBACK, read_back=read_back))
+
+    assert check.verdict is Verdict.NOTE
+    assert "by obs (process 7)" in check.sentence
 
 
 @pytest.mark.parametrize(
