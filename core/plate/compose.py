@@ -12,6 +12,7 @@ from core.types import F64, U8, Plate, View
 MAX_VIEWS = 3  # a frame of a sweep lies on two views, at a corner of four on three worth taking
 FEATHER = 0.10  # of a view's width: how far from its border a view fades
 _DISAGREE_LEVELS = 8.0  # at which a fade becomes half as wide: a step is better than a ghost
+_STEEP = 3.0  # the fade takes a third of the feather, so that where both know equally the nearer one shows
 _POOR = 100  # say below which another view is asked
 _SLIVER = 0.004  # of the frame
 
@@ -100,7 +101,8 @@ def _blended(near: U8, near_say: U8, far: U8, far_say: U8) -> U8:
     apart = cv2.blur(cv2.cvtColor(cv2.absdiff(small_near, small_far), cv2.COLOR_RGB2GRAY), (7, 7))
     a = cv2.resize(near_say, quarter, interpolation=cv2.INTER_NEAREST).astype(np.float32)
     b = cv2.resize(far_say, quarter, interpolation=cv2.INTER_NEAREST) * (1 - a / 255)
-    share = (a / (a + b + 1e-3) - 0.5) * (1 + apart / np.float32(_DISAGREE_LEVELS)) + 0.5
+    steep = _STEEP * (1 + apart / np.float32(_DISAGREE_LEVELS))
+    share = (a / (a + b + 1e-3) - 0.5) * steep + 0.5
     share_u8 = np.clip(share * 255, 0, 255).astype(np.uint8)
     share_u8 = np.asarray(cv2.resize(share_u8, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
     share_u8[far_say == 0] = 255  # the coarse fade spills over a view's border by a pixel or two
