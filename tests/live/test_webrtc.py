@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -463,3 +464,29 @@ def test_works_on_a_machine_without_any_network(by):
         pytest.skip(run.stderr.strip())
 
     assert "watched" in run.stdout, run.stderr
+
+
+@needs_chromium
+def test_the_program_shows_the_backdrop_where_the_room_was():
+    words = ["run", "--camera", "demo", "--background", "#005ac8", "--output", "webrtc", "--port", "0"]
+    root = Path(__file__).parent.parent.parent
+    program = subprocess.Popen(
+        [sys.executable, "-m", "live", *words],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert program.stdout is not None
+    try:
+        url = next(found[0] for line in program.stdout if (found := re.search(r"http://127\.\S+", line)))
+        seen = asyncio.run(watch_by_chromium(url))
+    finally:
+        program.terminate()
+        program.communicate()
+
+    assert program.returncode == 0
+    assert seen[:2] == [1280, 720]
+    assert (
+        np.abs(np.subtract(seen[2:5], BACKDROP)).max() <= 6
+    )  # compressed, at a place that the network calls room
