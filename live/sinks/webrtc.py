@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 2
 STALE_NS = 2_000_000_000  # after this long without a picture the page says that none come
-RATE_WINDOW = 61  # pictures whose times give the rate that the page shows
+RATE_WINDOW_NS = 2_000_000_000  # pictures of this last time give the rate that the page shows
+RATE_PICTURES = 500  # at most
 
 
 class WebRtcSink:
@@ -49,7 +50,7 @@ class WebRtcSink:
         self._size = size
         self._fps = fps
         self._address = (address, granted)
-        self._times: deque[int] = deque(maxlen=RATE_WINDOW)
+        self._times: deque[int] = deque(maxlen=RATE_PICTURES)
         self._last: tuple[int, bool] | None = None  # (when pushed, idle)
         self._broadcast: Broadcast | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -84,6 +85,7 @@ class WebRtcSink:
     def state(self) -> dict[str, Any]:
         """What the page shows: state (live, idle or waiting), size, rate and pictures encoded."""
         last, times = self._last, list(self._times)
+        times = [time_ns for time_ns in times if times[-1] - time_ns <= RATE_WINDOW_NS]
         state = "waiting"
         if last is not None and time.monotonic_ns() - last[0] < STALE_NS:
             state = "idle" if last[1] else "live"
