@@ -96,12 +96,8 @@ def load(
         held_out: the people kept for judging instead of the others; rooms of either kind where no
             room is held out.
     """
-    licences = frozenset({"yes", "unknown"} if unknown_licences else {"yes"})
-    people: list[Path] = []
-    for folder in (data, *more):
-        rendered = (folder / "people_rendered").glob("*.webp")
-        people += sorted(p for p in rendered if held_out_identity(p) == held_out)
-        people += _listed(folder / "people", licences, held_out)
+    licences = _licences(unknown_licences)
+    people = people_files((data, *more), unknown_licences, held_out)
     folders = (data, *more)
     return Material(
         people=[read_rgba(p) for p in people],
@@ -113,6 +109,31 @@ def load(
         ],
         props=[read_rgba(p, 320) for f in folders for p in _listed(f / "props", licences, held_out=False)],
     )
+
+
+def people_files(
+    folders: tuple[Path, ...], unknown_licences: bool = False, held_out: bool = False
+) -> list[Path]:
+    """The cut-outs that load() would take, so that a run without any can be refused before it starts."""
+    files: list[Path] = []
+    for folder in folders:
+        rendered = (folder / "people_rendered").glob("*.webp")
+        files += sorted(p for p in rendered if held_out_identity(p) == held_out)
+        files += _listed(folder / "people", _licences(unknown_licences), held_out)
+    return files
+
+
+def require_people(folders: tuple[Path, ...], unknown_licences: bool = False) -> None:
+    """Raises MediaError where load() would find nobody to train on."""
+    if not people_files(folders, unknown_licences):
+        raise MediaError(
+            f"there is nobody to train on in {', '.join(map(str, folders))}: people/SOURCES.tsv must list "
+            "cut-outs with free=yes; `cleanplate train key` makes some of clips filmed before a wall"
+        )
+
+
+def _licences(unknown: bool) -> frozenset[str]:
+    return frozenset({"yes", "unknown"} if unknown else {"yes"})
 
 
 def _places(folders: tuple[Path, ...], kind: str, licences: frozenset[str], held_out: bool) -> list[Path]:

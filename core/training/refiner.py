@@ -16,18 +16,27 @@ import torch.multiprocessing as mp
 from safetensors.torch import load_file, save_file
 
 from core.nets.refiner import RefinerNet
+from core.training.curves import Curves
+from core.training.judge import SEED, held_out_samples
 from core.training.losses import gradient_pyramid
+from core.training.material import require_people
+from core.training.synthesis import Sample
 from core.training.workers import take
 from core.types import U8
 
 TILES_PER_PICTURE = 20
 BATCH = 96
+CHECKPOINT_STEPS = 200
 SIZES = ((1280, 720), (1280, 720), (960, 544), (640, 352))
 
 
 @dataclass(frozen=True, slots=True)
 class RefinerOptions:
-    """base: platenet's weights, whose mistakes are to be mended. start: weights to go on with, or None."""
+    """base: platenet's weights, whose mistakes are to be mended. start: weights to go on with, or None.
+
+    checkpoint: file to save to and, where it is there, to go on from. more_data: further folders of
+    data's shape. validation: held-out pictures judged at the end. curves: folder for TensorBoard.
+    """
 
     data: Path
     base: Path
@@ -39,35 +48,58 @@ class RefinerOptions:
     threads: int = 1
     seed: int = 0
     unknown_licences: bool = False
+    device: str = "cpu"
+    checkpoint: Path | None = None
+    more_data: tuple[Path, ...] = ()
+    validation: int = 0
+    curves: Path | None = None
 
 
 def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
     """Trains for `minutes` and writes the moving average to `options.out` (a .safetensors file)."""
+    require_people((options.data, *options.more_data), options.unknown_licences)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
-    net = RefinerNet().train()
+    device = torch.device(options.device)
+    net = RefinerNet().train().to(device)
     if options.start is not None:
         net.load_state_dict(load_file(options.start))
     optimizer = torch.optim.AdamW(net.parameters(), lr=options.learning_rate, weight_decay=1e-4)
     average = {k: v.detach().clone() for k, v in net.state_dict().items()}
+    spent, step = 0.0, 0
+    if options.checkpoint is not None and options.checkpoint.is_file():
+        held = torch.load(options.checkpoint, map_location=device, weights_only=True)
+        net.load_state_dict(held["net"])
+        optimizer.load_state_dict(held["optimizer"])
+        average, step, spent = held["average"], held["step"], held["minutes"]
+        tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
+
+    def save(minutes: float) -> None:
+        if options.checkpoint is not None:
+            held = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
+            part = options.checkpoint.with_suffix(".part")
+            part.parent.mkdir(parents=True, exist_ok=True)
+            torch.save({**held, "average": average, "step": step, "minutes": minutes}, part)
+            part.replace(options.checkpoint)
+
+    curves = Curves(options.curves)
     context = mp.get_context("spawn")
     queue = context.Queue(24)
     workers = [
-        context.Process(target=_work, args=(queue, options, [options.seed, i]), daemon=True)
+        context.Process(target=_work, args=(queue, options, [options.seed, i, step]), daemon=True)
         for i in range(options.workers)
     ]
     for worker in workers:
         worker.start()
-    begin, step = time.monotonic(), 0
+    begin = time.monotonic()
     errors: list[tuple[float, float]] = []
     tiles, truth = np.empty((0, 80, 80, 8), np.uint8), np.empty((0, 64, 64), np.uint8)
     try:
-        while (elapsed := (time.monotonic() - begin) / 60) < options.minutes:
+        while (elapsed := spent + (time.monotonic() - begin) / 60) < options.minutes:
             while len(tiles) < BATCH:
                 more, alpha = take(queue, workers)
                 tiles, truth = np.concatenate([tiles, more]), np.concatenate([truth, alpha])
-            x = torch.from_numpy(tiles[:BATCH]).permute(0, 3, 1, 2).float().div_(255)
-            y = torch.from_numpy(truth[:BATCH])[:, None].float().div_(255)
+            x, y = _to_tensors(tiles[:BATCH], truth[:BATCH], device)
             tiles, truth = tiles[BATCH:], truth[BATCH:]
             rate = min(1.0, (step + 1) / 50) * (
                 0.5 * (1 + math.cos(math.pi * elapsed / options.minutes)) + 0.01
@@ -89,8 +121,15 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
             if step % 20 == 0:
                 before, after = np.mean(errors, axis=0)
                 tell(f"step {step}  {elapsed:.1f} min  MAD in edge tiles {before:.2f} -> {after:.2f}")
+                curves.numbers(step, {"train/coarse MAD": float(before), "train/refined MAD": float(after)})
                 errors.clear()
+            if step % CHECKPOINT_STEPS == 0:
+                save(elapsed)
+        save(options.minutes)
+        if options.validation:
+            _judge(options, average, step, curves, tell)
     finally:
+        curves.close()
         for worker in workers:
             worker.kill()
             worker.join()
@@ -102,34 +141,81 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
     return options.out
 
 
+def _to_tensors(tiles: U8, truth: U8, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.from_numpy(tiles).to(device).permute(0, 3, 1, 2).float().div_(255)
+    return x, torch.from_numpy(truth).to(device)[:, None].float().div_(255)
+
+
+@torch.inference_mode()
+def _judge(
+    options: RefinerOptions,
+    average: dict[str, torch.Tensor],
+    step: int,
+    curves: Curves,
+    tell: Callable[[str], None],
+) -> None:
+    """Says what the moving average gains in the edge tiles of held-out people."""
+    from core.matte.prior import SelfieSegmenter
+
+    rng, size = np.random.default_rng(SEED), SIZES[0]
+    samples = held_out_samples(
+        options.data,
+        options.more_data,
+        options.unknown_licences,
+        size,
+        options.validation,
+        SelfieSegmenter(),
+    )
+    maker = _TileMaker(options.base, size)
+    pairs = [maker.tiles(sample, rng) for sample in samples]
+    x, y = _to_tensors(
+        np.concatenate([t for t, _ in pairs]), np.concatenate([a for _, a in pairs]), torch.device("cpu")
+    )
+    if not len(x):
+        return
+    net = RefinerNet().eval()
+    net.load_state_dict({key: value.cpu() for key, value in average.items()})
+    before = (x[:, 7:8, 8:-8, 8:-8] - y).abs().mean().item() * 1e3
+    after = (net(x) - y).abs().mean().item() * 1e3
+    tell(f"step {step}  held out: MAD in edge tiles {before:.2f} -> {after:.2f}")
+    curves.numbers(step, {"held out/coarse MAD": before, "held out/refined MAD": after})
+
+
 def _work(queue: Any, options: RefinerOptions, seed: list[int]) -> None:
     """A worker's life: pictures, platenet on them, edge tiles out."""
     from core.matte.prior import SelfieSegmenter
-    from core.matte.working_size import working_size
-    from core.runtime.openvino import OpenVinoPlateNet
     from core.training.material import load
     from core.training.synthesis import Synthesizer
 
     cv2.setNumThreads(1)
-    material, rng, segmenter = (
-        load(options.data, options.unknown_licences),
-        np.random.default_rng(seed),
-        SelfieSegmenter(),
-    )
-    makers = [Synthesizer(material, size, segmenter, rng) for size in dict.fromkeys(SIZES)]
-    nets = {m.size: OpenVinoPlateNet(working_size(m.size, 512 * 288), options.base, 1) for m in makers}
-    sizes = [m.size for m in makers]
+    material = load(options.data, options.unknown_licences, options.more_data)
+    rng, segmenter = np.random.default_rng(seed), SelfieSegmenter()
+    makers = {size: Synthesizer(material, size, segmenter, rng) for size in dict.fromkeys(SIZES)}
+    tile_makers = {size: _TileMaker(options.base, size) for size in makers}
     while True:
-        maker = makers[sizes.index(SIZES[rng.integers(len(SIZES))])]
-        s = maker.sample()
-        small = working_size(maker.size, 512 * 288)
-        inputs = [cv2.resize(a, small, interpolation=cv2.INTER_AREA) for a in (s.frame, s.plate)]
-        inputs += [
-            cv2.resize(a, small, interpolation=cv2.INTER_AREA) for a in (s.coverage, s.prior, s.previous)
-        ]
-        tiles, alpha = edge_pairs(s.frame, s.plate, s.coverage, nets[maker.size].alpha(*inputs), s.alpha, rng)
+        size = SIZES[rng.integers(len(SIZES))]
+        tiles, alpha = tile_makers[size].tiles(makers[size].sample(), rng)
         if len(tiles):
             queue.put((tiles, alpha))
+
+
+class _TileMaker:
+    """Runs platenet on samples of one size and cuts tiles where it may have erred."""
+
+    def __init__(self, base: Path, size: tuple[int, int]) -> None:
+        from core.matte.working_size import working_size
+        from core.runtime.openvino import OpenVinoPlateNet
+
+        self._small = working_size(size, 512 * 288)
+        self._net = OpenVinoPlateNet(self._small, base, 1)
+
+    def tiles(self, s: Sample, rng: np.random.Generator) -> tuple[U8, U8]:
+        """As edge_pairs."""
+        inputs = [
+            cv2.resize(a, self._small, interpolation=cv2.INTER_AREA)
+            for a in (s.frame, s.plate, s.coverage, s.prior, s.previous)
+        ]
+        return edge_pairs(s.frame, s.plate, s.coverage, self._net.alpha(*inputs), s.alpha, rng)
 
 
 def edge_pairs(

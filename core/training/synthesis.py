@@ -133,7 +133,7 @@ class Synthesizer:
         kind = rng.random()
         if kind < 0.12 or not (m.panoramas or m.rooms):
             return self._drawn_room(w, h)
-        if kind < 0.80 and m.panoramas:
+        if m.panoramas and (kind < 0.80 or not m.rooms):
             p = m.panoramas[rng.integers(len(m.panoramas))]
             mx, my = panorama_map(
                 (w, h), rng.uniform(-np.pi, np.pi), rng.uniform(-0.35, 0.35), rng.normal(0, 0.05),
@@ -367,7 +367,7 @@ class Synthesizer:
         plate = self._drift(strength)(plate)
         layers: list[F32] = []
         if self.layers:
-            layers = [canvas[..., :3] / np.maximum(alpha, 1e-3)[..., None], room]
+            layers = [(canvas[..., :3] / np.maximum(alpha, 1e-3)[..., None]).astype(np.float32), room]
         if rng.random() < 0.5:
             drift = self._drift(rng.choice([0.3, 1.0]))
             frame, layers = drift(frame), [drift(layer) for layer in layers]
@@ -380,8 +380,8 @@ class Synthesizer:
             soften = partial(cv2.filter2D, ddepth=-1, kernel=_motion_kernel(rng))
         if soften is not None:
             if layers:  # a colour spreads as far as its alpha does
-                weighted = soften(layers[0] * alpha[..., None])
-                layers = [weighted / np.maximum(soften(alpha), 1e-3)[..., None], soften(layers[1])]
+                fgr = soften(layers[0] * alpha[..., None]) / np.maximum(soften(alpha), 1e-3)[..., None]
+                layers = [fgr.astype(np.float32), soften(layers[1])]
             frame, alpha = soften(frame), soften(alpha)
 
         frame_u8 = self._sensor(frame, 1.0)

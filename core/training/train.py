@@ -21,8 +21,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from core.nets.platenet import PlateNet
+from core.training.curves import Curves
+from core.training.judge import held_out_samples, mean_error
 from core.training.losses import matting_loss
+from core.training.material import require_people
+from core.training.synthesis import Sample
 from core.training.workers import take
+from core.types import U8
 
 # share of the run, picture size, batch: small pictures teach what a person is, large ones the edges
 CURRICULUM = ((0.30, (256, 160), 16), (0.70, (384, 224), 10), (1.01, (512, 288), 6))
@@ -35,6 +40,8 @@ class Options:
     """data: a folder shaped like `data`; out: folder for checkpoints; minutes: length of the whole run.
 
     half: bfloat16 in the convolutions; 1.6 times as fast on processors that have it, slower elsewhere.
+    more_data: further folders of data's shape. validation: held-out pairs judged at each checkpoint.
+    curves: folder for TensorBoard, or None.
     """
 
     data: Path
@@ -48,6 +55,9 @@ class Options:
     half: bool = False
     unknown_licences: bool = False
     curriculum: tuple[tuple[float, tuple[int, int], int], ...] = CURRICULUM
+    more_data: tuple[Path, ...] = ()
+    validation: int = 0
+    curves: Path | None = None
 
 
 def train(options: Options, tell: Callable[[str], None]) -> Path:
@@ -56,6 +66,7 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     Writes `checkpoint.pt` (resumable) and `platenet.safetensors` (moving average, to be shipped).
     tell: takes a line of progress.
     """
+    require_people((options.data, *options.more_data), options.unknown_licences)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -73,7 +84,8 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
         optimizer.load_state_dict(held["optimizer"])
         average, step, spent = held["average"], held["step"], held["minutes"]
         tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
-    feed = _Feed(options, step)
+    held_out = _held_out(options)
+    curves, feed = Curves(options.curves), _Feed(options, step)
     recent: list[float] = []
     begin = time.monotonic()
     try:
@@ -101,11 +113,16 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
                     f"step {step}  {elapsed:.1f} min  {size[0]}x{size[1]}  MAD {np.mean(recent):.2f}  "
                     f"loss {loss.item():.4f}  rate {rate:.1e}"
                 )
+                numbers = {"loss": loss.item(), "MAD": float(np.mean(recent)), "rate": rate}
+                curves.numbers(step, {f"train/{name}": value for name, value in numbers.items()})
                 recent.clear()
             if step % CHECKPOINT_STEPS == 0:
                 _save(options.out, net, optimizer, average, step, elapsed)
+                _judge(held_out, average, device, step, curves, tell)
+        _judge(held_out, average, device, step, curves, tell)
     finally:
         feed.close()
+        curves.close()
     _save(options.out, net, optimizer, average, step, options.minutes)
     return options.out / "platenet.safetensors"
 
@@ -120,6 +137,49 @@ def stage_at(
     return curriculum[-1][1], curriculum[-1][2]
 
 
+def _held_out(options: Options) -> list[Sample]:
+    if not options.validation:
+        return []
+    from core.matte.prior import SelfieSegmenter
+
+    size = options.curriculum[-1][1]
+    return held_out_samples(
+        options.data,
+        options.more_data,
+        options.unknown_licences,
+        size,
+        options.validation,
+        SelfieSegmenter(),
+    )
+
+
+@torch.inference_mode()
+def _judge(
+    held_out: list[Sample],
+    average: dict[str, Tensor],
+    device: torch.device,
+    step: int,
+    curves: Curves,
+    tell: Callable[[str], None],
+) -> None:
+    """Says how the moving average, that is what will be shipped, does on the held-out pairs."""
+    if not held_out:
+        return
+    net = PlateNet().to(device)
+    net.load_state_dict(average)
+    net.eval()
+
+    def alpha_of(s: Sample) -> U8:
+        inputs, _ = _to_tensors([(s.frame, s.plate, s.coverage, s.prior, s.previous, s.alpha)], device)
+        alpha = torch.sigmoid(net(*inputs)[0]).mul_(255).round_().to(torch.uint8)
+        return alpha[0, 0].cpu().numpy()
+
+    error, picture = mean_error(held_out, alpha_of)
+    tell(f"step {step}  held out: MAD {error:.2f}")
+    curves.numbers(step, {"held out/MAD": error})
+    curves.picture(step, "held out/frame, plate, true alpha, alpha", picture)
+
+
 class _Feed:
     """Worker processes that synthesise samples of the size asked for last."""
 
@@ -130,13 +190,7 @@ class _Feed:
         self._workers = [
             context.Process(
                 target=_work,
-                args=(
-                    self._queue,
-                    self._size,
-                    options.data,
-                    options.unknown_licences,
-                    [options.seed, step, i],
-                ),
+                args=(self._queue, self._size, options, [options.seed, step, i]),
                 daemon=True,
             )
             for i in range(options.workers)
@@ -163,7 +217,7 @@ class _Feed:
         self._queue.cancel_join_thread()
 
 
-def _work(queue: Any, size: Any, data: Path, unknown_licences: bool, seed: list[int]) -> None:
+def _work(queue: Any, size: Any, options: Options, seed: list[int]) -> None:
     """A worker's life: one sample after the other until it is killed."""
     import cv2
 
@@ -174,7 +228,7 @@ def _work(queue: Any, size: Any, data: Path, unknown_licences: bool, seed: list[
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
-    material = load(data, unknown_licences)
+    material = load(options.data, options.unknown_licences, options.more_data)
     rng = np.random.default_rng(seed)
     segmenter = SelfieSegmenter()
     made_for, synthesizer = (0, 0), None
