@@ -75,7 +75,7 @@ def status_words(snapshot: Snapshot, alignment: Alignment | None) -> str:
 
 def log_to_terminal(level: str) -> None:
     """Sends the program's log to stderr, one plain line each; the status line makes way for it."""
-    handler = _LineHandler(sys.stderr)
+    handler = _LineHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     root = logging.getLogger()
     root.handlers = [handler]
@@ -84,12 +84,12 @@ def log_to_terminal(level: str) -> None:
         logging.getLogger(ours).setLevel(level.upper())
 
 
-class _LineHandler(logging.StreamHandler[TextIO]):
+class _LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
+        stream = sys.stderr  # looked up anew: whoever redirects it means us, too
         with _terminal:
-            if self.stream.isatty():
-                self.stream.write(CLEAR_LINE)
-            super().emit(record)
+            stream.write(CLEAR_LINE * stream.isatty() + self.format(record) + "\n")
+            stream.flush()
 
 
 _terminal = Lock()  # the status line and the log share one terminal

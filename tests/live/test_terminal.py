@@ -6,7 +6,6 @@ import io
 import logging
 
 import numpy as np
-import pytest
 
 from core.types import Alignment, Frame, Light, State
 from live.meter import Meter, Snapshot, Spread
@@ -19,16 +18,6 @@ LOCKED = Alignment(np.eye(3), Light(), State.LOCKED, 0.974, "still: 31 of 32 cel
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def _loggers_as_before():
-    root, core, live = (logging.getLogger(name) for name in ("", "core", "live"))
-    before = (root.handlers, root.level, core.level, live.level)
-    yield
-    root.handlers = before[0]
-    for logger, level in zip((root, core, live), before[1:], strict=True):
-        logger.setLevel(level)
 
 
 def test_the_status_line_says_rate_work_age_drops_and_what_is_known_of_the_plate():
