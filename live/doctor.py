@@ -77,9 +77,12 @@ class Machine:
 
 
 def examine(machine: Machine, data_folder: Path) -> list[Check]:
-    """Everything, in the order in which a person should mend it."""
+    """Everything, in the order of mending; without its packages nothing else is tried."""
+    packages = check_python(machine)
+    if any(check.verdict is Verdict.BAD for check in packages):
+        return packages
     return [
-        *check_python(machine),
+        *packages,
         *check_network(),
         *check_cameras(machine),
         *check_loopback(machine),

@@ -9,8 +9,12 @@ MARKS = {"good": "ok  ", "note": "note", "bad": "BAD "}
 
 def doctor() -> None:
     """Says what is amiss here, and what mends it."""
-    from live.doctor import Machine, Verdict, examine
-    from live.plates import plates_root
+    try:
+        from live.doctor import Machine, Verdict, examine
+        from live.plates import plates_root
+    except ImportError as error:  # the doctor itself stands on what may be missing
+        typer.echo(f"{MARKS['bad']}  packages: {error}\n        make setup")
+        raise typer.Exit(1) from error
 
     checks = examine(Machine(), plates_root())
     for check in checks:

@@ -172,3 +172,12 @@ def test_everything_is_looked_at(tmp_path, monkeypatch):
     monkeypatch.setattr("core.render.build.build_platenet", lambda: (None, "a scripted runtime"))
     looked_at = {check.what for check in examine(machine(tmp_path, LOOPBACK), tmp_path)}
     assert looked_at >= {"python", "network", "camera", "virtual camera", "window", "gpu", "plates"}
+
+
+def test_without_its_packages_nothing_else_is_tried(tmp_path):
+    def import_module(name: str) -> None:
+        raise ImportError(f"No module named {name!r}")
+
+    checks = examine(machine(tmp_path, import_module=import_module), tmp_path)
+    assert [check.verdict for check in checks[1:]] == [Verdict.BAD] * (len(checks) - 1)
+    assert "numpy" in checks[1].sentence

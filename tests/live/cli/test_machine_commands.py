@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from typer.testing import CliRunner
 
 from live.cli.app import app
@@ -44,3 +46,11 @@ def test_devices_lists_cameras_virtual_cameras_and_runtimes():
         "cuda  ",
     ):
         assert words in result.output
+
+
+def test_the_doctor_speaks_also_where_it_cannot_be_imported_itself(monkeypatch):
+    monkeypatch.setitem(sys.modules, "live.doctor", None)
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert result.output.startswith("BAD   packages: ")
+    assert "make setup" in result.output
