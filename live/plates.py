@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 
 import platformdirs
 
 from core.errors import PlateError
 from core.plate import Recorder, Recording, list_plates, load_plate
-from core.plate.checks import Segmenter
+from core.plate.checks import SHIFT_REFUSE_PX, UNREST, Segmenter
 from core.plate.store import METADATA, is_name
+from core.plate.sweep import SweepBuilder, SweepProgress
 from core.types import Frame, Plate, View
 from live.controls import held_camera
 from live.sources.base import Source
@@ -23,6 +25,7 @@ NONE, AUTO = "none", "auto"
 SETTLE_LEAST_NS = 500_000_000  # a camera's first frames are dark, whatever they look like
 SETTLE_MOST_NS = 4_000_000_000  # one that still hunts then will not settle
 SETTLE_WINDOW_NS = 500_000_000
+TURNED = 0.25  # share of restless cells: more than a person in front of a camera that stands still
 JUMP = 0.1  # of brightness, when the exposure is held: more than light correction should have to undo
 SETTLED = 0.01  # 1 % of brightness between two windows: below what the matte notices
 
@@ -42,8 +45,8 @@ def now_text() -> str:
 def open_plate(spec: str) -> Plate | None:
     """The plate that NAME|PATH|none|auto means; None for none, and for auto when nothing was recorded.
 
-    A path is a plate's folder, a picture, or a video or folder of pictures of the empty room, which are
-    averaged. A name wins over a path of the same spelling.
+    A path is a plate's folder, a picture, or a video or folder of pictures of the empty room: averaged where
+    the camera stood still, else taken as a sweep. A name wins over a path of the same spelling.
     Raises: PlateError, MediaError.
     """
     if spec == NONE:
@@ -58,7 +61,7 @@ def open_plate(spec: str) -> Plate | None:
     if (path / METADATA).is_file():
         return load_plate(path)
     if path.exists():
-        return plate_of(path.stem or spec, average([path]))
+        return plate_from_files(path.stem or spec, [path])[0]
     names = ", ".join(info.name for info in list_plates(plates_root())) or "none yet"
     raise PlateError(
         f'there is no plate "{spec}" and no file of that name; plates: {names} '
@@ -78,6 +81,54 @@ def average(paths: Iterable[Path], on_frame: Callable[[], None] = lambda: None) 
         finally:
             source.close()
     return recorder.finish()
+
+
+def plate_from_files(name: str, paths: list[Path]) -> tuple[Plate, int]:
+    """A plate of recordings of the empty room, and how many pictures went into it.
+
+    Averaged where the camera stood still; where it turned, the views are kept side by side (a sweep).
+    """
+    recording = average(paths)
+    if recording.frames > 1 and (
+        recording.shift_px >= SHIFT_REFUSE_PX or float((recording.unrest > UNREST).mean()) >= TURNED
+    ):
+        swept = sweep_of_files(name, paths)
+        if len(swept.views) > 1:
+            return swept, recording.frames
+    return plate_of(name, recording), recording.frames
+
+
+def sweep_of_files(name: str, paths: list[Path]) -> Plate:
+    """The room as these files turn through it, one after another. Raises MediaError, PlateError."""
+    builder = SweepBuilder(name)
+    for path in paths:
+        source = open_file(path)
+        try:
+            for frame in _frames(source):
+                builder.add(frame.rgb)
+        finally:
+            source.close()
+    return builder.finish()
+
+
+def sweep(
+    source: Source,
+    name: str,
+    seconds: float,
+    on_progress: Callable[[SweepProgress, float], None],
+    stop: Event,
+) -> Plate:
+    """The room as the camera turns through it, until `stop` is set or the time is over.
+
+    on_progress: takes what the last frame did, and the share of the time that is over.
+    Raises: PlateError with what to do better; DeviceError when the camera went away.
+    """
+    builder = SweepBuilder(name)
+    for frame, share in _for_seconds(source, seconds):
+        on_progress(builder.add(frame.rgb), share)
+        if stop.is_set():
+            break
+    return builder.finish()
 
 
 def plate_of(name: str, recording: Recording, camera: dict[str, float] | None = None) -> Plate:

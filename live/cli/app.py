@@ -7,7 +7,7 @@ import sys
 import typer
 
 from core.errors import CleanplateError
-from live.cli import bench, devices, doctor, evaluate, models, plate, process, run, train
+from live.cli import bench, devices, doctor, evaluate, models, plate, plate_sweep, process, run, train
 
 FAILED = 1  # exit code; 2 is a wrong use of the command line
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run.run)
+plate.app.command("sweep")(plate_sweep.sweep_plate)
 app.add_typer(plate.app, name="plate")
 app.command()(process.process)
 app.command()(devices.devices)

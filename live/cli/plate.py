@@ -11,6 +11,7 @@ from live.cli.options import CameraOption, ConfigOption, FpsOption, SizeOption, 
 
 if TYPE_CHECKING:
     from core.plate import Recording
+    from core.types import Plate
     from live.settings import Plate as PlateSettings
     from live.sources.base import Source
 
@@ -21,6 +22,9 @@ app = typer.Typer(
     "(What others see behind you is the background: `cleanplate run --background`.)",
 )
 
+ForcePlateOption = Annotated[
+    bool, typer.Option("--force", help="Replace a plate of this name, and keep one that looks wrong.")
+]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="What to call the plate, e.g. desk.")]
 
 
@@ -35,15 +39,12 @@ def record_plate(
     size: SizeOption = None,
     fps: FpsOption = None,
     config: ConfigOption = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a plate of this name, and keep one that looks wrong.")
-    ] = False,
+    force: ForcePlateOption = False,
 ) -> None:
     """Photographs your empty room with the camera. You step out of the picture while it counts down."""
-    from core.plate import save_plate
     from core.plate.store import METADATA, checked_name
     from live.cameras import AUTO, default_camera, device_path
-    from live.plates import now_text, plate_of, plates_root
+    from live.plates import plate_of, plates_root
     from live.sources.registry import open_source
 
     settings = read_settings(
@@ -54,7 +55,7 @@ def record_plate(
         plate__record_seconds=seconds,
         plate__countdown_seconds=countdown,
     )
-    _refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
+    refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
     spec = default_camera() if settings.camera.source == AUTO else settings.camera.source
     source = open_source(spec, settings.camera.size, settings.camera.fps)
     try:
@@ -63,14 +64,7 @@ def record_plate(
     finally:
         source.close()
     _judge(recording, force=force)
-    folder = save_plate(
-        plates_root(),
-        plate_of(name, recording, camera_values),
-        recorded=now_text(),
-        frames=recording.frames,
-        replace=force,
-    )
-    _say_kept(name, recording, folder)
+    keep(plate_of(name, recording, camera_values), recording.frames, force)
 
 
 @app.command("import")
@@ -80,29 +74,25 @@ def import_plate(
         list[Path],
         typer.Argument(metavar="PICTURE_OR_VIDEO...", help="Pictures or videos of the EMPTY room."),
     ],
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a plate of this name, and keep one that looks wrong.")
+    as_sweep: Annotated[
+        bool, typer.Option("--sweep", help="The camera turns in them: keep many views of the room.")
     ] = False,
+    force: ForcePlateOption = False,
 ) -> None:
     """Makes a plate of pictures of your empty room.
 
     Videos do as well; several pictures are averaged.
     """
-    from core.plate import save_plate
     from core.plate.store import METADATA, checked_name
-    from live.plates import average, now_text, plate_of, plates_root
+    from live.plates import average, plate_of, plates_root, sweep_of_files
 
-    _refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
+    refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
+    if as_sweep:
+        keep(sweep_of_files(name, files), 1, force)
+        return
     recording = average(files)
     _judge(recording, force=force)
-    folder = save_plate(
-        plates_root(),
-        plate_of(name, recording),
-        recorded=now_text(),
-        frames=recording.frames,
-        replace=force,
-    )
-    _say_kept(name, recording, folder)
+    keep(plate_of(name, recording), recording.frames, force)
 
 
 @app.command("list")
@@ -214,7 +204,7 @@ def _judge(recording: Recording, *, force: bool) -> None:
         raise PlateError(f"this is not usable as a plate: {reasons} (--force keeps it all the same)")
 
 
-def _refuse_taken(metadata: Path, name: str, force: bool) -> None:
+def refuse_taken(metadata: Path, name: str, force: bool) -> None:
     """Before anybody has to leave the room."""
     from core.errors import PlateError
 
@@ -224,11 +214,17 @@ def _refuse_taken(metadata: Path, name: str, force: bool) -> None:
         )
 
 
-def _say_kept(name: str, recording: Recording, folder: Path) -> None:
-    width, height = recording.size
+def keep(plate: Plate, frames: int, force: bool) -> None:
+    """Saves the plate and says where, and how to use it."""
+    from core.plate import save_plate
+    from live.plates import now_text, plates_root
+
+    folder = save_plate(plates_root(), plate, recorded=now_text(), frames=frames, replace=force)
+    width, height = plate.size
+    made_of = f"{frames} pictures" if len(plate.views) == 1 else f"{len(plate.views)} views"
     typer.echo(
-        f'kept the plate "{name}": {width}x{height}, {recording.frames} pictures, {_noise(recording.noise)}\n'
-        f"in {folder}\nuse it: cleanplate run --plate {name!r}"
+        f'kept the plate "{plate.name}": {width}x{height}, {made_of}, {_noise(plate.noise)}\n'
+        f"in {folder}\nuse it: cleanplate run --plate {plate.name!r}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import Event
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from core.errors import MediaError, PlateError
 from core.plate import save_plate
 from core.types import Plate, View
 from live.controls import Held
-from live.plates import average, open_plate, plates_root, record, record_held, settle, watch
+from live.plates import average, open_plate, plates_root, record, record_held, settle, sweep, watch
 from tests.core.plate.synthetic import drawn_room, shots
 from tests.live.scripted import FRAME_NS, ScriptedSource
 
@@ -175,3 +176,36 @@ def test_a_camera_whose_picture_jumps_when_held_records_with_its_automatics(monk
     assert "not held" in words
     assert recording.frames > 0
     assert at[1] < source.taken - recording.frames + 1, "it was let go before the recording"
+
+
+WALL = drawn_room(5, (1100, 300))
+
+
+def turning(step_px: int, count: int) -> list[np.ndarray]:
+    """What a camera sees that goes along a long wall."""
+    return [np.ascontiguousarray(WALL[60:240, step_px * i : step_px * i + 320]) for i in range(count)]
+
+
+def test_a_recording_of_a_turning_camera_becomes_a_sweep(tmp_path):
+    folder = tmp_path / "turn"
+    folder.mkdir()
+    for number, rgb in enumerate(turning(8, 45)):
+        cv2.imwrite(str(folder / f"{number:02}.png"), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    plate = open_plate("turn")
+    assert len(plate.views) > 1
+    assert plate.size == (320, 180)
+
+
+def test_a_sweep_tells_what_each_frame_did_and_ends_when_told_to():
+    source, stop, seen = ScriptedSource(turning(8, 60)), Event(), []
+
+    def on_progress(progress, share) -> None:
+        seen.append((progress.state.value, progress.views))
+        if len(seen) == 45:
+            stop.set()
+
+    plate = sweep(source, "hall", 60.0, on_progress, stop)
+    assert source.taken == 45
+    assert seen[0] == ("new", 1)
+    assert len(plate.views) == seen[-1][1] > 1
+    assert plate.name == "hall"

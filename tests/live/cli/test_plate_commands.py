@@ -112,3 +112,29 @@ def test_a_taken_name_is_said_before_anybody_has_to_leave_the_room(monkeypatch):
     source = camera(monkeypatch, lambda i: ROOM)
     assert "already a plate" in refusal("record", "desk")
     assert source.taken == 0
+
+
+HALL = drawn_room(5, (1100, 300))
+
+
+def along_the_hall(i: int):
+    return np.ascontiguousarray(HALL[60:240, 8 * i : 8 * i + 320])
+
+
+def test_a_sweep_keeps_many_views_and_says_what_to_do(monkeypatch):
+    camera(monkeypatch, lambda i: along_the_hall(max(0, min(i - 40, 45))))
+    kept = plate("sweep", "hall", "--countdown", "0")
+    assert kept.exit_code == 0, kept.output
+    assert "BEHIND THE CAMERA" in kept.output
+    assert "fine, go on" in kept.output
+    views = load_plate(plates_root() / "hall").views
+    assert len(views) > 1
+    assert f"{len(views)} views" in kept.output
+    assert "already a plate" in refusal("sweep", "hall")
+
+
+def test_pictures_of_a_turning_camera_can_be_imported_as_a_sweep():
+    names = [written(f"{i:02}.png", along_the_hall(i)) for i in range(0, 45)]
+    kept = plate("import", "hall", *names, "--sweep")
+    assert kept.exit_code == 0, kept.output
+    assert len(load_plate(plates_root() / "hall").views) > 1
