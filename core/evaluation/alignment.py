@@ -220,7 +220,7 @@ def _tracking_rows(table: Table, shared: Path, seed: int, quick: bool) -> None:
 
 
 def _still_rows(table: Table, shared: Path, seed: int, quick: bool) -> None:
-    """A camera that was bumped after the plate was taken and stands still since, in steady and in changing light."""
+    """A camera bumped after the plate was taken and still since, in steady and in changing light."""
     frames = 20 if quick else 60
     jitter: list[float] = []
     light, cost = Track(), Track()
