@@ -35,7 +35,8 @@ class RefinerOptions:
     """base: platenet's weights, whose mistakes are to be mended. start: weights to go on with, or None.
 
     checkpoint: file to save to and, where it is there, to go on from. more_data: further folders of
-    data's shape. validation: held-out pictures judged at the end. curves: folder for TensorBoard.
+    data's shape. validation: held-out pictures judged at the end, of the first of `sizes`. curves:
+    folder for TensorBoard. sizes: (width, height) of the pictures, drawn from with equal chances.
     """
 
     data: Path
@@ -53,6 +54,7 @@ class RefinerOptions:
     more_data: tuple[Path, ...] = ()
     validation: int = 0
     curves: Path | None = None
+    sizes: tuple[tuple[int, int], ...] = SIZES
 
 
 def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
@@ -89,7 +91,7 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
         context.Process(target=_work, args=(queue, options, [options.seed, i, step]), daemon=True)
         for i in range(options.workers)
     ]
-    for worker in workers:
+    for worker in workers if spent < options.minutes else []:  # a finished run needs none
         worker.start()
     begin = time.monotonic()
     errors: list[tuple[float, float]] = []
@@ -131,8 +133,9 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
     finally:
         curves.close()
         for worker in workers:
-            worker.kill()
-            worker.join()
+            if worker.pid is not None:
+                worker.kill()
+                worker.join()
         queue.cancel_join_thread()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     part = options.out.with_suffix(".part")
@@ -157,7 +160,7 @@ def _judge(
     """Says what the moving average gains in the edge tiles of held-out people."""
     from core.matte.prior import SelfieSegmenter
 
-    rng, size = np.random.default_rng(SEED), SIZES[0]
+    rng, size = np.random.default_rng(SEED), options.sizes[0]
     samples = held_out_samples(
         options.data,
         options.more_data,
@@ -190,10 +193,10 @@ def _work(queue: Any, options: RefinerOptions, seed: list[int]) -> None:
     cv2.setNumThreads(1)
     material = load(options.data, options.unknown_licences, options.more_data)
     rng, segmenter = np.random.default_rng(seed), SelfieSegmenter()
-    makers = {size: Synthesizer(material, size, segmenter, rng) for size in dict.fromkeys(SIZES)}
+    makers = {size: Synthesizer(material, size, segmenter, rng) for size in dict.fromkeys(options.sizes)}
     tile_makers = {size: _TileMaker(options.base, size) for size in makers}
     while True:
-        size = SIZES[rng.integers(len(SIZES))]
+        size = options.sizes[rng.integers(len(options.sizes))]
         tiles, alpha = tile_makers[size].tiles(makers[size].sample(), rng)
         if len(tiles):
             queue.put((tiles, alpha))

@@ -27,7 +27,7 @@ app.command()(process.process)
 app.command()(devices.devices)
 app.command()(doctor.doctor)
 app.command()(bench.bench)
-app.command()(train.train)
+app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(models.app, name="models")
 

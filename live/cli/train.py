@@ -1,49 +1,260 @@
-"""`cleanplate train`: trains platenet on a folder of people, props and rooms."""
+"""`cleanplate train`: makes training material of your footage, and trains the matting networks."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from core.types import F32
 
+app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+
+LEAST_CHROMA_U8 = 40  # between a wall's strongest and weakest channel: less is grey
+
+OutOption = Annotated[
+    Path, typer.Option("--out", help="Folder to write into, in the shape that --data takes.")
+]
+
+
+@app.callback()
 def train(
+    context: typer.Context,
     data: Annotated[
-        Path, typer.Option("--data", help="Folder with people, people_rendered, props, rooms, panoramas.")
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the checkpoint and the weights.")],
-    minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Length of the whole run.")] = 180.0,
+        list[Path] | None,
+        typer.Option(
+            "--data",
+            metavar="FOLDER",
+            help="Holds people, people_rendered, rooms, panoramas, props, or some of them; may be repeated.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for checkpoints, weights and curves.")
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", help="platenet, bgmv2-mobilenetv2, bgmv2-resnet50, bgmv2-resnet101, bgm2020."
+        ),
+    ] = "platenet",
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            "--stage",
+            metavar="NAME",
+            help="platenet: net, refiner. bgmv2: base, refine. bgm2020: teacher, student. Default: all.",
+        ),
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option("--base", help="Weights of the stage before. Default: what it wrote to --out."),
+    ] = None,
+    minutes: Annotated[float, typer.Option("--minutes", min=0.01, help="Length of the whole run.")] = 180.0,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda")] = "auto",
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that synthesise pictures.")] = 1,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads that learn, on the CPU.")] = 2,
     half: Annotated[
         bool,
-        typer.Option("--half", help="bfloat16: faster on GPUs and on CPUs that have it, slower elsewhere."),
+        typer.Option("--half", help="platenet in bfloat16: faster on GPUs and on CPUs that have it."),
     ] = False,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size", metavar="WxH", help="Papers' networks: size of the pictures, multiples of 32."
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=2, help="Papers' networks: pictures in a step.")
+    ] = None,
+    unknown_licences: Annotated[
+        bool, typer.Option("--unknown-licences", help="Also take pictures whose licence nobody stated.")
+    ] = False,
+    validation: Annotated[
+        int, typer.Option("--validation", min=0, help="Pairs of held-out people to judge by; 0 for none.")
+    ] = 16,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard/--no-tensorboard", help="Curves and pictures, in OUT/curves.")
+    ] = True,
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
-    """Trains the network, or goes on with a stopped run.
+    """Trains the networks, or goes on with a stopped run: the same command again, with the same --out.
 
-    Writes OUT/platenet.safetensors, and OUT/checkpoint.pt to go on from.
+    The bundled weights (platenet, then its refiner) come from: cleanplate train --data DATA --out RUN --half
+
+    Your own people and rooms: cleanplate train key CLIPS --out MINE, cleanplate train rooms PICTURES --out
+    MINE, then --data MINE beside --data DATA, or alone. One identity in eight is held out for judging
+    (by the hash of its name; column held_out of SOURCES.tsv).
     """
-    from core.errors import MediaError
+    if context.invoked_subcommand is not None:
+        return
+    from core.errors import SettingsError
+    from live.training import Run, run
 
-    if not data.is_dir():
-        raise MediaError(f"--data {data} is not a folder: give one shaped as core/weights/MODEL_CARD.md says")
-    from core.runtime.choose import resolve_device
-    from core.training.train import Options
-    from core.training.train import train as run_training
-
-    options = Options(
-        data=data,
+    if not data or out is None:
+        raise SettingsError(
+            "cleanplate train needs --data FOLDER and --out FOLDER; see cleanplate train --help"
+        )
+    asked = Run(
+        data=tuple(data),
         out=out,
         minutes=minutes,
+        model=model,
+        stage=stage,
+        base=base,
+        device=device,
         workers=workers,
         threads=threads,
-        device=resolve_device(device),
-        seed=seed,
         half=half,
+        seed=seed,
+        unknown_licences=unknown_licences,
+        validation=validation,
+        tensorboard=tensorboard,
+        size=None if size is None else _size(size),
+        batch=batch,
     )
-    weights = run_training(options, typer.echo)
-    typer.echo(f"wrote {weights}")
+    written = run(asked, typer.echo)
+    for weights in written:
+        typer.echo(f"wrote {weights}")
+    if model != "platenet" and stage in (None, "refine", "student"):
+        typer.echo(f"use them: cleanplate models import {model} {written[-1]}")
+    if tensorboard:
+        typer.echo(f"curves and pictures: tensorboard --logdir {asked.folder / 'curves'}")
+
+
+@app.command("key")
+def key_clips(
+    clips: Annotated[
+        list[Path],
+        typer.Argument(metavar="CLIP...", help="Videos of people before a wall of one colour, or folders."),
+    ],
+    out: OutOption,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="#rrggbb", help="The wall's colour. Default: from the border."),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            "--region",
+            metavar="X,Y,X,Y,...",
+            help="All outside is left out: two corners of a box or more of a polygon, 0 to 1 of the sides.",
+        ),
+    ] = None,
+    every: Annotated[float, typer.Option("--every", min=0.02, help="Seconds between stills.")] = 0.5,
+    most: Annotated[int, typer.Option("--most", min=1, help="Cut-outs to keep of a clip.")] = 60,
+    picture_format: Annotated[str, typer.Option("--format", metavar="webp|png")] = "webp",
+) -> None:
+    """Cuts people out of clips filmed before a green (or any one-coloured) wall, into OUT/people.
+
+    The clips must be your own, or free: they are listed as free to train on. One clip is one identity.
+    """
+    import cv2
+
+    from core.errors import MediaError, SettingsError
+    from core.matte.prior import SelfieSegmenter
+    from core.training.footage import key_clip, media_in
+
+    if picture_format not in ("webp", "png"):
+        raise SettingsError(f"--format is {picture_format!r}; it must be webp or png")
+    colour, corners = _colour(key), _region(region)
+    cv2.setNumThreads(1)
+    segmenter, kept = SelfieSegmenter(), 0
+    for clip in media_in(clips):
+        result = key_clip(
+            clip,
+            out,
+            segmenter,
+            every_s=every,
+            key=colour,
+            region=corners,
+            most=most,
+            suffix=f".{picture_format}",
+        )
+        kept += result.kept
+        typer.echo(f"{clip}: {result}")
+    if not kept:
+        raise MediaError("no cut-out was kept; the reasons are above")
+    typer.echo(f"look at {out / 'people'}, delete what is bad, then: cleanplate train --data {out} --out RUN")
+
+
+@app.command("people")
+def add_people(
+    pictures: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE...", help="Cut-outs with alpha, or folders.")
+    ],
+    out: OutOption,
+) -> None:
+    """Takes cut-outs of people that you have already, into OUT/people. One file is one identity."""
+    from core.training.footage import add_people as add
+    from core.training.footage import media_in
+
+    found = media_in(pictures)
+    for picture in found:
+        add(picture, out)
+    typer.echo(f"{len(found)} in {out / 'people'}")
+
+
+@app.command("rooms")
+def add_rooms(
+    media: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE_OR_VIDEO...", help="Rooms without people, or folders.")
+    ],
+    out: OutOption,
+    every: Annotated[
+        float, typer.Option("--every", min=0.02, help="Seconds between a video's stills.")
+    ] = 2.0,
+) -> None:
+    """Takes pictures of empty rooms, and stills of videos of them, into OUT/rooms."""
+    from core.training.footage import add_room, media_in
+
+    for path in media_in(media):
+        typer.echo(f"{path}: {add_room(path, out, every)} in {out / 'rooms'}")
+
+
+def _colour(text: str | None) -> F32 | None:
+    import numpy as np
+
+    from core.errors import SettingsError
+
+    if text is None:
+        return None
+    try:
+        rgb = bytes.fromhex(text.removeprefix("#"))
+    except ValueError:
+        rgb = b""
+    if len(rgb) != 3 or max(rgb) - min(rgb) < LEAST_CHROMA_U8:
+        raise SettingsError(f"--key is {text!r}; it must be a strong colour like #00b140")
+    return np.frombuffer(rgb, np.uint8).astype(np.float32) / np.float32(255)
+
+
+def _region(text: str | None) -> F32 | None:
+    import numpy as np
+
+    from core.errors import SettingsError
+
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) < 4 or len(numbers) % 2 or not all(0 <= n <= 1 for n in numbers):
+        raise SettingsError(
+            f"--region is {text!r}; it must be corners from 0 to 1, two of a box like 0.1,0,0.9,1 "
+            "or three and more of a polygon"
+        )
+    if len(numbers) == 4:
+        left, top, right, bottom = numbers
+        numbers = [left, top, right, top, right, bottom, left, bottom]
+    return np.array(numbers, np.float32).reshape(-1, 2)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from core.errors import SettingsError
+
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit()) or int(width) % 32 or int(height) % 32 or int(width) < 64:
+        raise SettingsError(f"--size is {text!r}; it must be like 512x512, both multiples of 32")
+    return int(width), int(height)

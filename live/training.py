@@ -1,0 +1,170 @@
+"""One training run as asked for on the command line: which stages, in which order, on what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import MediaError, SettingsError, WeightsError
+
+PLATENET_STAGES = {"net": 0.8, "refiner": 0.2}  # of the minutes
+MODELS = ("platenet", "bgmv2-mobilenetv2", "bgmv2-resnet50", "bgmv2-resnet101", "bgm2020")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """data: one folder or more. stage: None takes all of the model's in turn.
+
+    base: weights of the stage before; None takes what that stage wrote into `out`.
+    size, batch: of the papers' networks; None is the stage's own.
+    """
+
+    data: tuple[Path, ...]
+    out: Path
+    minutes: float
+    model: str = "platenet"
+    stage: str | None = None
+    base: Path | None = None
+    device: str = "auto"
+    workers: int = 1
+    threads: int = 2
+    half: bool = False
+    seed: int = 0
+    unknown_licences: bool = False
+    validation: int = 16
+    tensorboard: bool = True
+    size: tuple[int, int] | None = None
+    batch: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where checkpoints, weights and curves go; a paper's network has one of its own in `out`."""
+        return self.out if self.model == "platenet" else self.out / self.model
+
+
+def run(asked: Run, tell: Callable[[str], None]) -> list[Path]:
+    """Trains stage after stage; the weights' paths. A stopped run, asked again, goes on where it was.
+
+    Raises:
+        SettingsError: unknown model or stage, or TensorBoard is missing.
+        MediaError: a folder is missing, nobody to train on, nobody held out.
+        WeightsError: the stage before has left no weights.
+        DeviceError: no such device.
+    """
+    from core.runtime.choose import resolve_device
+    from core.runtime.torch import torch_device
+
+    for folder in asked.data:
+        if not folder.is_dir():
+            raise MediaError(
+                f"--data {folder} is not a folder: give one with people/ and rooms/ in it, "
+                "as `cleanplate train key` and `cleanplate train rooms` write"
+            )
+    shares = stages_of(asked.model)
+    if asked.stage is not None and asked.stage not in shares:
+        raise SettingsError(
+            f"--stage is {asked.stage!r}; {asked.model} is trained in the stages {', '.join(shares)}"
+        )
+    if asked.model == "platenet" and (asked.size is not None or asked.batch is not None):
+        raise SettingsError("--size and --batch are for the papers' networks; platenet's grow with the run")
+    if asked.base is not None and asked.stage in (None, next(iter(shares))):
+        later = ", ".join(list(shares)[1:])
+        raise SettingsError(f"--base is for a later stage alone: give --stage too, one of {later}")
+    device = resolve_device(asked.device)
+    torch_device(device)
+    written: list[Path] = []
+    for stage in [asked.stage] if asked.stage is not None else list(shares):
+        minutes = asked.minutes if asked.stage is not None else asked.minutes * shares[stage]
+        tell(f"{asked.model}, {stage}: {minutes:.1f} minutes on {device}")
+        train = _platenet_stage if asked.model == "platenet" else _paper_stage
+        written.append(train(asked, stage, minutes, device, tell))
+    return written
+
+
+def stages_of(model: str) -> dict[str, float]:
+    """A model's stages in their order, and each one's share of the minutes. Raises SettingsError."""
+    from core.training.paper_run import STAGES
+
+    if model not in MODELS:
+        raise SettingsError(f"--model is {model!r}; it must be one of {', '.join(MODELS)}")
+    if model == "platenet":
+        return PLATENET_STAGES
+    return {name: share for name, (share, _, _) in STAGES[model.split("-")[0]].items()}
+
+
+def _platenet_stage(asked: Run, stage: str, minutes: float, device: str, tell: Callable[[str], None]) -> Path:
+    from core.training.refiner import RefinerOptions, train_refiner
+    from core.training.train import Options, train
+
+    first, *more = asked.data
+    curves = asked.folder / "curves" if asked.tensorboard else None
+    if stage == "net":
+        options = Options(
+            data=first,
+            out=asked.out,
+            minutes=minutes,
+            workers=asked.workers,
+            threads=asked.threads,
+            device=device,
+            seed=asked.seed,
+            half=asked.half,
+            unknown_licences=asked.unknown_licences,
+            more_data=tuple(more),
+            validation=asked.validation,
+            curves=curves,
+        )
+        return train(options, tell)
+    refiner_options = RefinerOptions(
+        data=first,
+        base=_base(asked, "platenet.safetensors"),
+        out=asked.out / "refiner.safetensors",
+        minutes=minutes,
+        workers=asked.workers,
+        threads=asked.threads,
+        seed=asked.seed,
+        unknown_licences=asked.unknown_licences,
+        device=device,
+        checkpoint=asked.out / "refiner.pt",
+        more_data=tuple(more),
+        validation=asked.validation,
+        curves=curves,
+    )
+    return train_refiner(refiner_options, tell)
+
+
+def _paper_stage(asked: Run, stage: str, minutes: float, device: str, tell: Callable[[str], None]) -> Path:
+    from core.training.paper_run import PaperOptions, train_paper
+
+    first, *more = asked.data
+    earliest = next(iter(stages_of(asked.model)))
+    options = PaperOptions(
+        data=first,
+        out=asked.folder,
+        minutes=minutes,
+        model=asked.model,
+        stage=stage,
+        base=None if stage == earliest else _base(asked, f"{earliest}.safetensors"),
+        size=asked.size,
+        batch=asked.batch,
+        workers=asked.workers,
+        threads=asked.threads,
+        device=device,
+        seed=asked.seed,
+        unknown_licences=asked.unknown_licences,
+        more_data=tuple(more),
+        validation=asked.validation,
+        curves=asked.folder / "curves" if asked.tensorboard else None,
+    )
+    return train_paper(options, tell)
+
+
+def _base(asked: Run, name: str) -> Path:
+    """Weights of the stage before, which must be there."""
+    base = asked.base or asked.folder / name
+    if not base.is_file():
+        raise WeightsError(
+            f"{base} is missing, which this stage of {asked.model} builds on: train the stage before it "
+            "into the same --out, or give its weights with --base"
+        )
+    return base

@@ -1,0 +1,77 @@
+"""A run of platenet and of its refiner is judged on held-out people, with curves, and can be resumed."""
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import MediaError
+from core.runtime.torch import load_platenet, load_refiner
+from core.training import refiner
+from core.training.curves import Curves
+from core.training.judge import held_out_samples, mean_error
+from core.training.material import load
+from core.training.refiner import RefinerOptions, train_refiner
+from core.training.train import Options, train
+from tests.core.training.drawn import HELD_OUT, write_data
+
+
+def test_platenet_then_its_refiner_are_judged_and_their_curves_written(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(refiner, "BATCH", 2)
+    lines: list[str] = []
+    data, curves = write_data(tmp_path / "data"), tmp_path / "curves"
+    base = train(
+        Options(
+            data=data,
+            out=tmp_path / "run",
+            minutes=0.005,
+            threads=1,
+            curriculum=((1.01, (64, 64), 2),),
+            validation=1,
+            curves=curves,
+        ),
+        lines.append,
+    )
+    load_platenet(base)
+    assert any("held out: MAD" in line for line in lines)
+    assert list(curves.glob("events*"))
+
+    lines.clear()
+    options = RefinerOptions(
+        data=data,
+        base=base,
+        out=tmp_path / "refiner.safetensors",
+        minutes=0.005,
+        checkpoint=tmp_path / "refiner.pt",
+        validation=1,
+        sizes=((160, 128),),
+    )
+    load_refiner(train_refiner(options, lines.append))
+    train_refiner(options, lines.append)
+    assert sum("held out: MAD in edge tiles" in line for line in lines) == 2
+    assert any("goes on at step" in line for line in lines)
+
+
+def test_held_out_pairs_are_of_the_held_out_and_the_same_every_time(tmp_path: Path):
+    data = write_data(tmp_path / "data")
+    a, b = (held_out_samples(data, (), False, (64, 64), 3, None) for _ in range(2))
+    assert all((x.frame == y.frame).all() for x, y in zip(a, b, strict=True))
+    assert len(load(data, held_out=True).people) == len(load(data).people) == 1
+    (data / "people_rendered" / HELD_OUT).unlink()
+    with pytest.raises(MediaError, match="--validation 0"):
+        held_out_samples(data, (), False, (64, 64), 3, None)
+
+
+def test_the_mean_error_is_in_thousandths_and_its_picture_shows_the_pairs(tmp_path: Path):
+    samples = held_out_samples(write_data(tmp_path / "data"), (), False, (64, 64), 8, None)
+    assert mean_error(samples, lambda s: s.alpha)[0] == 0
+    error, picture = mean_error(samples, lambda s: 255 - s.alpha)
+    assert 300 < error <= 1000
+    assert picture.shape == (6 * 64, 4 * 64, 3)
+
+
+def test_without_a_folder_curves_write_nothing(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    curves = Curves(None)
+    curves.numbers(1, {"loss": 0.5})
+    curves.close()
+    assert list(tmp_path.iterdir()) == []
