@@ -153,17 +153,25 @@ class LoopbackOutput:
         """What readers get when no picture has come for timeout_ms: also after this process was killed.
 
         timeout_ms: 1 to 100000; 0 switches it off. Call after the first `write`, which is what makes the
-        driver reserve its memory. False where the driver has no such controls.
+        driver reserve its memory. False where the driver does not do it.
         """
         try:
             self._set_control(CID_TIMEOUT, timeout_ms)
-            if timeout_ms == 0:
-                return True
-            for value in (0, 1):  # 0.12.x ignores a 1 after a 1, though opening the node has used it up
-                self._set_control(CID_TIMEOUT_IMAGE_IO, value)
+            if timeout_ms > 0:
+                for value in (0, 1):  # 0.12.x ignores a 1 after a 1, though opening the node has used it up
+                    self._set_control(CID_TIMEOUT_IMAGE_IO, value)
+                self._fill_timeout_picture(pixels)
         except OSError:
             return False
-        # The next one who opens the node gets the timeout picture in place of the buffers.
+        return True
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _fill_timeout_picture(self, pixels: NDArray[np.uint8]) -> None:
+        """The next one who opens the node gets the timeout picture in place of the buffers: this."""
         with opened(self.path) as fd:
             request = raw.v4l2_requestbuffers()
             request.count, request.memory = 1, raw.Memory.MMAP
@@ -174,12 +182,6 @@ class LoopbackOutput:
             fcntl.ioctl(fd, raw.IOC.QUERYBUF, buffer)
             with mmap.mmap(fd, buffer.length, offset=buffer.m.offset) as memory:
                 memory[: pixels.nbytes] = pixels.tobytes()
-        return True
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
     def _lock(self) -> None:
         try:

@@ -1,0 +1,176 @@
+"""What the checks share: pictures with a number in them, writers in processes of their own, readers."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
+import cv2
+import numpy as np
+
+from core.errors import DeviceError
+from core.types import U8, Picture
+from live.idle import IdlePicture
+from live.sinks.loopback import query
+from live.sinks.virtualcam import STOPPED, VirtualCameraSink
+
+VERSION = os.environ.get("KERNELTEST_LOOPBACK_VERSION", "0")
+NEWEST = os.environ.get("KERNELTEST_NEWEST", VERSION)
+HAS_EVENT = tuple(map(int, VERSION.split("."))) >= (0, 13)
+NODE, SECOND = "/dev/video10", "/dev/video11"
+SIZE = (640, 360)
+BACKDROP, PERSON = (30, 90, 160), (200, 160, 120)
+FPS = 20
+PATIENCE_S = 60  # the processor is emulated, and the host may be busy
+START_PATIENCE_S = 300  # imports are slower still
+BLOCK = 16  # a frame number is 16 blocks of this many pixels, black or white
+
+
+class Skip(Exception):  # noqa: N818  (a verdict, not an error)
+    """Why a check is left out here."""
+
+
+def numbered(index: int) -> U8:
+    """A picture of the backdrop with a person's colour in the middle and its number on top."""
+    rgb = np.full((SIZE[1], SIZE[0], 3), BACKDROP, np.uint8)
+    rgb[120:300, 240:400] = PERSON
+    for bit in range(16):
+        rgb[:BLOCK, bit * BLOCK : (bit + 1) * BLOCK] = 255 if index >> bit & 1 else 0
+    return rgb
+
+
+def number_of(rgb: U8) -> int:
+    blocks = rgb[4 : BLOCK - 4, : 16 * BLOCK].reshape(8, 16, BLOCK, 3)[:, :, 4:-4].mean((0, 2, 3))
+    return sum(1 << bit for bit in range(16) if blocks[bit] > 127)
+
+
+def shown(index: int, alpha_u8: U8 | None = None) -> Picture:
+    return Picture(numbered(index), alpha_u8, time.monotonic_ns(), index, straight=alpha_u8 is not None)
+
+
+def is_rising(numbers: list[int]) -> bool:
+    return all(before < after for before, after in itertools.pairwise(numbers))
+
+
+def colours_off(rgb: U8) -> int:
+    """Largest difference, in levels, from what was written, away from edges."""
+    back = np.abs(rgb[40:340, 20:220].astype(int) - BACKDROP).max()
+    person = np.abs(rgb[130:290, 250:390].astype(int) - PERSON).max()
+    return int(max(back, person))
+
+
+def is_idle(rgb: U8) -> bool:
+    """Whether it is the idle picture, by its dark ground: the words on it may change."""
+    idle = IdlePicture(SIZE).picture(STOPPED, 0, 0).rgb
+    return bool(np.abs(rgb[:100].astype(int) - idle[:100]).max() <= 4)
+
+
+def write_until_told(path: str, pipe: Connection) -> None:
+    """A writer in a process of its own. Says "written" after two pictures, or what went wrong."""
+    try:
+        sink = VirtualCameraSink(SIZE, FPS, path)
+        for index in range(1 << 16):
+            sink.push(shown(index))
+            if index == 1:
+                pipe.send("written")
+            if pipe.poll(1 / FPS):
+                break
+        sink.close()
+    except DeviceError as error:
+        pipe.send(str(error))
+
+
+class Writer:
+    """A virtual camera in a process of its own. said: "written" when it runs, or why it does not."""
+
+    def __init__(self, path: str = NODE) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        fork = multiprocessing.get_context("fork")
+        self.process = fork.Process(target=write_until_told, args=(path, theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.said = self._pipe.recv() if self._pipe.poll(PATIENCE_S) else "nothing"
+
+    def ask_to_stop(self) -> None:
+        if self.process.is_alive():
+            self._pipe.send("stop")
+
+    def stop(self) -> None:
+        self.ask_to_stop()
+        self.process.join(PATIENCE_S)
+
+
+@contextmanager
+def writing(path: str = NODE) -> Iterator[Writer]:
+    writer = Writer(path)
+    assert writer.said == "written", writer.said
+    try:
+        yield writer
+    finally:
+        writer.stop()
+
+
+def refusal(device: str) -> str:
+    try:
+        VirtualCameraSink(SIZE, FPS, device).close()
+    except DeviceError as error:
+        return str(error)
+    return "taken"
+
+
+@contextmanager
+def fed_by_ffmpeg(path: str, source: str, *options: str) -> Iterator[int]:
+    words = ("ffmpeg", "-loglevel", "error", "-nostdin", "-re", "-f", "lavfi", "-i", source)
+    ffmpeg = subprocess.Popen([*words, *options, "-f", "v4l2", path])
+    try:
+        seconds_until(lambda: query(path).captures or ffmpeg.poll() is not None)
+        assert ffmpeg.poll() is None, "ffmpeg does not write"
+        yield ffmpeg.pid
+    finally:
+        ffmpeg.terminate()
+        ffmpeg.wait()
+
+
+def command(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0, f"{words[0]}: {(done.stderr or done.stdout).strip().splitlines()[-1:]}"
+    return done.stdout
+
+
+@contextmanager
+def capture(path: str) -> Iterator[cv2.VideoCapture]:
+    camera = cv2.VideoCapture(path, cv2.CAP_V4L2)
+    try:
+        assert camera.isOpened(), f"OpenCV does not open {path}"
+        yield camera
+    finally:
+        camera.release()
+
+
+def read(camera: cv2.VideoCapture) -> U8:
+    there, bgr = camera.read()
+    assert there, "no picture"
+    return bgr[..., ::-1]
+
+
+def until_idle(camera: cv2.VideoCapture) -> int:
+    """Reads until the idle picture comes; how many came before. Nothing else may be among them."""
+    for count in range(100):
+        rgb = read(camera)
+        if is_idle(rgb):
+            return count
+        assert colours_off(rgb) <= 4, "something else was shown"
+    raise AssertionError("the idle picture never came")
+
+
+def seconds_until(happened: Callable[[], bool], patience_s: float = PATIENCE_S) -> float:
+    began = time.monotonic()
+    while not happened():
+        assert time.monotonic() - began < patience_s, "it never happened"
+    return time.monotonic() - began

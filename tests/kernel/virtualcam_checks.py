@@ -1,0 +1,308 @@
+"""The virtual camera on the real driver."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyvirtualcam
+
+from core.errors import DeviceError
+from core.types import U8, Picture
+from live import v4l2
+from live.sinks.demand import Demand
+from live.sinks.loopback import heal, query
+from live.sinks.selftest import read_back
+from live.sinks.virtualcam import TIMEOUT_MS, VirtualCameraSink
+from tests.kernel.stage import (
+    FPS,
+    HAS_EVENT,
+    NODE,
+    PATIENCE_S,
+    SECOND,
+    SIZE,
+    Writer,
+    capture,
+    colours_off,
+    command,
+    is_rising,
+    number_of,
+    numbered,
+    read,
+    refusal,
+    seconds_until,
+    shown,
+    until_idle,
+    writing,
+)
+
+RESTARTS = 5
+
+
+def node_is_camera_only_while_written() -> str:
+    before = query(NODE)
+    assert (before.captures, before.outputs) == (False, True), f"free node announces {before}"
+    with writing():
+        during = query(NODE)
+    assert (during.captures, during.outputs) == (True, False), f"written node announces {during}"
+    return "output, then capture"
+
+
+def seen_by_readers() -> str:
+    worst = 0
+    with writing():
+        for name, reader in READERS.items():
+            pictures = reader(NODE, 10)
+            numbers = [number_of(rgb) for rgb in pictures]
+            assert len(pictures) == 10, f"{name}: {len(pictures)} of 10 pictures"
+            assert is_rising(numbers), f"{name}: order {numbers}"
+            # The first pictures may be torn: a reader that starts meets a buffer being written.
+            worst = max(worst, colours_off(pictures[-1]))
+    assert worst <= 4, f"colours off by {worst} of 255"
+    return f"{', '.join(READERS)}: 640x360, in order, colours off by {worst} of 255 at most"
+
+
+def read_by_ffmpeg(path: str, count: int) -> list[U8]:
+    out = Path("/tmp/read.rgb")
+    command("ffmpeg", "-loglevel", "error", "-nostdin", "-f", "v4l2", "-i", path, "-frames:v", str(count),
+            "-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "-y", str(out))  # fmt: skip
+    return list(np.fromfile(out, np.uint8).reshape(-1, SIZE[1], SIZE[0], 3))
+
+
+def read_by_v4l2_ctl(path: str, count: int) -> list[U8]:
+    out = Path("/tmp/read.yuv")
+    command("v4l2-ctl", "-d", path, "--stream-mmap", f"--stream-count={count}", f"--stream-to={out}")
+    pictures = np.fromfile(out, np.uint8).reshape(-1, SIZE[1] * 3 // 2, SIZE[0])
+    return [cv2.cvtColor(yuv, cv2.COLOR_YUV2RGB_I420) for yuv in pictures]
+
+
+def read_by_opencv(path: str, count: int) -> list[U8]:
+    with capture(path) as camera:
+        return [read(camera) for _ in range(count)]
+
+
+READERS: dict[str, Callable[[str, int], list[U8]]] = {
+    "ffmpeg": read_by_ffmpeg,
+    "OpenCV": read_by_opencv,
+    "v4l2-ctl": read_by_v4l2_ctl,
+}
+
+
+def reader_reopens() -> str:
+    with writing():
+        numbers = [number_of(read_by_opencv(NODE, 2)[-1]) for _ in range(RESTARTS)]
+    assert is_rising(numbers), f"order {numbers}"
+    return f"{RESTARTS} times"
+
+
+def writer_restarts() -> str:
+    for _ in range(RESTARTS):
+        with writing():
+            pass
+    assert query(NODE).outputs, f"not ready for another: {query(NODE)}"
+    return f"{RESTARTS} times"
+
+
+def nodes_left_by_others() -> str:
+    """After pyvirtualcam, which uses write() without streaming, as ffmpeg does."""
+    with written_by_pyvirtualcam():
+        pass
+    alone = usable_after_healing()
+    with written_by_pyvirtualcam():
+        camera = cv2.VideoCapture(NODE, cv2.CAP_V4L2)
+        read(camera)
+    try:
+        beside = usable_after_healing()
+        with writing():
+            assert any(colours_off(read(camera)) <= 4 for _ in range(50)), "none of our pictures"
+    finally:
+        camera.release()
+    return f"usable after pyvirtualcam ({alone}), also while a reader stays ({beside})"
+
+
+def usable_after_healing() -> str:
+    healed = heal(NODE)
+    with writing():
+        return "mended" if healed else "nothing to mend"
+
+
+@contextmanager
+def written_by_pyvirtualcam() -> Iterator[None]:
+    here, there = multiprocessing.Pipe()
+
+    def write() -> None:
+        red = np.full((SIZE[1], SIZE[0], 3), (200, 0, 0), np.uint8)
+        with pyvirtualcam.Camera(*SIZE, FPS, device=NODE, fmt=pyvirtualcam.PixelFormat.RGB) as camera:
+            camera.send(red)
+            there.send("written")
+            while not there.poll(1 / FPS):
+                camera.send(red)
+
+    other = multiprocessing.get_context("fork").Process(target=write, daemon=True)
+    other.start()
+    assert here.poll(PATIENCE_S), "pyvirtualcam does not write"
+    try:
+        said = refusal(NODE)
+        assert f"(process {other.pid})" in said, said
+        yield
+    finally:
+        here.send("stop")
+        other.join(PATIENCE_S)
+
+
+def reader_outlives_writers() -> str:
+    with writing():
+        camera = cv2.VideoCapture(NODE, cv2.CAP_V4L2)
+        read(camera)
+    try:
+        for _ in range(2):
+            with writing():
+                assert any(colours_off(read(camera)) <= 4 for _ in range(50)), "none of the new pictures"
+    finally:
+        camera.release()
+    return "goes on with two later writers"
+
+
+def stopped_writer_leaves_the_idle_picture() -> str:
+    with writing() as writer, capture(NODE) as camera:
+        assert colours_off(read(camera)) <= 4
+        writer.ask_to_stop()
+        after = until_idle(camera)
+    return f"at a clean stop the idle picture is the last one ({after} pictures later)"
+
+
+def killed_writer_leaves_the_idle_picture() -> str:
+    with writing() as writer, capture(NODE) as camera:
+        read(camera)
+        writer.process.kill()
+        began = time.monotonic()
+        until_idle(camera)
+        waited = time.monotonic() - began
+    with writing():
+        return f"idle picture after {waited:.1f} s (set to {TIMEOUT_MS / 1000:g} s); the next start works"
+
+
+def second_writer_is_refused() -> str:
+    with writing() as first:
+        second = Writer()
+        assert "written to already" in second.said, second.said
+        assert str(first.process.pid) in second.said, second.said
+        with writing(SECOND):
+            numbers = [number_of(read_by_v4l2_ctl(path, 3)[-1]) for path in (NODE, SECOND)]
+    return f"says by whom; a second node works beside it (pictures {numbers})"
+
+
+def demand_follows_readers() -> str:
+    with writing():
+        demand = Demand(NODE)
+        assert demand.by_event == HAS_EVENT, f"event: {demand.by_event}"
+        if HAS_EVENT:
+            assert not demand.watched()  # without events the writer, another process here, is seen
+        with capture(NODE) as camera:
+            read(camera)
+            woke = seconds_until(lambda: demand.wait(1000))
+        slept = seconds_until(lambda: not demand.wait(1000)) if HAS_EVENT else 0.0
+        demand.close()
+    if not HAS_EVENT:
+        return f"no event in this version: seen by looking through /proc after {woke:.2f} s"
+    return f"reader seen after {woke:.2f} s, its end after {slept:.2f} s"
+
+
+def transparent_output() -> str:
+    device = f"{SECOND}?format=rgba"
+    if not HAS_EVENT:
+        said = refusal(device)
+        assert "takes no picture with alpha" in said, said
+        return "this version has no AR24; refused with the reason"
+    alpha = np.zeros((SIZE[1], SIZE[0]), np.uint8)
+    alpha[:, SIZE[0] // 2 :] = np.linspace(1, 255, SIZE[0] // 2)
+    sink = VirtualCameraSink(SIZE, FPS, device)
+    sink.push(shown(1, alpha))
+    told = command("v4l2-ctl", "-d", SECOND, "--get-fmt-video")
+    reader = subprocess.Popen(
+        ["v4l2-ctl", "-d", SECOND, "--stream-mmap", "--stream-count=2", "--stream-to=/tmp/read.bgra"],
+        stderr=subprocess.DEVNULL,
+    )
+    began = time.monotonic()
+    while reader.poll() is None and time.monotonic() - began < PATIENCE_S:
+        sink.push(shown(1, alpha))
+        time.sleep(1 / FPS)
+    sink.close()
+    assert "AR24" in told, told
+    back = np.fromfile("/tmp/read.bgra", np.uint8).reshape(-1, SIZE[1], SIZE[0], 4)[-1]
+    assert np.array_equal(back[..., 3], alpha), "another alpha came back"
+    half = SIZE[0] // 2
+    assert np.array_equal(back[:, half:, 2::-1], numbered(1)[:, half:]), "other colours came back"
+    assert not back[:, : half - 20].any(), "hidden colours came back"
+    return "AR24 with straight alpha comes back unchanged, its hidden part empty"
+
+
+def no_permission() -> str:
+    os.chmod(SECOND, 0o600)
+    reading, writing_end = multiprocessing.Pipe(False)
+
+    def as_nobody() -> None:
+        os.setgid(65534)
+        os.setuid(65534)
+        writing_end.send(refusal(SECOND))
+
+    child = multiprocessing.get_context("fork").Process(target=as_nobody)
+    child.start()
+    child.join(PATIENCE_S)
+    os.chmod(SECOND, 0o666)
+    said = reading.recv() if reading.poll(0) else "nothing"
+    assert "no permission" in said, said
+    assert "group" in said, said
+    return said
+
+
+def not_a_virtual_camera() -> str:
+    assert "not a virtual one" in refusal("/dev/video0")
+    assert "no virtual camera /dev/video99" in refusal("/dev/video99")
+    assert [str(node.path) for node in v4l2.nodes() if node.loopback] == [NODE, SECOND]
+    return "a webcam and a missing node are refused with the reason"
+
+
+def self_test() -> str:
+    back = read_back(NODE)
+    assert back.size == SIZE, back
+    assert back.colours_off <= 4, back
+    with writing():
+        said = ""
+        try:
+            read_back(NODE)
+        except DeviceError as error:
+            said = str(error)
+    assert "written to already" in said, said
+    return f"{back.name}: {back.colours_off} levels off; a node in use is told"
+
+
+def many_pictures() -> str:
+    """Ten thousand pictures: nothing grows, and the last take no longer than the first."""
+    sink = VirtualCameraSink((160, 90), 1000, NODE)
+    picture = Picture(np.zeros((90, 160, 3), np.uint8), None, 0, 0)
+    took, memory, files = [], [], []
+    for _ in range(10):
+        began = time.monotonic()
+        for _ in range(1000):
+            sink.push(picture)
+        took.append(time.monotonic() - began)
+        memory.append(resident_kib())
+        files.append(len(os.listdir("/proc/self/fd")))
+    sink.close()
+    assert memory[-1] - memory[0] < 1024, f"{memory} KiB"
+    assert len(set(files)) == 1, f"{files} open files"
+    assert min(took[5:]) < 2 * max(took[:5]), f"{took} s a thousand"
+    return f"10000 pictures: memory +{memory[-1] - memory[0]} KiB, open files +0"
+
+
+def resident_kib() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])
