@@ -139,7 +139,7 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
         queue.cancel_join_thread()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     part = options.out.with_suffix(".part")
-    save_file({k: v.contiguous() for k, v in average.items()}, part)
+    save_file({k: v.contiguous().cpu() for k, v in average.items()}, part)
     part.replace(options.out)
     return options.out
 
