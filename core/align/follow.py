@@ -42,7 +42,7 @@ def follow(
     """The fit that starts at H (view's to frame's working pixels). Never raises: a bad start ends in
     a verdict of nothing agreeing."""
     start = H
-    belief = Belief(np.zeros(8), belief.total)
+    belief = belief.next_frame()
     error, final = np.inf, None
     for index, steps in plan:
         level, picture, scale = template.levels[index], frame.level(index), 0.5**index

@@ -60,23 +60,35 @@ class Belief:
 
     gone: float64 8, motion since the prediction. total: float64 8, since the camera stood exactly
     like a turning and zooming one. In both the first four are the camera's own.
+    cold: nothing is known yet: the camera may have been carried since the plate was taken.
     """
 
     gone: F64
     total: F64
+    cold: bool = False
 
     @staticmethod
-    def fresh() -> Belief:
-        return Belief(np.zeros(8), np.zeros(8))
+    def fresh(cold: bool = False) -> Belief:
+        return Belief(np.zeros(8), np.zeros(8), cold)
+
+    def next_frame(self) -> Belief:
+        return Belief(np.zeros(8), self.total, self.cold)
 
     def after(self, motion: F64) -> Belief:
-        return Belief(self.gone + motion, self.total + motion)
+        return Belief(self.gone + motion, self.total + motion, self.cold)
+
+    def settled(self) -> Belief:
+        """After the plate was found: where the camera has been carried, that is the new normal."""
+        carried = float(np.abs(self.total[4:]).max()) > _CARRIED_PX
+        return Belief(np.zeros(8), np.zeros(8) if carried else self.total)
 
 
 # Standard deviations, px at the edge of level 0. A hand pans by anything between two frames; a
 # room changes its keystone only as far as the focal length is wrong or the camera has stepped aside.
 _FREE_STEP = np.array([60.0, 60.0, 20.0, 8.0, 0.2, 0.2, 0.2, 0.2])
 _FREE_STEP_COARSE = np.array([60.0, 60.0, 20.0, 8.0, 0.02, 0.02, 0.02, 0.02])
+_FREE_COLD = 4.0
+_CARRIED_PX = 1.0
 _FREE_TOTAL = 0.3
 _FREE_TOTAL_PER_TURN = 0.05
 
@@ -143,6 +155,9 @@ def solve(seen: Comparison, belief: Belief, scale: float) -> Step | None:
         return None
     stay = 1 / (scale * (_FREE_STEP if scale == 1.0 else _FREE_STEP_COARSE)) ** 2
     turned = _FREE_TOTAL + _FREE_TOTAL_PER_TURN * float(np.abs(belief.total[:4]).sum())
+    if belief.cold:
+        turned = _FREE_COLD
+        stay[4:] = 0.0
     fit = np.array([0, 0, 0, 0, 1, 1, 1, 1]) / (scale * turned) ** 2
     pull = (weighted.T @ seen.residual).astype(np.float64) * precision
     pull -= scale * (stay * belief.gone + fit * belief.total)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from core.align.geometry import corner_shift_px, nearest_turn, plausible
 from core.align.judge import AGREE, LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
 from core.align.leap import leap
 from core.align.light import fit_light
-from core.align.refine import Belief, Comparison, compare, sample_places, seen_weight, solve, stepped
+from core.align.refine import Belief, Comparison, Step, compare, sample_places, seen_weight, solve, stepped
 from core.align.relocalise import Found, Relocaliser
 from core.align.template import FOCAL, MIN_SIDE, Template
 from core.align.views import WORK_SIDE, SmallFrame, SmallView, resize_map, scaled_size, small_views
@@ -34,6 +34,7 @@ LEAVE_HOLD_PX = 0.15  # motion from which a held camera is taken as moving, if i
 LEAVE_FRAMES = 3  # a person's edge or a ghost of compression moves it as far for a frame or two
 LEAVE_AT_ONCE_PX = 0.35
 ANCHOR_PX = 0.08  # offset of the held H, averaged, from which it is corrected
+CREEP_PX = 0.008  # of that correction, a frame: nobody sees it
 SLOW_PAN_PX = 0.25  # averaged offset that is no offset any more: the camera creeps
 SETTLE_PX = 0.12  # motion over SETTLE_FRAMES below which the camera stands still
 SETTLE_FRAMES = 5
@@ -51,6 +52,8 @@ _MASK_ALPHA = 20  # of 255
 _MASK_FULL = 0.9  # a mask over more than this share is the network being lost, not a person
 _LIGHT_EVERY = 4  # frames between light fits while still and nothing changed
 _LIGHT_CHANGE = 0.006  # change of the cells' brightness that asks for a new fit at once
+_MORE_ROUNDS = 4
+_SURE_START_PX = 2.0  # a fit this near to its start needs no second opinion
 _TURN_PX = 12.0  # a homography this close to a turned camera's is tried as one
 _BETTER_VIEW = 0.7  # another view must be this much nearer before it takes over
 
@@ -66,6 +69,7 @@ class _Held:
     places: tuple[F32, F32]
     frames: int = 0
     restless: int = 0
+    creep: F64 = field(default_factory=lambda: np.zeros(8))
 
 
 class PlateAligner:
@@ -183,7 +187,7 @@ class PlateAligner:
         verdict = judge(look)
         if not verdict.fits(self._needed.stay, self._textured):
             return None
-        step = solve(look, Belief(np.zeros(8), self._belief.total), 1.0)
+        step = solve(look, self._belief.next_frame(), 1.0)
         if step is None:
             return None
         agrees = look.judged & (look.correlation >= AGREE)
@@ -206,13 +210,23 @@ class PlateAligner:
         if held.frames >= _ANCHOR_FRAMES and offset > max(ANCHOR_PX, step.error_px):
             if offset > SLOW_PAN_PX:
                 return None
-            H = stepped(
-                H, type(step)(held.drift, step.error_px), self._template.levels[0], self._template.focal
-            )
-            self._belief = self._belief.after(held.drift)
-            self._start_hold(small, H, look)
+            held.creep, held.drift, held.frames = held.drift, np.zeros(8), 0
+        if held.creep.any():
+            self._creep(small, look)
         self._relight(small, look)
         return self._found(verdict, State.LOCKED, "the camera stands still")
+
+    def _creep(self, small: SmallFrame, look: Comparison) -> None:
+        """One invisible step of a held H towards where it should be."""
+        held, H = self._held, self._H
+        assert held is not None
+        assert H is not None
+        left = float(np.linalg.norm(held.creep))
+        part = held.creep * min(1.0, CREEP_PX / left)
+        H = stepped(H, Step(part, 0.0), self._template.levels[0], self._template.focal)
+        self._belief = self._belief.after(part)
+        anew = self._start_hold(small, H, look)
+        anew.creep, anew.agreed = held.creep - part, held.agreed
 
     def _follow(self, small: SmallFrame) -> Alignment:
         """Follows a moving camera from where it was expected, then by a leap; else it is lost."""
@@ -244,23 +258,32 @@ class PlateAligner:
 
     def _search(self, small: SmallFrame) -> Alignment:
         """Looks where the plate was last, where it would be unmoved, and then everywhere."""
-        best = NOTHING_SEEN
+        seen = NOTHING_SEEN
+        candidates: list[tuple[int, Fit]] = []
+        self._belief = Belief.fresh(cold=True)
         home = next((i for i, view in enumerate(self._views) if view.is_reference), 0)
         tries = ([self._last_good] if self._last_good is not None else []) + [(home, None)]
         for index, start in tries:
             self._index = index
-            fit = self._fit(small, self._unmoved() if start is None else start)
+            first = self._unmoved() if start is None else start
+            fit = self._fit_fully(small, first)
+            seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
             if fit.verdict.fits(self._needed.enter, self._textured):
-                return self._accept(small, fit, start_of_motion=None)
-            best = max(best, fit.verdict, key=lambda verdict: verdict.score)
+                candidates.append((index, fit))
+                if corner_shift_px(fit.H, first, self._view.size) < _SURE_START_PX:
+                    return self._accept(small, fit, start_of_motion=None)
+        # A fit that had to go far may have stopped half-way: what the features say is heard as well.
         for guess in self._guesses(small):
             self._index = guess.view
             for start in self._turned_first(guess.H, small):
-                fit = self._fit(small, start)
+                fit = self._fit_fully(small, start)
+                seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
                 if fit.verdict.fits(self._needed.enter_far, self._textured):
-                    return self._accept(small, fit, start_of_motion=None)
-                best = max(best, fit.verdict, key=lambda verdict: verdict.score)
-        return self._lost(best.words, best.score)
+                    candidates.append((guess.view, fit))
+        if not candidates:
+            return self._lost(seen.words, seen.score)
+        self._index, fit = max(candidates, key=lambda candidate: candidate[1].verdict.agree)
+        return self._accept(small, fit, start_of_motion=None)
 
     def _guesses(self, small: SmallFrame) -> list[Found]:
         """What a search of the whole plate found: of this frame, or of the one it was started with."""
@@ -294,6 +317,18 @@ class PlateAligner:
         near = corner_shift_px(turn, H, self._view.size) < _TURN_PX
         return [turn, H] if near else [H]
 
+    def _fit_fully(self, small: SmallFrame, start: F64) -> Fit:
+        """A fit from a poor start, gone on with for as long as it wins over more cells."""
+        fit = self._fit(small, start)
+        for _ in range(_MORE_ROUNDS):
+            if fit.verdict.agree < LEAST_CELLS:
+                break
+            again = self._fit(small, fit.H, SLOW)
+            if again.verdict.agree <= fit.verdict.agree:
+                break
+            fit = again
+        return fit
+
     def _fit(self, small: SmallFrame, start: F64, plan: Plan = COARSE_TO_FINE) -> Fit:
         if self._textured < LEAST_CELLS:  # a view of a sweep that shows a blank wall
             return Fit(start, self._belief, NOTHING_SEEN, None, np.inf)
@@ -307,7 +342,7 @@ class PlateAligner:
         self._belief = fit.belief
         if start_of_motion is None:
             self._velocity, self._recent, moved_px = np.eye(3), [], 0.0
-            self._belief = Belief(np.zeros(8), np.zeros(8))
+            self._belief = fit.belief.settled()
         else:
             self._velocity = fit.H @ np.linalg.inv(start_of_motion)
             self._velocity /= self._velocity[2, 2]
@@ -331,14 +366,14 @@ class PlateAligner:
         last = self._recent[-1]
         return all(corner_shift_px(H, last, self._view.size) < limit_px for H in self._recent[:-1])
 
-    def _start_hold(self, small: SmallFrame, H: F64, look: Comparison) -> None:
+    def _start_hold(self, small: SmallFrame, H: F64, look: Comparison) -> _Held:
         self._H = H / H[2, 2]
         self._velocity, self._recent = np.eye(3), []
         light = self._view.light_in_frame(self._H, small)
         places = sample_places(self._template.sentry, self._H)
-        self._held = _Held(
-            self._full(self._H), light, np.zeros(8), look.judged & (look.correlation >= AGREE), places
-        )
+        agreed = look.judged & (look.correlation >= AGREE)
+        self._held = _Held(self._full(self._H), light, np.zeros(8), agreed, places)
+        return self._held
 
     def _change_view(self, small: SmallFrame) -> None:
         """Goes over to the view of a sweep that the camera now looks at."""

@@ -1,0 +1,85 @@
+"""The aligner on real recordings: handheld stills, sequences it must not lock, a fixed camera."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rooms import plate_of
+
+from core.align import PlateAligner, apply_light
+from core.types import Frame, State
+
+# Homographies picture -> plate found with SIFT (captures/README.md): shift of the corners, px, tl tr br bl.
+HANDHELD = {
+    "0001": [(29, -40), (38, -18), (14, -12), (21, -46)],
+    "0500": [(28, -13), (31, -10), (22, -3), (26, -19)],
+    "1000": [(14, -20), (20, -25), (15, -21), (21, -24)],
+}
+
+
+def _picture(path: Path) -> np.ndarray:
+    bgr = cv2.imread(str(path))
+    assert bgr is not None, path
+    return np.ascontiguousarray(bgr[..., ::-1])
+
+
+def _clip(path: Path, frames: range) -> Iterator[np.ndarray]:
+    capture = cv2.VideoCapture(str(path))
+    for index in range(frames.stop):
+        ok, bgr = capture.read()
+        if not ok:
+            return
+        if index in frames:
+            yield np.ascontiguousarray(bgr[..., ::-1])
+
+
+@pytest.mark.parametrize("name", sorted(HANDHELD))
+def test_handheld_pictures_align_as_measured_by_others(shared: Path, name: str):
+    folder = shared / "data" / "captures" / "handheld"
+    plate, frame = _picture(folder / "back.jpg"), _picture(folder / f"{name}_img.jpg")
+    size = (frame.shape[1], frame.shape[0])
+    alignment = PlateAligner(plate_of(plate), size).update(Frame(frame, 0, 0))
+    assert alignment.H is not None, alignment.reason
+    right, bottom = size[0] - 1.0, size[1] - 1.0
+    corners = np.array([[[0, 0]], [[right, 0]], [[right, bottom]], [[0, bottom]]])
+    shift = (cv2.perspectiveTransform(corners, np.linalg.inv(alignment.H)) - corners)[:, 0]
+    np.testing.assert_allclose(shift, HANDHELD[name], atol=3)
+    room = apply_light(cv2.warpPerspective(plate, alignment.H, size), alignment.light)
+    before = np.median(np.abs(plate.astype(int) - frame).max(2))
+    after = np.median(np.abs(room.astype(int) - frame).max(2))
+    assert after < before / 3
+
+
+def _states(frames: list[np.ndarray], reference: int) -> list[tuple[int, State, float]]:
+    size = (frames[0].shape[1], frames[0].shape[0])
+    aligner = PlateAligner(plate_of(frames[reference]), size)
+    alignments = [aligner.update(Frame(rgb, i, i)) for i, rgb in enumerate(frames)]
+    return [(i, a.state, a.score) for i, a in enumerate(alignments)]
+
+
+@pytest.mark.parametrize("reference", [8])
+def test_a_camera_carried_around_a_desk_is_lost_and_says_so(shared: Path, reference: int):
+    files = sorted((shared / "data" / "captures" / "desk-sequence").glob("*.jpg"))
+    states = _states([_picture(path) for path in files], reference)
+    far = [state for i, state, _ in states if abs(i - reference) > 3]
+    assert all(state is State.LOST for state in far)
+
+
+@pytest.mark.parametrize("reference", [0])
+def test_a_kitchen_seen_in_large_steps_is_never_locked_but_in_its_own_frame(shared: Path, reference: int):
+    clip = shared / "data" / "captures" / "red-kitchen" / "redkitchen.mp4"
+    for i, state, score in _states(list(_clip(clip, range(29))), reference):
+        assert state is not State.LOCKED or abs(i - reference) <= 1
+        assert state is State.LOST or score > 0.4
+
+
+def test_a_fixed_camera_stays_locked_while_a_person_comes_and_goes(shared: Path):
+    clip = shared / "data" / "captures" / "one-by-one" / "one-by-one-person-detection.mp4"
+    empty = list(_clip(clip, range(5, 56, 6)))
+    plate = np.median(empty, axis=0).astype(np.uint8)
+    aligner = PlateAligner(plate_of(plate), (768, 432))
+    for index, rgb in enumerate(_clip(clip, range(56, 240, 2))):
+        alignment = aligner.update(Frame(rgb, index, index))
+        assert alignment.state is State.LOCKED, (index, alignment.reason)
