@@ -37,13 +37,15 @@ LOOK_BY_CHROMIUM = """(async () => {
   const ours = cameras.find((camera) => camera.label == "cleanplate");
   const wanted = {deviceId: {exact: ours.deviceId}, width: 640, height: 360};
   const video = Object.assign(document.createElement("video"), {autoplay: true, muted: true});
-  document.body.append(video);  // one that is not shown may be left black
+  document.body.prepend(video);
   video.srcObject = await navigator.mediaDevices.getUserMedia({video: wanted});
-  while (video.getVideoPlaybackQuality().totalVideoFrames < 6)
-    await new Promise((done) => setTimeout(done, 100));
-  const context = new OffscreenCanvas(video.videoWidth, video.videoHeight).getContext("2d");
-  context.drawImage(video, 0, 0);
+  const context = new OffscreenCanvas(640, 360).getContext("2d");
   const seen = (x, y) => [...context.getImageData(x, y, 1, 1).data].slice(0, 3);
+  let waits = 0;  // what comes before the camera's first picture is black
+  do {
+    await new Promise((done) => setTimeout(done, 200));
+    context.drawImage(video, 0, 0);
+  } while (!seen(100, 200).some(Boolean) && ++waits < 500);
   return {
     cameras: cameras.map((camera) => camera.label), size: [video.videoWidth, video.videoHeight],
     backdrop: seen(100, 200), person: seen(320, 200),
