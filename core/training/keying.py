@@ -21,11 +21,18 @@ _LEAST_CHROMA = 0.12  # of a wall; below it, grey
 _HUE_COS = 0.95  # 18 degrees around the wall's hue
 _LEAST_SATURATION = 0.6  # of the wall's own: skin before a yellow wall has a third
 _DARKEST = 0.2  # of the wall's brightness: below, hue is noise
-_SURE_ROOM, _SURE_PERSON = 0.10, 0.90  # colour difference on either side of the edge band
+_LIKE_ROOM = 0.1  # a channel's difference from the room's colour, which noise and light explain
+_MIXED, _SURE_PERSON = 0.7, 0.9  # colour difference of strands before the wall, and of the person
+_LEAST_ROOM, _MOST_ROOM = 0.03, 0.12  # alpha below which noise of the wall is cut off, by that noise
+_FULL = 0.95  # alpha from which a pixel is the person alone
 _CORE_MASK = 0.9  # a segmenter's value deep inside a person
 _REACH = 0.05  # of the height: how far hair may stand out of a segmenter's mask
-_CHROMA_BLEED = 0.012  # of the height: pixels at the edge whose colour is the wall's as well
+_CHROMA_BLEED = 0.004  # of the height, and a pixel: at the edge colours are the wall's as well
 _NICK_PX = 2  # a chroma sample of 4:2:0 video spoils so much of an outline
+_SMALL = 360  # px of height below which such nicks are wider than what they cost in hair
+_NEIGHBOURHOOD = 0.06  # of the height: where wall seen through a person is counted
+_LEAST_SEEN = 0.03  # of it must be wall; less is a reflection, a button
+_LIGHT = 0.25  # how far the edge may differ in brightness from the person near it
 _BITS = 1 / 255
 
 
@@ -79,19 +86,20 @@ def key_frame(frame: U8, key: F32, mask: F32, region: F32 | None = None) -> Cuto
     height = frame.shape[0]
     axis = _axis(key)
     wall = wall_pixels(rgb, key)
-    room = spread(rgb, _shrunk(wall, _bleed_px(height)))
+    room = spread(rgb, _shrunk(wall & (mask < 0.5), _bleed_px(height)))
 
     excess, room_excess = _excess(rgb, axis), np.maximum(_excess(room, axis), np.float32(0.05))
     difference: F32 = np.clip(1 - excess / room_excess, 0, 1)  # 0 wall, 1 nothing of the wall
-    inside = _inside(difference, mask, wall)
-    allowed = _allowed(inside | (difference > _SURE_PERSON), mask, region)
+    inside = _inside(difference, mask, wall & (np.abs(rgb - room).max(-1) < _LIKE_ROOM))
+    allowed = _allowed(mask, region)
     sure = (inside | (difference > _SURE_PERSON)) & allowed
     person = spread(rgb, _shrunk(sure, _bleed_px(height)))
 
     # alpha: where the pixel lies on the line from the room's colour to the person's
     line = person - room
     along = ((rgb - room) * line).sum(-1) / np.maximum((line * line).sum(-1), 1e-4)
-    alpha = np.clip((along - _SURE_ROOM) / (_SURE_PERSON - _SURE_ROOM), 0, 1)
+    cut = _noise_of(along, wall & ~allowed)
+    alpha = np.clip((along - cut) / (_FULL - cut), 0, 1)
     alpha[inside] = 1
     alpha[~allowed] = 0
     alpha = _tidied(alpha, mask)
@@ -166,7 +174,7 @@ def _excess(rgb: F32, axis: F32) -> F32:
 
 
 def _bleed_px(height: int) -> int:
-    return max(2, round(_CHROMA_BLEED * height))
+    return 1 + max(1, round(_CHROMA_BLEED * height))
 
 
 def _disc(radius_px: int) -> U8:
@@ -181,33 +189,44 @@ def _grown(mask: np.ndarray, radius_px: int) -> np.ndarray:
     return cv2.dilate(mask.astype(np.uint8), _disc(radius_px)).astype(bool)
 
 
+def _noise_of(along: F32, wall: np.ndarray) -> float:
+    """Alpha that the wall's own noise reaches, from pixels that are wall for sure."""
+    if not wall.any():
+        return _MOST_ROOM
+    return float(np.clip(np.quantile(np.abs(along[wall]), 0.98), _LEAST_ROOM, _MOST_ROOM))
+
+
 def _inside(difference: F32, mask: F32, wall: np.ndarray) -> np.ndarray:
     """Pixels that are the person for sure: what the segmenter has no doubt of, and closed holes in it.
 
-    A hole stays open where the wall is seen through it (an arm on the hip): there it is large and
-    the segmenter does not think it a person.
+    Where the wall is seen through the person, between strands of hair or under an arm, the segmenter
+    is not heard; wall: bool HxW, pixels that are wall by their colour. A speck of such a colour is no
+    wall.
     """
     height = difference.shape[0]
+    side = 2 * round(_NEIGHBOURHOOD * height / 2) + 1
     core = _shrunk(mask > _CORE_MASK, round(0.02 * height) + 1)
+    seen = cv2.blur((wall & core).astype(np.float32), (side, side)) > _LEAST_SEEN
+    through = _grown(wall & seen, 2 * _bleed_px(height)) | (seen & (difference < _MIXED))
+    core &= ~through
     solid = (difference > _SURE_PERSON) | core
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~solid).astype(np.uint8))
     filled = solid.copy()
     for label in range(1, count):
-        x, y, w, h, area = (int(n) for n in stats[label])
+        x, y, w, h = (int(n) for n in stats[label][:4])
+        box = np.s_[y : y + h, x : x + w]
+        hole = labels[box] == label
         closed = x > 0 and y > 0 and x + w < solid.shape[1] and y + h < solid.shape[0]
-        hole = labels[y : y + h, x : x + w] == label
-        believed = mask[y : y + h, x : x + w][hole].mean() > 0.5
-        if closed and believed and (area < 1e-3 * height**2 or not wall[y : y + h, x : x + w][hole].any()):
-            filled[y : y + h, x : x + w] |= hole
+        if closed and mask[box][hole].mean() > 0.5 and not through[box][hole].any():
+            filled[box] |= hole
     # a thin rim of `filled` may be edge: one pixel of it is left to the equation
-    return _shrunk(filled, 1) | core
+    return (_shrunk(filled, 1) & ~through) | core
 
 
-def _allowed(solid: np.ndarray, mask: F32, region: F32 | None) -> np.ndarray:
+def _allowed(mask: F32, region: F32 | None) -> np.ndarray:
     """The garbage matte: near the segmenter's person, and inside the region."""
-    height, width = solid.shape
-    person = mask > 0.5
-    allowed = _grown(person, round(_REACH * height) + 1)
+    height, width = mask.shape
+    allowed = _grown(mask > 0.5, round(_REACH * height) + 1)
     if region is not None:
         drawn = np.zeros((height, width), np.uint8)
         cv2.fillPoly(drawn, [np.round(region * (width, height)).astype(np.int32)], 1)
@@ -217,8 +236,9 @@ def _allowed(solid: np.ndarray, mask: F32, region: F32 | None) -> np.ndarray:
 
 def _tidied(alpha: F32, mask: F32) -> F32:
     """alpha without nicks of compression, and without parts apart from the segmenter's person."""
-    alpha = cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, _disc(_NICK_PX))
-    count, labels = cv2.connectedComponents((alpha > 0.1).astype(np.uint8))
+    if alpha.shape[0] < _SMALL:
+        alpha = cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, _disc(_NICK_PX))
+    count, labels = cv2.connectedComponents((alpha > 0.05).astype(np.uint8))
     kept = np.zeros(count, bool)
     kept[np.unique(labels[(mask > 0.5) & (alpha > 0.5)])] = True
     kept[0] = False
@@ -231,7 +251,7 @@ def _without_spill(rgb: F32, room: F32, person: F32, alpha: F32, axis: F32) -> F
     solved = np.clip((rgb - (1 - a) * room) / np.maximum(a, 0.1), 0, 1)
     # In the band video has half the colour resolution, so only the brightness of `solved` is believed.
     light = solved.mean(-1, keepdims=True) - person.mean(-1, keepdims=True)
-    edge = np.clip(person + np.clip(light, -0.15, 0.15), 0, 1)
+    edge = np.clip(person + np.clip(light, -_LIGHT, _LIGHT), 0, 1)
     near_edge = cv2.GaussianBlur(cv2.erode(alpha, _disc(_bleed_px(alpha.shape[0]))), (0, 0), 1.0)[..., None]
     fgr = near_edge * solved + (1 - near_edge) * edge
     surplus = np.maximum(_excess(fgr, axis) - _excess(person, axis), 0)
