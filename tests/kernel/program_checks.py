@@ -65,6 +65,7 @@ def seen_by_chromium() -> str:
         flags = ("--use-fake-ui-for-media-stream",)  # says yes to the question for the camera
         async with Chromium(program, *flags, patience_s=START_PATIENCE_S) as browser:
             await browser.call("Page.navigate", url=f"http://127.0.0.1:{server.server_port}/")
+            await browser.until("location.protocol == 'http:' && document.readyState == 'complete'")
             return await browser.evaluate(LOOK_BY_CHROMIUM)
 
     # Only a page of a server is asked to have a camera.
