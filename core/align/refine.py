@@ -83,10 +83,11 @@ class Belief:
         return Belief(np.zeros(8), np.zeros(8) if carried else self.total)
 
 
-# Standard deviations, px at the edge of level 0. A hand pans by anything between two frames; a
-# room changes its keystone only as far as the focal length is wrong or the camera has stepped aside.
-_FREE_STEP = np.array([60.0, 60.0, 20.0, 8.0, 0.2, 0.2, 0.2, 0.2])
-_FREE_STEP_COARSE = np.array([60.0, 60.0, 20.0, 8.0, 0.02, 0.02, 0.02, 0.02])
+# Standard deviations, px at the edge of level 0. A hand pans by anything between two frames, but
+# hardly zooms; a room changes its keystone only as far as the focal length is wrong or the camera has
+# stepped aside.
+_FREE_STEP = np.array([60.0, 60.0, 4.0, 0.4, 0.15, 0.15, 0.15, 0.15])
+_FREE_STEP_COARSE = np.array([60.0, 60.0, 4.0, 0.6, 0.02, 0.02, 0.02, 0.02])
 _FREE_COLD = 4.0
 _CARRIED_PX = 1.0
 _FREE_TOTAL = 0.3
@@ -157,7 +158,7 @@ def solve(seen: Comparison, belief: Belief, scale: float) -> Step | None:
     turned = _FREE_TOTAL + _FREE_TOTAL_PER_TURN * float(np.abs(belief.total[:4]).sum())
     if belief.cold:
         turned = _FREE_COLD
-        stay[4:] = 0.0
+        stay[2:] = 0.0
     fit = np.array([0, 0, 0, 0, 1, 1, 1, 1]) / (scale * turned) ** 2
     pull = (weighted.T @ seen.residual).astype(np.float64) * precision
     pull -= scale * (stay * belief.gone + fit * belief.total)

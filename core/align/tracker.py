@@ -53,6 +53,7 @@ _MASK_FULL = 0.9  # a mask over more than this share is the network being lost, 
 _LIGHT_EVERY = 4  # frames between light fits while still and nothing changed
 _LIGHT_CHANGE = 0.006  # change of the cells' brightness that asks for a new fit at once
 _MORE_ROUNDS = 4
+_MANY_INLIERS = 60  # features that no repeated pattern brings together
 _SURE_START_PX = 2.0  # a fit this near to its start needs no second opinion
 _TURN_PX = 12.0  # a homography this close to a turned camera's is tried as one
 _BETTER_VIEW = 0.7  # another view must be this much nearer before it takes over
@@ -278,7 +279,9 @@ class PlateAligner:
             for start in self._turned_first(guess.H, small):
                 fit = self._fit_fully(small, start)
                 seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
-                if fit.verdict.fits(self._needed.enter_far, self._textured):
+                sure = guess.inliers >= _MANY_INLIERS
+                least = self._needed.enter if sure else self._needed.enter_far
+                if fit.verdict.fits(least, self._textured):
                     candidates.append((guess.view, fit))
         if not candidates:
             return self._lost(seen.words, seen.score)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from core.matte.prior import SelfieSegmenter
-from core.matte.refine import Refiner
+from core.matte.refine import Refiner, snapped
 from core.matte.working_size import shrink_into, working_size
 from core.runtime.base import PlateNetRuntime
 from core.types import F32, U8
@@ -54,7 +54,7 @@ class PlateMatter:
         np.copyto(self._previous, alpha)
         if self._refiner is not None:
             return self._refiner.refine(rgb, plate_rgb, coverage, self._previous)
-        return cv2.resize(self._previous, self._frame_size, interpolation=cv2.INTER_LINEAR)
+        return snapped(cv2.resize(self._previous, self._frame_size, interpolation=cv2.INTER_LINEAR))
 
     def _prepare(self, frame_size: tuple[int, int]) -> None:
         if frame_size == self._frame_size:

@@ -39,7 +39,7 @@ class Refiner:
         self._prepare(rgb.shape[0], rgb.shape[1])
         height, width = rgb.shape[:2]
         coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
-        alpha = cv2.LUT(coarse, _SNAP)
+        alpha = snapped(coarse)
         spots = edge_tiles(coarse)
         if not len(spots):
             return alpha
@@ -60,6 +60,11 @@ class Refiner:
             self._shape = (height, width)
             self._tiles = np.zeros((64, SEEN, SEEN, CHANNELS), np.uint8)
             self._difference = np.empty((height, width, 3), np.uint8)
+
+
+def snapped(alpha: U8) -> U8:
+    """alpha with what is surely room or surely person made exactly so; uint8 HxW."""
+    return cv2.LUT(alpha, _SNAP)
 
 
 def edge_tiles(coarse: U8) -> list[tuple[int, int]]:

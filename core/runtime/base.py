@@ -8,7 +8,6 @@ from typing import Protocol
 from core.types import U8
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "platenet.safetensors"
-REFINER_WEIGHTS = WEIGHTS.with_name("refiner.safetensors")
 BN_EPSILON = 1e-5  # of torch.nn.BatchNorm2d
 
 

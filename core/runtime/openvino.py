@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from core.errors import WeightsError
-from core.runtime.base import BN_EPSILON, REFINER_WEIGHTS, WEIGHTS
+from core.runtime.base import BN_EPSILON, WEIGHTS
 from core.types import F32, U8
 
 REFINER_BATCH = 8  # tiles a call: a fixed shape, since a new one costs the runtime tens of milliseconds
@@ -200,7 +200,7 @@ def _inside(margin: int, length: int, axes: list[int]) -> tuple[np.ndarray, ...]
     return tuple(np.array(e, np.int64) for e in ends)
 
 
-def refiner_graph(weights: Path = REFINER_WEIGHTS) -> openvino.Model:
+def refiner_graph(weights: Path) -> openvino.Model:
     """core/nets/refiner.py for REFINER_BATCH tiles; see RefinerRuntime for input and output."""
     seen, halo, cell = 80, 8, 4
     held = GraphWeights(weights)
@@ -225,9 +225,7 @@ def refiner_graph(weights: Path = REFINER_WEIGHTS) -> openvino.Model:
 class OpenVinoRefiner:
     """RefinerRuntime on the CPU."""
 
-    def __init__(
-        self, weights: Path = REFINER_WEIGHTS, threads: int = 2, precision: str | None = None
-    ) -> None:
+    def __init__(self, weights: Path, threads: int = 2, precision: str | None = None) -> None:
         compiled = compile_graph(refiner_graph(weights), threads, precision or best_precision())
         self._request = compiled.create_infer_request()
         self._rest = np.zeros((REFINER_BATCH, 80, 80, 8), np.uint8)

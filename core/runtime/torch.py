@@ -13,7 +13,7 @@ from torch import nn
 from core.errors import DeviceError, WeightsError
 from core.nets.platenet import PlateNet
 from core.nets.refiner import RefinerNet
-from core.runtime.base import REFINER_WEIGHTS, WEIGHTS
+from core.runtime.base import WEIGHTS
 from core.types import U8
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -34,7 +34,7 @@ def load_platenet(weights: Path = WEIGHTS) -> PlateNet:
     return _load(PlateNet(), weights)
 
 
-def load_refiner(weights: Path = REFINER_WEIGHTS) -> RefinerNet:
+def load_refiner(weights: Path) -> RefinerNet:
     """The refiner, likewise."""
     return _load(RefinerNet(), weights)
 
@@ -76,7 +76,7 @@ class TorchPlateNet:
 class TorchRefiner:
     """RefinerRuntime on any torch device."""
 
-    def __init__(self, device: str = "cpu", weights: Path = REFINER_WEIGHTS) -> None:
+    def __init__(self, device: str, weights: Path) -> None:
         self._device = torch_device(device)
         self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
         self._net = load_refiner(weights).to(self._device, self._dtype)

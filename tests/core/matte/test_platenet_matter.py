@@ -27,7 +27,7 @@ def matter() -> tuple[PlateMatter, list[Recorder]]:
         made.append(Recorder(size))
         return made[-1]
 
-    return PlateMatter(make, None, None), made
+    return PlateMatter(make, None, None, working_pixels=512 * 288), made
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.runtime.base import REFINER_WEIGHTS, WEIGHTS
+from core.runtime.base import WEIGHTS
 from live.sources.demo import DemoSource
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -21,7 +21,7 @@ SIZE = (320, 180)
 TIMEOUT_S = 60  # against a hang; a quiet machine takes two seconds
 
 pytestmark = pytest.mark.skipif(
-    not (WEIGHTS.is_file() and REFINER_WEIGHTS.is_file()), reason="the bundled weights are not there"
+    not WEIGHTS.is_file(), reason="the bundled weights are not there"
 )
 
 
