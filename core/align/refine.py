@@ -86,7 +86,7 @@ class Belief:
 # Standard deviations, px at the edge of level 0. A hand pans by anything between two frames, but
 # hardly zooms; a room changes its keystone only as far as the focal length is wrong or the camera has
 # stepped aside.
-_FREE_STEP = np.array([60.0, 60.0, 4.0, 0.4, 0.15, 0.15, 0.15, 0.15])
+_FREE_STEP = np.array([60.0, 60.0, 4.0, 0.4, 0.2, 0.2, 0.2, 0.2])
 _FREE_STEP_COARSE = np.array([60.0, 60.0, 4.0, 0.6, 0.02, 0.02, 0.02, 0.02])
 _FREE_COLD = 4.0
 _CARRIED_PX = 1.0
