@@ -289,11 +289,15 @@ def test_close_ends_viewers_and_threads_within_a_second():
 
 
 def test_a_server_that_died_says_so_at_the_next_push(monkeypatch):
+    opened = threading.Event()
+
     async def die(self: Broadcast) -> None:
+        await asyncio.to_thread(opened.wait)  # dead before it was open, the sink would not open at all
         raise RuntimeError("no encoder")
 
     monkeypatch.setattr(Broadcast, "run", die)
     sink = WebRtcSink(SIZE, 25, port=0)
+    opened.set()
     sink._thread.join(5)
 
     with pytest.raises(DeviceError, match="stopped: no encoder"):
