@@ -19,6 +19,7 @@ _LEAST_SHARE = 0.10
 AGREE = 0.75  # normalised correlation; the right place gives 0.9 also in noise and motion blur
 CONTRAST_RATIO = 2.5  # an edge of the plate on a stronger or fainter one is another edge
 DARK_LEVELS = 9.0
+_LIT_SHARE = 0.1  # of the picture: a lamp's reflection is no room
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +75,4 @@ def needed(person_known: bool) -> Needed:
 def is_dark(picture: F32) -> bool:
     """Whether the frame is black (lid closed, lens covered, lights off)."""
     sample = picture[::8, ::8]
-    return float(np.percentile(sample, 90)) < DARK_LEVELS
+    return float((sample > DARK_LEVELS).mean()) < _LIT_SHARE

@@ -50,8 +50,10 @@ _MASK_SIDE = 80  # px, the longer side of the remembered alpha
 _MASK_GROW = 5  # px of that mask: how far a person moves between two frames
 _MASK_ALPHA = 20  # of 255
 _MASK_FULL = 0.9  # a mask over more than this share is the network being lost, not a person
-_LIGHT_EVERY = 4  # frames between light fits while still and nothing changed
+_LIGHT_EVERY = 10  # frames between light fits while still and nothing changed
+_LIGHT_EVERY_MOVING = 3
 _LIGHT_CHANGE = 0.006  # change of the cells' brightness that asks for a new fit at once
+_LIGHT_CHANGE_OF_A_CELL = 0.025  # the same, cell by cell: a lamp in a corner
 _MORE_ROUNDS = 4
 _MANY_INLIERS = 60  # features that no repeated pattern brings together
 _SURE_START_PX = 2.0  # a fit this near to its start needs no second opinion
@@ -150,7 +152,8 @@ class PlateAligner:
         self._held = None
         self._recent: list[F64] = []
         self._light: Light | None = None
-        self._light_age, self._brightness = 0, 0.0
+        self._light_age = 0
+        self._brightness: F32 | None = None  # of each cell at the last fit of the light
         self._hidden = None
         self.close()
         self._pause, self._waited = 1, 0
@@ -396,13 +399,11 @@ class PlateAligner:
     def _relight(self, small: SmallFrame, look: Comparison) -> None:
         """Fits the light where it may have changed; while still, that is seldom."""
         assert self._H is not None
-        agreeing = look.judged & (look.correlation > AGREE)
-        brightness = float(look.mean[agreeing].mean()) if agreeing.any() else 0.0
-        changed = abs(brightness - self._brightness) > _LIGHT_CHANGE * max(self._brightness, 1.0)
         self._light_age += 1
-        if self._held is not None and self._light is not None:
-            if not changed and self._light_age < _LIGHT_EVERY:
-                return
+        every = _LIGHT_EVERY if self._held is not None else _LIGHT_EVERY_MOVING
+        if self._light is not None and self._light_age < every and not self._light_changed(look):
+            return
+        if self._held is not None:
             plate_rgb, known = self._held.plate_light
         else:
             plate_rgb, known = self._view.light_in_frame(self._H, small)
@@ -411,7 +412,22 @@ class PlateAligner:
             size = (known.shape[1], known.shape[0])
             background *= 1 - cv2.resize(self._hidden, size, interpolation=cv2.INTER_NEAREST)
         self._light = fit_light(plate_rgb, small.light_rgb, background, self._light)
-        self._light_age, self._brightness = 0, brightness
+        agreeing = look.judged & (look.correlation >= AGREE)
+        self._light_age, self._brightness = 0, np.where(agreeing, look.mean, 0).astype(np.float32)
+
+    def _light_changed(self, look: Comparison) -> bool:
+        """Whether cells that show the plate, then and now, have another brightness than at the last fit."""
+        before = self._brightness
+        if before is None or before.shape != look.mean.shape:  # another view of the sweep
+            return True
+        both = look.judged & (look.correlation >= AGREE) & (before > 0)
+        if not both.any():
+            return True
+        change = look.mean[both] / before[both] - 1
+        return bool(
+            abs(float(change.mean())) > _LIGHT_CHANGE
+            or float(np.abs(change).mean()) > _LIGHT_CHANGE_OF_A_CELL
+        )
 
     def _found(self, verdict: Verdict, state: State, what: str) -> Alignment:
         assert self._H is not None
