@@ -19,6 +19,7 @@ MAX_FEATURES = 1200
 RATIO = 0.85
 REPROJECTION_PX = 3.0  # of the working picture; parallax in a real room leaves two
 LEAST_INLIERS = 14
+_VIEWS_TRIED = 3  # views with the most matches; the others would only cost time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,14 +85,16 @@ class Relocaliser:
         views = self.prepare()
         here = self._describer.describe(grey, usable)
         size = (grey.shape[1], grey.shape[0])
+        pairs = [mutual_matches(there.descriptors, here.descriptors) for there in views]
+        likely = sorted(range(len(views)), key=lambda index: -len(pairs[index]))[:_VIEWS_TRIED]
         found = []
-        for index, there in enumerate(views):
-            pairs = mutual_matches(there.descriptors, here.descriptors)
-            if len(pairs) < LEAST_INLIERS:
+        for index in likely:
+            if len(pairs[index]) < LEAST_INLIERS:
                 continue
+            there_xy, here_xy = views[index].xy[pairs[index][:, 0]], here.xy[pairs[index][:, 1]]
             # MAGSAC draws from OpenCV's own fixed seed, so the same frame gives the same answer.
             H, inliers = cv2.findHomography(
-                there.xy[pairs[:, 0]], here.xy[pairs[:, 1]], cv2.USAC_MAGSAC, REPROJECTION_PX, maxIters=3000
+                there_xy, here_xy, cv2.USAC_MAGSAC, REPROJECTION_PX, maxIters=3000
             )
             if H is None or int(inliers.sum()) < LEAST_INLIERS:
                 continue
@@ -107,11 +110,13 @@ def mutual_matches(there: F32, here: F32, ratio: float = RATIO) -> np.ndarray:
     if min(len(there), len(here)) < 2:
         return np.zeros((0, 2), np.intp)
     alike = there @ here.T
-    order = np.argpartition(-alike, 1, axis=1)[:, :2]
-    pair = np.take_along_axis(alike, order, 1)
-    best, first, second = order[np.arange(len(order)), pair.argmax(1)], pair.max(1), pair.min(1)
+    rows = np.arange(len(there))
+    best, back = alike.argmax(1), alike.argmax(0)
+    first = alike[rows, best]
+    alike[rows, best] = -1.0
+    second = alike.max(1)
     # Distances of unit vectors: d² = 2 - 2 cos.
     clear = 2 - 2 * first < ratio**2 * np.maximum(2 - 2 * second, 1e-9)
-    mutual = alike.argmax(0)[best] == np.arange(len(there))
+    mutual = back[best] == rows
     chosen = np.flatnonzero(clear & mutual)
     return np.stack([chosen, best[chosen]], 1)
