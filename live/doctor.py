@@ -13,24 +13,23 @@ from pathlib import Path
 
 from core.errors import CleanplateError, DeviceError
 from live.cameras import Camera, list_cameras
+from live.loopback_setup import (
+    APPLY_RULES,
+    INSTALL,
+    JOIN_VIDEO,
+    LOAD,
+    LOAD_FILE,
+    OPTIONS_FILE,
+    RELOAD,
+    RULE_FILE,
+)
 
 REINSTALL = "make setup"
 LEAST_FREE_BYTES = 500_000_000  # a plate has 5 MB; a disk as full as this fails elsewhere first
 LEAST_MEMORY_BYTES = 1_000_000_000  # twice what a run at 1280x720 needs
 
 MODULES = ("numpy", "cv2", "av", "openvino", "aiortc", "safetensors")
-LOOPBACK_OPTIONS = 'exclusive_caps=1 video_nr=10 card_label="cleanplate"'
-LOAD_LOOPBACK = f"sudo modprobe v4l2loopback {LOOPBACK_OPTIONS}"
-RELOAD_LOOPBACK = f"sudo modprobe -r v4l2loopback && {LOAD_LOOPBACK}"
-KEEP_LOOPBACK = (
-    f"echo 'options v4l2loopback {LOOPBACK_OPTIONS}' | sudo tee /etc/modprobe.d/cleanplate.conf",
-    "echo v4l2loopback | sudo tee /etc/modules-load.d/cleanplate.conf",
-)
-JOIN_VIDEO = "sudo usermod -aG video $USER   # then log out and in again"
-UDEV_RULE = (
-    'echo \'KERNEL=="video[0-9]*", SUBSYSTEM=="video4linux", GROUP="video", MODE="0660", TAG+="uaccess"\' '
-    "| sudo tee /etc/udev/rules.d/60-cleanplate.rules && sudo udevadm trigger -s video4linux"
-)
+KEEP = (OPTIONS_FILE.command, LOAD_FILE.command)  # what the next start of the system needs, too
 
 
 class Verdict(str, Enum):
@@ -144,7 +143,7 @@ def check_loopback(machine: Machine) -> list[Check]:
         return []
     what = "virtual camera"
     if not (machine.root / "sys/module/v4l2loopback").is_dir():
-        fix = ["sudo apt install v4l2loopback-dkms", LOAD_LOOPBACK, *KEEP_LOOPBACK]
+        fix = [INSTALL, LOAD, *KEEP]
         words = "v4l2loopback is not loaded, so Zoom and OBS see no cleanplate camera"
         if _secure_boot(machine):
             words += "; Secure Boot is on: the module must be signed with a key of yours (MOK) to load"
@@ -164,14 +163,14 @@ def check_loopback(machine: Machine) -> list[Check]:
     exclusive = machine.read("sys/module/v4l2loopback/parameters/exclusive_caps") or ""
     nodes = _loopback_nodes(machine)
     if not nodes:
-        checks.append(Check(Verdict.NOTE, what, "v4l2loopback has made no device", (RELOAD_LOOPBACK,)))
+        checks.append(Check(Verdict.NOTE, what, "v4l2loopback has made no device", (RELOAD,)))
     if nodes and exclusive.split(",")[0] != "Y":
         checks.append(
             Check(
                 Verdict.NOTE,
                 what,
                 "exclusive_caps is off: Chrome, Zoom and Teams will not list the camera",
-                (RELOAD_LOOPBACK, *KEEP_LOOPBACK),
+                (RELOAD, *KEEP),
             )
         )
     for device, label in nodes:
@@ -179,7 +178,7 @@ def check_loopback(machine: Machine) -> list[Check]:
             checks.append(_tried(machine, device, f"/dev/{device} ({label}), v4l2loopback {version}"))
         else:
             words = f"no permission to write to /dev/{device} ({label})"
-            checks.append(Check(Verdict.NOTE, what, words, (JOIN_VIDEO, UDEV_RULE)))
+            checks.append(Check(Verdict.NOTE, what, words, (JOIN_VIDEO, RULE_FILE.command, APPLY_RULES)))
     return checks
 
 

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from core.errors import CleanplateError
-from live.cli import bench, devices, doctor, evaluate, models, plate, plate_sweep, process, run, train
+from live.cli import bench, devices, doctor, evaluate, models, plate, plate_sweep, process, run, setup, train
 
 FAILED = 1  # exit code; 2 is a wrong use of the command line
 
@@ -26,6 +26,7 @@ app.add_typer(plate.app, name="plate")
 app.command()(process.process)
 app.command()(devices.devices)
 app.command()(doctor.doctor)
+app.add_typer(setup.app, name="setup")
 app.command()(bench.bench)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")

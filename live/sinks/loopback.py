@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from core.errors import DeviceError
 from live import v4l2
+from live.loopback_setup import LOAD
 
-LOAD = "sudo modprobe v4l2loopback exclusive_caps=1 video_nr=10 card_label=cleanplate"
 CLIENT_USAGE = 0x08000000 + 0x08E00000 + 1  # V4L2_EVENT_PRI_CLIENT_USAGE
 SLOWEST_WRITER_S = 0.5
 CID_TIMEOUT, CID_TIMEOUT_IMAGE_IO = 0x0098F902, 0x0098F903  # V4L2_CID_USER_BASE | 0xf000, + 2, + 3

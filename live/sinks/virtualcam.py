@@ -12,11 +12,11 @@ from core.errors import DeviceError, SettingsError
 from core.types import U8, Picture
 from live.i420 import fitted, i420_of
 from live.idle import IdlePicture
+from live.loopback_setup import CARD, INSTALL, LOAD
 from live.writers.straight import rgba_of
 
 log = logging.getLogger(__name__)
 
-CARD = "cleanplate"  # label of a device made for us; others are taken only where there is none
 TIMEOUT_MS = 1000  # without pictures for this long readers get the idle picture from the driver
 STOPPED = "the camera is off"
 FORMATS = ("i420", "rgba")
@@ -164,10 +164,10 @@ def parsed(device: str | None) -> tuple[str | None, bool]:
 def _candidates() -> list[str]:
     """The loopback devices to try, ours alone where there are any."""
     from live import v4l2
-    from live.sinks.loopback import LOAD
 
     loopbacks = [node for node in v4l2.nodes() if node.loopback]
+    # Others are taken only where there is none made for us.
     ours = [node for node in loopbacks if node.card == CARD]
     if not loopbacks:
-        raise DeviceError(f"no virtual camera; make one with: sudo apt install v4l2loopback-dkms; {LOAD}")
+        raise DeviceError(f"no virtual camera; make one with: {INSTALL}; {LOAD}")
     return [str(node.path) for node in ours or loopbacks]
