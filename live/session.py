@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from live.controls import held_camera
 from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
 from live.meter import Meter, Snapshot
+from live.notify import BeatingSource, Notifier
 from live.plates import open_plate
 from live.report import Report
 from live.settings import Settings
@@ -99,9 +101,12 @@ def run_session(
         aligner = WatchedAligner(parts.aligner)
         status = StatusLine(meter, aligner, sys.stderr)
         opened.callback(status.close)
+        notifier = Notifier.of_environment(os.environ)
+        if notifier is not None:
+            opened.callback(notifier.close)
         with stopped_by_signals(stop):
             done = run_loop(
-                threaded,
+                threaded if notifier is None else BeatingSource(threaded, notifier),
                 aligner,
                 parts.renderer,
                 [sink for _, sink in sinks],

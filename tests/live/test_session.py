@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from contextlib import contextmanager
 from threading import Event
 
@@ -225,3 +226,12 @@ def test_the_camera_gets_the_settings_that_its_plate_was_recorded_with_and_is_le
     run(said=said, camera__source=str(pictures), plate__name="desk")
     assert asked == [("hold", "/dev/video0", {"exposure": 250.0}), ("let go",)]
     assert "the camera holds exposure 250, as when the plate was recorded" in "\n".join(said)
+
+
+def test_the_service_manager_hears_that_it_runs_and_that_it_ends(stage, pictures, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", "@cleanplate-test-session")
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0cleanplate-test-session")
+        run(camera__source=str(pictures))
+        assert [manager.recv(64), manager.recv(64)] == [b"READY=1", b"STOPPING=1"]
