@@ -7,7 +7,20 @@ import sys
 import typer
 
 from core.errors import CleanplateError
-from live.cli import bench, devices, doctor, evaluate, models, plate, plate_sweep, process, run, setup, train
+from live.cli import (
+    bench,
+    devices,
+    doctor,
+    evaluate,
+    models,
+    plate,
+    plate_sweep,
+    process,
+    run,
+    service,
+    setup,
+    train,
+)
 
 FAILED = 1  # exit code; 2 is a wrong use of the command line
 
@@ -27,6 +40,7 @@ app.command()(process.process)
 app.command()(devices.devices)
 app.command()(doctor.doctor)
 app.add_typer(setup.app, name="setup")
+app.add_typer(service.app, name="service")
 app.command()(bench.bench)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")

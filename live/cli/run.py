@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from core.errors import CleanplateError
 from live.cli.options import (
     BackgroundOption,
     CameraOption,
@@ -67,10 +69,20 @@ def run(
         model__device=device,
         web__port=port,
     )
+    from live.journal import Discreet, goes_to_journal, log_discreetly
+    from live.plates import plates_root
     from live.session import run_session
     from live.terminal import log_to_terminal
 
     log_to_terminal(settings.log.level)
-    outcome = run_session(settings, typer.echo, frames=frames, report=report, force=force)
+    discreet = Discreet(settings, [plates_root()]) if goes_to_journal(os.environ) else None
+    if discreet is not None:
+        log_discreetly(discreet)
+    try:
+        outcome = run_session(settings, typer.echo, frames=frames, report=report, force=force)
+    except CleanplateError as error:
+        if discreet is None:
+            raise
+        raise type(error)(discreet(str(error))) from None
     drops = outcome.meter.counts.get("dropped", 0)
     typer.echo(f"{outcome.frames} frames, {outcome.meter.fps:.1f} a second at the end, {drops} dropped")

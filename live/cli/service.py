@@ -1,0 +1,58 @@
+"""`cleanplate service`: runs in the background from log-in on, looked after by systemd."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.errors import DeviceError
+from live.cli.options import ConfigOption, ForceOption, read_settings
+
+if TYPE_CHECKING:
+    from live.service import Service
+
+app = typer.Typer(help="Runs cleanplate in the background, from log-in on.", no_args_is_help=True)
+
+PrintOption = Annotated[bool, typer.Option("--print", help="Print the unit alone; change nothing.")]
+
+
+@app.command()
+def install(config: ConfigOption = None, print_only: PrintOption = False, force: ForceOption = False) -> None:
+    """Starts it now and at each log-in, again after a failure."""
+    from live.service import JOURNAL, unit
+
+    read_settings(config)  # what is wrong in the file is better said here than in the journal
+    text = unit(config.resolve() if config else None)
+    if print_only:
+        typer.echo(text, nl=False)
+        return
+    service = _service()
+    service.install(text, force=force)
+    typer.echo(f"runs, and starts when you log in; the unit is {service.path}, the log {JOURNAL}")
+
+
+@app.command()
+def remove() -> None:
+    """Stops it and takes the unit away."""
+    typer.echo("removed" if _service().remove() else "there was none")
+
+
+@app.command()
+def status() -> None:
+    """Says whether it runs; the exit code is 1 when not."""
+    now = _service().status()
+    typer.echo(str(now))
+    if now.active != "active":
+        raise typer.Exit(1)
+
+
+def _service() -> Service:
+    if sys.platform != "linux":
+        raise DeviceError("the service needs systemd, which only Linux has: start `cleanplate run` at log-in")
+    import platformdirs
+
+    from live.service import Service
+
+    return Service(platformdirs.user_config_path())
