@@ -19,8 +19,8 @@ from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow
 from core.align.geometry import corner_shift_px, nearest_turn, plausible
 from core.align.judge import AGREE, LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
 from core.align.leap import leap
-from core.align.light import fit_light
 from core.align.refine import Belief, Comparison, Step, compare, sample_places, seen_weight, solve, stepped
+from core.align.relight import LIGHT_EVERY, LIGHT_EVERY_MOVING, RoomLight
 from core.align.relocalise import Found, Relocaliser
 from core.align.template import FOCAL, MIN_SIDE, Template
 from core.align.views import WORK_SIDE, SmallFrame, SmallView, resize_map, scaled_size, small_views
@@ -50,10 +50,6 @@ _MASK_SIDE = 80  # px, the longer side of the remembered alpha
 _MASK_GROW = 5  # px of that mask: how far a person moves between two frames
 _MASK_ALPHA = 20  # of 255
 _MASK_FULL = 0.9  # a mask over more than this share is the network being lost, not a person
-_LIGHT_EVERY = 10  # frames between light fits while still and nothing changed
-_LIGHT_EVERY_MOVING = 3
-_LIGHT_CHANGE = 0.006  # change of the cells' brightness that asks for a new fit at once
-_LIGHT_CHANGE_OF_A_CELL = 0.025  # the same, cell by cell: a lamp in a corner
 _MORE_ROUNDS = 4
 _MANY_INLIERS = 60  # features that no repeated pattern brings together
 _SURE_START_PX = 2.0  # a fit this near to its start needs no second opinion
@@ -151,9 +147,7 @@ class PlateAligner:
         self._belief = Belief.fresh()
         self._held = None
         self._recent: list[F64] = []
-        self._light: Light | None = None
-        self._light_age = 0
-        self._brightness: F32 | None = None  # of each cell at the last fit of the light
+        self._light = RoomLight()
         self._hidden = None
         self.close()
         self._pause, self._waited = 1, 0
@@ -397,44 +391,19 @@ class PlateAligner:
             self._H = H / H[2, 2]
 
     def _relight(self, small: SmallFrame, look: Comparison) -> None:
-        """Fits the light where it may have changed; while still, that is seldom."""
-        assert self._H is not None
-        self._light_age += 1
-        every = _LIGHT_EVERY if self._held is not None else _LIGHT_EVERY_MOVING
-        if self._light is not None and self._light_age < every and not self._light_changed(look):
-            return
-        if self._held is not None:
-            plate_rgb, known = self._held.plate_light
-        else:
-            plate_rgb, known = self._view.light_in_frame(self._H, small)
-        background = (known > 254).astype(np.float32)
-        if self._hidden is not None:
-            size = (known.shape[1], known.shape[0])
-            background *= 1 - cv2.resize(self._hidden, size, interpolation=cv2.INTER_NEAREST)
-        self._light = fit_light(plate_rgb, small.light_rgb, background, self._light)
-        agreeing = look.judged & (look.correlation >= AGREE)
-        self._light_age, self._brightness = 0, np.where(agreeing, look.mean, 0).astype(np.float32)
-
-    def _light_changed(self, look: Comparison) -> bool:
-        """Whether cells that show the plate, then and now, have another brightness than at the last fit."""
-        before = self._brightness
-        if before is None or before.shape != look.mean.shape:  # another view of the sweep
-            return True
-        both = look.judged & (look.correlation >= AGREE) & (before > 0)
-        if not both.any():
-            return True
-        change = look.mean[both] / before[both] - 1
-        return bool(
-            abs(float(change.mean())) > _LIGHT_CHANGE
-            or float(np.abs(change).mean()) > _LIGHT_CHANGE_OF_A_CELL
-        )
+        H, held, view = self._H, self._held, self._view
+        assert H is not None
+        every = LIGHT_EVERY if held is not None else LIGHT_EVERY_MOVING
+        if self._light.due(look, every):
+            plate = held.plate_light if held is not None else view.light_in_frame(H, small)
+            self._light.fit(plate, small.light_rgb, self._hidden, look)
 
     def _found(self, verdict: Verdict, state: State, what: str) -> Alignment:
         assert self._H is not None
-        assert self._light is not None
+        assert self._light.light is not None
         self._last_good = (self._index, self._H)
         H = self._held.frame_from_plate if self._held is not None else self._full(self._H)
-        return Alignment(H, self._light, state, verdict.score, f"{what}: {verdict.words}")
+        return Alignment(H, self._light.light, state, verdict.score, f"{what}: {verdict.words}")
 
     def _full(self, H: F64) -> F64:
         """Full-size frame from plate pixels, read-only."""
@@ -444,7 +413,7 @@ class PlateAligner:
         return np.asarray(full)
 
     def _lost(self, reason: str, score: float = 0.0) -> Alignment:
-        self._H, self._light, self._recent = None, None, []
+        self._H, self._light, self._recent = None, RoomLight(), []
         self._held = None
         self._belief = Belief.fresh()
         return Alignment(None, Light(), State.LOST, score, reason)
