@@ -17,6 +17,7 @@ from live.meter import Meter
 from live.report import Report
 from live.sinks.base import Sink
 from live.sources.base import Source
+from live.sources.on_demand import RestingError
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,10 @@ def run_loop(
         try:
             with meter.stage("source"):
                 frame = source.read()
+        except RestingError:
+            outbox.push(idle.picture("the camera is off", time.monotonic_ns(), last_index))
+            stop.wait(IDLE_PERIOD_S)
+            continue
         except DeviceError as error:
             faults.note("source", error)
             outbox.push(idle.picture("camera is gone, trying again", time.monotonic_ns(), last_index))

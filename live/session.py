@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from core.errors import DeviceError, MediaError
+from core.errors import DeviceError, MediaError, SettingsError
 from core.nets.registry import find_model
 from core.render.backdrops import Background, Kind, parse_background
 from core.types import Plate
@@ -27,7 +27,9 @@ from live.report import Report
 from live.settings import Settings
 from live.sinks.base import Sink
 from live.sinks.registry import open_sink
+from live.sinks.virtualcam import VirtualCameraSink
 from live.sources.base import Source
+from live.sources.on_demand import OnDemandSource
 from live.sources.registry import DEMO, open_source
 from live.terminal import StatusLine, WatchedAligner
 from live.threads import ThreadedSink, ThreadedSource
@@ -92,11 +94,21 @@ def run_session(
         opened.callback(parts.close)
         tell(f"  network     {parts.runs_on}")
         sinks = opened.enter_context(_sinks(settings, source, background, meter, tell, force=force))
-        paced = any(spec.partition(":")[0] in REALTIME_SINKS for spec, _ in sinks)
-        threaded = ThreadedSource(
-            source, pace=paced and not source.live, reopen=opener.reopen, meter=meter, stop=stop
-        )
-        opened.callback(threaded.close)
+        paced = any(output.kind in REALTIME_SINKS for output in sinks)
+
+        def on_thread(source: Source) -> Source:
+            return ThreadedSource(
+                source, pace=paced and not source.live, reopen=opener.reopen, meter=meter, stop=stop
+            )
+
+        frames_from: Source
+        if settings.output.on_demand:
+            frames_from = opened.enter_context(
+                _on_demand(source, opener, on_thread, sinks, settings.output.grace_seconds, tell)
+            )
+        else:
+            frames_from = on_thread(source)
+        opened.callback(frames_from.close)
         tell("Ctrl-C stops.")
         aligner = WatchedAligner(parts.aligner)
         status = StatusLine(meter, aligner, sys.stderr)
@@ -104,12 +116,13 @@ def run_session(
         notifier = Notifier.of_environment(os.environ)
         if notifier is not None:
             opened.callback(notifier.close)
+            frames_from = BeatingSource(frames_from, notifier)
         with stopped_by_signals(stop):
             done = run_loop(
-                threaded if notifier is None else BeatingSource(threaded, notifier),
+                frames_from,
                 aligner,
                 parts.renderer,
-                [sink for _, sink in sinks],
+                [output.sink for output in sinks],
                 idle=IdlePicture(source.size),
                 meter=meter,
                 stop=stop,
@@ -183,14 +196,56 @@ def _plate_words(plate: Plate | None) -> str:
     return f'"{plate.name}", {plate.size[0]}x{plate.size[1]}{views}: the empty room it compares with'
 
 
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """An open sink. kind: of its spec. node: of a virtual camera whose readers can be counted."""
+
+    kind: str
+    sink: Sink
+    node: str | None
+
+
+@contextmanager
+def _on_demand(
+    source: Source,
+    opener: _SourceOpener,
+    on_thread: Callable[[Source], Source],
+    sinks: list[_Output],
+    grace_s: float,
+    tell: Tell,
+) -> Iterator[Source]:
+    """The source, open only while a virtual camera is read."""
+    nodes = [output.node for output in sinks if output.node is not None]
+    if not source.live:
+        raise SettingsError(
+            f"output.on_demand = true needs a live camera, not {source.name}: set it to false"
+        )
+    if not nodes:
+        raise SettingsError(
+            "output.on_demand = true needs a virtual camera of Linux among the outputs: "
+            "make one (cleanplate setup virtualcam), or set it to false"
+        )
+    from live.sinks.demand import Demand
+
+    with ExitStack() as watching:
+        outputs = []
+        for node in nodes:
+            outputs.append(Demand(node))
+            watching.callback(outputs[-1].close)
+        tell(f"  on demand   the camera is closed until a program reads {' or '.join(nodes)}")
+        yield OnDemandSource(
+            on_thread(source), lambda: on_thread(opener()), outputs, grace_s, rest=opener.release
+        )
+
+
 @contextmanager
 def _sinks(
     settings: Settings, source: Source, background: Background, meter: Meter, tell: Tell, *, force: bool
-) -> Iterator[list[tuple[str, Sink]]]:
-    """Every sink behind a thread of its own, with the spec it came of."""
+) -> Iterator[list[_Output]]:
+    """Every sink behind a thread of its own."""
     fps = source.fps or FALLBACK_FPS
     with ExitStack() as opened:
-        sinks: list[tuple[str, Sink]] = []
+        sinks: list[_Output] = []
         for spec in _expanded(settings.output.sinks):
             kind = spec.partition(":")[0]
 
@@ -221,7 +276,8 @@ def _sinks(
                 meter=meter,
             )
             opened.callback(threaded.close)
-            sinks.append((spec, threaded))
+            node = sink.node if isinstance(sink, VirtualCameraSink) else None
+            sinks.append(_Output(kind, threaded, node))
         if not sinks:
             raise DeviceError("no output could be opened (reasons above): name one, e.g. --output window")
         yield sinks

@@ -30,6 +30,10 @@ def _choice(default: str, *others: str) -> Any:
     return field(default=default, metadata={"kind": "choice", "choices": (default, *others)})
 
 
+def _switch(default: bool) -> Any:
+    return field(default=default, metadata={"kind": "switch"})
+
+
 def _number(default: float, least: float, most: float) -> Any:
     kind = "whole" if isinstance(default, int) else "number"
     return field(default=default, metadata={"kind": kind, "least": least, "most": most})
@@ -66,6 +70,8 @@ class Background:
 @dataclass(frozen=True, slots=True)
 class Output:
     sinks: tuple[str, ...] = _texts("auto")
+    on_demand: bool = _switch(False)
+    grace_seconds: float = _number(5.0, 0.0, 3600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +251,10 @@ def _parsed(value: object, kind: str) -> object | None:
     match kind, value:
         case (("text" | "choice"), str()):
             return value.strip()
+        case "switch", bool():
+            return value
+        case "switch", str():
+            return {"true": True, "false": False}.get(value.strip().lower())
         case (("whole" | "number"), bool()):
             return None
         case "whole", int():
@@ -292,6 +302,8 @@ def _allowed(kind: str, spec: Mapping[str, Any]) -> str:
             return f"a whole number from {spec['least']} to {spec['most']}"
         case "number":
             return f"a number from {spec['least']:g} to {spec['most']:g}"
+        case "switch":
+            return "true or false"
         case "size":
             sides = f"width and height, each from {spec['least']} to {spec['most']}"
             return f"{sides}: [1280, 720], or 1280x720 outside a file"

@@ -42,6 +42,7 @@ class VirtualCameraSink:
         device: /dev/video10, or the name that OBS gives its camera; None: the one labelled
             "cleanplate", else the first that nobody writes to. On Linux "?format=rgba" behind
             it asks for AR24 with straight alpha, which OBS reads and meetings do not.
+    node: the device's path on Linux, else None.
     Raises:
         SettingsError: the device's options are wrong.
         DeviceError: there is none, it is in use or may not be opened; from `push`: it is gone.
@@ -51,8 +52,10 @@ class VirtualCameraSink:
         even = (max(size[0] & ~1, 2), max(size[1] & ~1, 2))  # Chrome refuses odd sizes
         path, transparent = parsed(device)
         self._device: _Device
+        self.node: str | None = None
         if sys.platform == "linux":
-            self._device = _Loopback(even, fps, path, transparent=transparent)
+            loopback = _Loopback(even, fps, path, transparent=transparent)
+            self._device, self.node = loopback, loopback.path
         elif transparent:
             raise SettingsError("virtualcam: format=rgba needs v4l2loopback, which only Linux has")
         else:
@@ -84,7 +87,7 @@ class _Loopback:
                 refused.append(error)
         if self._output is None:
             raise refused[0]
-        self.size = self._output.size
+        self.path, self.size = self._output.path, self._output.size
         if self.size != size:
             log.warning(
                 "%s stays at %dx%d while a program reads it; pictures of %dx%d are scaled",

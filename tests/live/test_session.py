@@ -17,6 +17,8 @@ from live.assemble import Parts
 from live.controls import Held
 from live.session import run_session
 from live.settings import load
+from live.sinks.virtualcam import VirtualCameraSink
+from live.sources.demo import DemoSource
 from tests.live.scripted import FixedAligner, InvertingRenderer
 
 SIZE = (64, 48)
@@ -235,3 +237,60 @@ def test_the_service_manager_hears_that_it_runs_and_that_it_ends(stage, pictures
         manager.bind("\0cleanplate-test-session")
         run(camera__source=str(pictures))
         assert [manager.recv(64), manager.recv(64)] == [b"READY=1", b"STOPPING=1"]
+
+
+def test_on_demand_without_a_virtual_camera_or_a_live_one_is_refused_with_the_way_out(stage, pictures):
+    with pytest.raises(SettingsError, match="needs a live camera"):
+        run(camera__source=str(pictures), output__on_demand=True)
+    with pytest.raises(SettingsError, match="cleanplate setup virtualcam"):
+        run(camera__source="demo", camera__size=SIZE, output__on_demand=True)
+    assert stage.closed == 2
+
+
+def test_on_demand_closes_the_camera_until_the_virtual_one_is_read(stage, monkeypatch):
+    opened, released = [], []
+    asked: list[str] = []
+
+    class FakeDemand:
+        def __init__(self, path: str) -> None:
+            asked.append(path)
+
+        def watched(self) -> bool:
+            return False
+
+        def wait(self, timeout_ms: int) -> bool:
+            stop.set()
+            return False
+
+        def close(self) -> None:
+            released.append("demand")
+
+    class FakeVirtualCamera(VirtualCameraSink):
+        def __init__(self) -> None:
+            self.name, self.node, self.idle = "virtual camera", "/dev/video10", []
+
+        def push(self, picture) -> None:
+            self.idle.append(picture.idle)
+
+        def close(self) -> None:
+            released.append("sink")
+
+    def open_source(*arguments):
+        opened.append(DemoSource(SIZE, 30.0))
+        return opened[-1]
+
+    stop = Event()
+    screen = FakeVirtualCamera()
+    monkeypatch.setattr("live.session.open_source", open_source)
+    monkeypatch.setattr("live.session.open_sink", lambda *arguments, **more: screen)
+    monkeypatch.setattr("live.sinks.demand.Demand", FakeDemand)
+    said: list[str] = []
+    chosen = settings(
+        camera__source="demo", output__sinks=("virtualcam",), output__on_demand=True, plate__name="none"
+    )
+    outcome = run_session(chosen, said.append, stop=stop)
+    assert (outcome.frames, len(opened), asked) == (0, 1, ["/dev/video10"])
+    assert screen.idle
+    assert all(screen.idle)
+    assert sorted(released) == ["demand", "sink"]
+    assert "closed until a program reads /dev/video10" in "\n".join(said)

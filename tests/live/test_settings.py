@@ -129,3 +129,14 @@ def test_a_file_that_is_no_text_is_said(tmp_path):
 
 def test_variables_of_the_kernel_tests_machine_are_no_settings():
     assert load(environ={"CLEANPLATE_VM": "1", "CLEANPLATE_VM_SHARE": "/tmp"}) == Settings()
+
+
+@pytest.mark.parametrize(("text", "on"), [("true", True), ("False", False), (True, True)])
+def test_a_switch_is_true_or_false(text, on):
+    assert load(flags={"output.on_demand": text}).output.on_demand is on
+
+
+@pytest.mark.parametrize("wrong", ["yes", 1, "1"])
+def test_a_switch_is_nothing_else(wrong):
+    with pytest.raises(SettingsError, match="must be true or false"):
+        load(flags={"output.on_demand": wrong})
