@@ -77,7 +77,7 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class Model:
     name: str = _text("platenet")
-    size: tuple[int, int] = _size((640, 352), 64, 4096)
+    size: tuple[int, int] = _size((512, 288), 64, 4096)
     device: str = _choice("auto", "cpu", "cuda")
     threads: int = _number(0, 0, 256)
 

@@ -14,7 +14,7 @@ from core.runtime.base import PlateNetRuntime
 from core.types import F32, U8
 
 UNKNOWN_U8 = 128  # no prior, no previous alpha; as in training
-WORKING_PIXELS = 640 * 352
+WORKING_PIXELS = 512 * 288
 
 
 class PlateMatter:
