@@ -20,9 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SIZE = (320, 180)
 TIMEOUT_S = 60  # against a hang; a quiet machine takes two seconds
 
-pytestmark = pytest.mark.skipif(
-    not WEIGHTS.is_file(), reason="the bundled weights are not there"
-)
+pytestmark = pytest.mark.skipif(not WEIGHTS.is_file(), reason="the bundled weights are not there")
 
 
 @pytest.fixture
