@@ -12,13 +12,13 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import openvino as ov
 import torch
 
 from core.errors import WeightsError
 from core.nets.rvm import build_rvm, downsample_ratio_for
 from core.nets.sinet import SINet
 from core.nets.weights import load_weights
+from core.runtime.compiled import compile_on_cpu
 from core.types import F32, U8
 
 # What the community feeds SINet with: mean and deviation of BGR levels, then 1/255.
@@ -64,7 +64,7 @@ class OnnxSegmenter:
         self._size = size
         self._person = person
         config = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
-        self._network = ov.Core().compile_model(path, "CPU", config)
+        self._network = compile_on_cpu(str(path), **config)
 
     def __call__(self, rgb: U8) -> F32:
         output = self._network(self._prepare(_resize(rgb, self._size)))[0]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import openvino
 
 from core.errors import WeightsError
+from core.runtime.compiled import compile_on_cpu
 from core.types import F32, U8
 
 SIDE = 256  # the network's fixed input
@@ -26,9 +26,8 @@ class SelfieSegmenter:
         """Raises WeightsError when the file is missing or is no network."""
         if not weights.is_file():
             raise WeightsError(f"{weights} is missing: install cleanplate again")
-        options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
         try:
-            compiled = openvino.Core().compile_model(str(weights), "CPU", options)
+            compiled = compile_on_cpu(str(weights), INFERENCE_NUM_THREADS=threads, PERFORMANCE_HINT="LATENCY")
         except RuntimeError as error:
             raise WeightsError(
                 f"{weights} is damaged ({str(error).splitlines()[0]}): install again"

@@ -18,6 +18,7 @@ from core.nets.bgm2020 import BackgroundMatting2020
 from core.nets.bgmv2 import MattingRefine
 from core.nets.platenet import PlateNet
 from core.nets.rvm import RobustVideoMatting, downsample_ratio_for
+from core.runtime.compiled import compile_on_cpu
 
 SUFFIXES = (".onnx", ".xml")
 _OPSET = 17  # the oldest that has every operator used here
@@ -100,7 +101,7 @@ def _check(recipe: _Recipe, model: openvino.Model, path: Path) -> Exported:
     inputs = recipe.make()  # others than those it was traced with
     with torch.inference_mode():
         expected = recipe.net(*inputs)
-    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = compile_on_cpu(model, INFERENCE_PRECISION_HINT="f32")
     result = compiled([x.numpy() for x in inputs])
     differences = np.concatenate([np.abs(result[i] - y.numpy()).ravel() for i, y in enumerate(expected)])
     worst, differing = float(differences.max()), float((differences > _TOLERANCE).mean())

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 
 from core.errors import WeightsError
 from core.runtime.base import BN_EPSILON, WEIGHTS
+from core.runtime.compiled import compile_on_cpu
 from core.types import F32, U8
 
 REFINER_BATCH = 8  # tiles a call: a fixed shape, since a new one costs the runtime tens of milliseconds
@@ -122,13 +123,13 @@ def picture_input(name: str, height: int, width: int, channels: int) -> tuple[No
 
 def compile_graph(model: openvino.Model, threads: int, precision: str) -> openvino.CompiledModel:
     """Compiled for the CPU, for one picture at a time."""
-    options = {
-        "INFERENCE_NUM_THREADS": threads,
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": precision,
-        "ENABLE_CPU_PINNING": False,
-    }
-    return openvino.Core().compile_model(model, "CPU", options)
+    return compile_on_cpu(
+        model,
+        INFERENCE_NUM_THREADS=threads,
+        PERFORMANCE_HINT="LATENCY",
+        INFERENCE_PRECISION_HINT=precision,
+        ENABLE_CPU_PINNING=False,
+    )
 
 
 def best_precision() -> str:

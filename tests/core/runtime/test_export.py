@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import openvino
 import pytest
 import torch
 
@@ -16,6 +15,7 @@ from core.nets.bgmv2 import MattingRefine, Refinement
 from core.nets.platenet import PlateNet
 from core.nets.rvm import build_rvm
 from core.runtime import export
+from core.runtime.compiled import compile_on_cpu
 from core.runtime.export import export_model
 
 
@@ -50,7 +50,7 @@ def test_bgmv2_goes_out_in_each_mode_and_stands_a_frame_with_nothing_to_refine(t
     exported = export_model(net, (64, 48), tmp_path / "bgmv2.xml")
     assert exported.inputs == (("src", (1, 3, 48, 64)), ("plate", (1, 3, 48, 64)))
     assert exported.worst < 1e-3
-    compiled = openvino.Core().compile_model(exported.path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = compile_on_cpu(str(exported.path), INFERENCE_PRECISION_HINT="f32")
     black = torch.zeros(1, 3, 48, 64)
     with torch.inference_mode():
         expected, *_, selected = net(black, black)
