@@ -26,6 +26,8 @@ from tests.live.test_writers import png
 def _no_thread_stays() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(1)  # the progress bar's own thread is told to stop, not waited for
     assert set(threading.enumerate()) <= before
 
 
