@@ -18,6 +18,7 @@ from functools import partial
 import cv2
 import numpy as np
 
+from core.align.light import apply_light, fit_light
 from core.training.material import Material
 from core.types import F32, F64, U8
 
@@ -26,6 +27,8 @@ Segmenter = Callable[[U8], F32]  # RGB uint8 HxWx3 -> mask 0..1 HxW
 
 MARGIN = 24  # px of room kept around the picture, for misaligned plates
 UNKNOWN_U8 = 128  # prior or previous alpha that is not there
+PREVIOUS_SHARE = 0.06  # the program does not feed alpha back (core/matte/platenet.py): kept alive, no more
+LIGHT_SIZE = (160, 90)  # where the program fits light
 VIEW_POOL = 160  # room views held in memory per worker
 NOISE_MARGIN = 384  # px by which the noise fields are larger than the picture, to be cut at random
 
@@ -295,6 +298,15 @@ class Synthesizer:
             out = cv2.imdecode(packed, cv2.IMREAD_COLOR)
         return out
 
+    def _relit(self, plate: U8, frame: U8, alpha: F32) -> U8:
+        """The plate under the frame's light as the program finds it, so that what training sees of a
+        drift is what correction leaves of it. The aligner knows the matte or, at first, nothing."""
+        small = [cv2.resize(p, LIGHT_SIZE, interpolation=cv2.INTER_AREA) for p in (plate, frame)]
+        background = None
+        if self.rng.random() < 0.7:
+            background = 1 - cv2.resize(alpha, LIGHT_SIZE, interpolation=cv2.INTER_AREA)
+        return apply_light(plate, fit_light(small[0], small[1], background))
+
     def _shadow(self, room: F32, alpha: F32) -> F32:
         rng = self.rng
         w, h = self.size
@@ -311,7 +323,7 @@ class Synthesizer:
         """A believable alpha of the frame before: moved, softened, with holes and ghosts."""
         rng = self.rng
         w, h = self.size
-        if rng.random() < 0.5:
+        if rng.random() < 1 - PREVIOUS_SHARE:
             return np.full((h, w), UNKNOWN_U8, np.uint8)
         M = cv2.getRotationMatrix2D((w / 2, h / 2), rng.normal(0, 0.8), float(np.exp(rng.normal(0, 0.01))))
         M[:, 2] += rng.normal(0, 0.012, 2) * w * rng.choice([0.1, 1.0])
@@ -363,15 +375,13 @@ class Synthesizer:
             room = self._shadow(room, alpha)
         frame = canvas[..., :3] + room * (1 - alpha)[..., None]
 
-        strength = rng.choice([0.15, 0.6, 1.3, 2.2], p=[0.45, 0.3, 0.17, 0.08])
-        plate = self._drift(strength)(plate)
+        plate = self._drift(rng.choice([0.15, 0.6, 1.3, 2.2], p=[0.3, 0.25, 0.25, 0.2]))(plate)
         layers: list[F32] = []
         if self.layers:
             layers = [(canvas[..., :3] / np.maximum(alpha, 1e-3)[..., None]).astype(np.float32), room]
         if rng.random() < 0.5:
             drift = self._drift(rng.choice([0.3, 1.0]))
             frame, layers = drift(frame), [drift(layer) for layer in layers]
-            # the same change happened to the plate, up to what light correction left
         soften: Callable[[F32], F32] | None = None
         if rng.random() < 0.15:
             sigma = rng.uniform(0.4, 1.4)
@@ -386,6 +396,8 @@ class Synthesizer:
 
         frame_u8 = self._sensor(frame, 1.0)
         plate_u8 = self._sensor(plate, 0.4)
+        if rng.random() < 0.85:
+            plate_u8 = self._relit(plate_u8, frame_u8, alpha)
         alpha_u8 = (alpha * 255 + 0.5).astype(np.uint8)
         coverage = np.full((h, w), 255, np.uint8) if self.layers else self._coverage()
         plate_u8 = cv2.bitwise_and(plate_u8, plate_u8, mask=coverage)
@@ -435,7 +447,7 @@ class Synthesizer:
     def _prior(self, frame: U8, has_plate: bool) -> U8:
         """The segmenter's mask, often absent; when there is no plate it is nearly always there."""
         w, h = self.size
-        if self.segmenter is None or self.rng.random() < (0.35 if has_plate else 0.1):
+        if self.segmenter is None or self.rng.random() < (0.12 if has_plate else 0.08):
             return np.full((h, w), UNKNOWN_U8, np.uint8)
         mask = self.segmenter(frame)
         return (mask * 255 + 0.5).astype(np.uint8)

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from core.nets.platenet import PlateNet
+from core.nets.weights import load_strictly, read_state_dict
 from core.training.curves import Curves
 from core.training.judge import held_out_samples, mean_error
 from core.training.losses import matting_loss
@@ -41,7 +42,7 @@ class Options:
 
     half: bfloat16 in the convolutions; 1.6 times as fast on processors that have it, slower elsewhere.
     more_data: further folders of data's shape. validation: held-out pairs judged at each checkpoint.
-    curves: folder for TensorBoard, or None.
+    curves: folder for TensorBoard, or None. start: weights to begin with instead of chance.
     """
 
     data: Path
@@ -58,6 +59,7 @@ class Options:
     more_data: tuple[Path, ...] = ()
     validation: int = 0
     curves: Path | None = None
+    start: Path | None = None
 
 
 def train(options: Options, tell: Callable[[str], None]) -> Path:
@@ -71,7 +73,10 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(options.device)
-    net = PlateNet().to(device)
+    net = PlateNet()
+    if options.start is not None:
+        load_strictly(net, read_state_dict(options.start), options.start.name)
+    net.to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=options.learning_rate, weight_decay=1e-4, fused=True)

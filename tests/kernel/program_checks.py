@@ -26,6 +26,7 @@ from tests.kernel.stage import (
     VERSION,
     Skip,
     capture,
+    opens,
     read,
     seconds_until,
     writing,
@@ -99,6 +100,8 @@ def whole_program() -> str:
     try:
         started = seconds_until(lambda: query(NODE).captures or program.poll() is not None, START_PATIENCE_S)
         assert program.poll() is None, program.communicate()[0]
+        # The node shows itself a moment before its first picture, and until then nothing can be read.
+        seconds_until(lambda: opens(NODE) or program.poll() is not None, START_PATIENCE_S)
         with capture(NODE) as camera:
             pictures = (read(camera) for _ in range(1000))
             rgb = next(rgb for rgb in pictures if backdrop_share(rgb) > 0.02)

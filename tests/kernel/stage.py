@@ -153,6 +153,15 @@ def capture(path: str) -> Iterator[cv2.VideoCapture]:
         camera.release()
 
 
+def opens(path: str) -> bool:
+    """Whether OpenCV opens the node now."""
+    camera = cv2.VideoCapture(path, cv2.CAP_V4L2)
+    try:
+        return camera.isOpened()
+    finally:
+        camera.release()
+
+
 def read(camera: cv2.VideoCapture) -> U8:
     there, bgr = camera.read()
     assert there, "no picture"
