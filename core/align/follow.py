@@ -8,7 +8,7 @@ import numpy as np
 
 from core.align.geometry import plausible, resized_from_original
 from core.align.judge import NOTHING_SEEN, Verdict, judge
-from core.align.refine import Belief, Comparison, compare, sample_places, seen_weight, solve, stepped
+from core.align.refine import SIGHT_PX, Belief, Comparison, compare, in_sight, sample_places, solve, stepped
 from core.align.template import Template
 from core.align.views import SmallFrame
 from core.types import F32, F64
@@ -17,6 +17,7 @@ Plan = tuple[tuple[int, int], ...]  # (level, most steps), coarse to fine
 
 COARSE_TO_FINE: Plan = ((2, 3), (1, 2), (0, 6))
 SLOW: Plan = ((1, 2), (0, 6))  # for motion of a pixel or two
+_SAME_SIGHT_PX = SIGHT_PX / 4  # up to four of the eight motions add up in a corner
 _ENOUGH_PX = (0.03, 0.1, 0.1)  # a step this small ends its level
 
 
@@ -51,19 +52,24 @@ def follow(
         shrink = resized_from_original(scale, scale)
         there = shrink @ H @ np.linalg.inv(shrink)
         size = (picture.shape[1], picture.shape[0])
+        sight, gone_px = None, 0.0
         for _ in range(steps):
             places = sample_places(level, there)
-            look = compare(picture, level, places, seen_weight(places, size, hidden), index)
+            if sight is None or gone_px > _SAME_SIGHT_PX:
+                sight, gone_px = in_sight(level, places, size, hidden), 0.0
+            look = compare(picture, sight, places, index)
             step = solve(look, belief, scale)
             if step is None:
                 break
             error = step.error_px / scale
-            if index == 0 and np.abs(step.motion).max() < _ENOUGH_PX[0]:
+            largest_px = float(np.abs(step.motion).max())
+            if index == 0 and largest_px < _ENOUGH_PX[0]:
                 final = look  # such a step is within the noise: not worth another look
                 break
             there = stepped(there, step, level, template.focal)
             belief = belief.after(step.motion / scale)
-            if np.abs(step.motion).max() < _ENOUGH_PX[index]:
+            gone_px += largest_px
+            if largest_px < _ENOUGH_PX[index]:
                 break
         H = np.linalg.inv(shrink) @ there @ shrink
         H = H / H[2, 2]
@@ -78,4 +84,4 @@ def look_at(template: Template, frame: SmallFrame, H: F64, hidden: F32 | None) -
     """The comparison at working size under H."""
     level = template.levels[0]
     places = sample_places(level, H)
-    return compare(frame.picture, level, places, seen_weight(places, frame.size, hidden))
+    return compare(frame.picture, in_sight(level, places, frame.size, hidden), places)

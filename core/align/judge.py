@@ -60,11 +60,13 @@ NOTHING_SEEN = Verdict(0, 0, 0.0)
 
 def judge(look: Comparison) -> Verdict:
     """The verdict on a comparison. Cells mostly under the person were not judged there."""
-    usual = float(np.median(look.contrast[look.judged])) if look.judged.any() else 1.0
+    contrasts = look.contrast[look.judged]
+    contrasts.sort()
+    usual = float(contrasts[len(contrasts) // 2]) if len(contrasts) else 1.0
     alike = (look.contrast > usual / CONTRAST_RATIO) & (look.contrast < usual * CONTRAST_RATIO)
     agrees = look.judged & alike & (look.correlation >= AGREE)
-    agree = int(agrees.sum())
-    differ = int(look.judged.sum()) - agree
+    agree = int(np.count_nonzero(agrees))
+    differ = len(contrasts) - agree
     return Verdict(agree, differ, agree / max(agree + differ, 1))
 
 
@@ -75,4 +77,4 @@ def needed(person_known: bool) -> Needed:
 def is_dark(picture: F32) -> bool:
     """Whether the frame is black (lid closed, lens covered, lights off)."""
     sample = picture[::8, ::8]
-    return float((sample > DARK_LEVELS).mean()) < _LIT_SHARE
+    return int(np.count_nonzero(sample > DARK_LEVELS)) < _LIT_SHARE * sample.size

@@ -15,6 +15,7 @@ from core.align.template import Level, motion_matrix
 from core.types import F32, F64
 
 _TRUST = ((0.45, 0.8), (0.3, 0.75), (0.2, 0.7))  # correlation for weight 0 and 1, per level
+SIGHT_PX = 1.0
 _MIN_SEEN = 0.5  # share of a cell's samples that must be in the frame and not under the person
 _CONTRAST = (0.2, 5.0)
 _NOISE_VARIANCE = 2.0
@@ -41,6 +42,22 @@ class Comparison:
     residual: F32
     weight: F32
     noise: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What a frame can show of a level: the samples in the frame and not under the person.
+
+    seen: float32 CxK, 1 or 0. share: float32 C, one over the count of seen samples. judged: bool C.
+    value: float32 CxK, the seen samples about their cell's mean, 0 elsewhere. variance: float32 C.
+    """
+
+    level: Level
+    seen: F32
+    share: F32
+    judged: np.ndarray
+    value: F32
+    variance: F32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,45 +119,60 @@ def sample_places(level: Level, H: F64) -> tuple[F32, F32]:
     return (p[0] * inverse).reshape(shape), (p[1] * inverse).reshape(shape)
 
 
-def seen_weight(places: tuple[F32, F32], size: tuple[int, int], hidden: F32 | None) -> F32:
-    """1 where a sample is inside the picture and not hidden: float32 CxK.
+def in_sight(level: Level, places: tuple[F32, F32], size: tuple[int, int], hidden: F32 | None) -> Sight:
+    """What of the level a size picture shows at these places. Holds while they move by less than
+    SIGHT_PX: samples that near to the border do not count.
 
     hidden: float32, any size, spread over the picture, 1 where the person is.
     """
     x, y = places
-    seen = ((x > 1) & (x < size[0] - 2) & (y > 1) & (y < size[1] - 2)).astype(np.float32)
-    if hidden is None:
-        return seen
-    sx, sy = hidden.shape[1] / size[0], hidden.shape[0] / size[1]
-    under = cv2.remap(hidden, (x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5, cv2.INTER_NEAREST)
-    return np.asarray(seen * (1 - under), np.float32)
-
-
-def compare(picture: F32, level: Level, places: tuple[F32, F32], seen: F32, trust: int = 0) -> Comparison:
-    """How the picture agrees with the level's samples at these places."""
-    there = np.asarray(cv2.remap(picture, places[0], places[1], cv2.INTER_LINEAR), np.float32)
-    count = seen.sum(1)
+    near, (right, bottom) = SIGHT_PX, (size[0] - 1 - SIGHT_PX, size[1] - 1 - SIGHT_PX)
+    seen = ((x > near) & (x < right) & (y > near) & (y < bottom)).astype(np.float32)
+    if hidden is not None:
+        sx, sy = np.float32(hidden.shape[1] / size[0]), np.float32(hidden.shape[0] / size[1])
+        under = cv2.remap(
+            hidden,
+            x * sx + (sx - 1) * np.float32(0.5),
+            y * sy + (sy - 1) * np.float32(0.5),
+            cv2.INTER_NEAREST,
+        )
+        seen *= 1 - under
+    count = np.einsum("ck->c", seen)
     share = 1 / np.maximum(count, 1)
-    mean_t, mean_f = (
-        np.einsum("ck,ck->c", seen, level.value) * share,
-        np.einsum("ck,ck->c", seen, there) * share,
-    )
-    t, f = (level.value - mean_t[:, None]) * seen, (there - mean_f[:, None]) * seen
-    var_t = np.einsum("ck,ck->c", t, t) * share
+    mean = np.einsum("ck,ck->c", seen, level.value) * share
+    value = (level.value - mean[:, None]) * seen
+    variance = np.einsum("ck,ck->c", value, value) * share
+    return Sight(level, seen, share, count >= _MIN_SEEN * seen.shape[1], value, variance)
+
+
+def compare(picture: F32, sight: Sight, places: tuple[F32, F32], trust: int = 0) -> Comparison:
+    """How the picture agrees with the samples in sight, looked for at these places."""
+    seen, t, var_t, share = sight.seen, sight.value, sight.variance, sight.share
+    f = np.asarray(cv2.remap(picture, places[0], places[1], cv2.INTER_LINEAR), np.float32)
+    mean_f = np.einsum("ck,ck->c", seen, f) * share
+    f -= mean_f[:, None]
+    f *= seen
     var_f = np.einsum("ck,ck->c", f, f) * share
     cov = np.einsum("ck,ck->c", t, f) * share
     correlation = cov / np.sqrt((var_t + _NOISE_VARIANCE) * (var_f + _NOISE_VARIANCE))
-    judged = count >= _MIN_SEEN * level.value.shape[1]
-    contrast = np.clip(np.sqrt(var_f / np.maximum(var_t, 1e-3)), *_CONTRAST)
-    residual = f / contrast[:, None] - t
+    least, most = _CONTRAST
+    contrast = np.minimum(np.maximum(np.sqrt(var_f / np.maximum(var_t, 1e-3)), least), most)
+    residual = f
+    residual *= (1 / contrast)[:, None]
+    residual -= t
     low, high = _TRUST[trust]
-    cell = judged * np.clip((correlation - low) / (high - low), 0, 1)
-    weight = seen * cell[:, None].astype(np.float32)
+    cell = np.minimum(np.maximum((correlation - low) * np.float32(1 / (high - low)), 0), 1) * sight.judged
     noise = _spread(residual, cell)
-    scaled = residual * (1 / (_TUKEY * noise))
-    bell = np.maximum(1 - scaled * scaled, 0)
-    weight *= bell * bell
-    return Comparison(level, correlation, judged, mean_f, contrast, residual.ravel(), weight.ravel(), noise)
+    bell = residual * np.float32(1 / (_TUKEY * noise))
+    bell *= bell
+    np.subtract(1, bell, out=bell)
+    np.maximum(bell, 0, out=bell)
+    bell *= bell
+    bell *= seen
+    bell *= cell[:, None]
+    return Comparison(
+        sight.level, correlation, sight.judged, mean_f, contrast, residual.ravel(), bell.ravel(), noise
+    )
 
 
 def solve(seen: Comparison, belief: Belief, scale: float) -> Step | None:
@@ -149,9 +181,9 @@ def solve(seen: Comparison, belief: Belief, scale: float) -> Step | None:
     scale: this level's pixels per level-0 pixel.
     """
     J = seen.level.jacobian
-    weighted = J * seen.weight[:, None]
+    weighted = J * seen.weight
     precision = 1 / (_CORRELATED * seen.noise**2)
-    information = (weighted.T @ J).astype(np.float64) * precision
+    information = (weighted @ J.T).astype(np.float64) * precision
     if information[0, 0] + information[1, 1] < _LEAST_INFORMATION:
         return None
     stay = 1 / (scale * (_FREE_STEP if scale == 1.0 else _FREE_STEP_COARSE)) ** 2
@@ -160,9 +192,9 @@ def solve(seen: Comparison, belief: Belief, scale: float) -> Step | None:
         turned = _FREE_COLD
         stay[2:] = 0.0
     fit = np.array([0, 0, 0, 0, 1, 1, 1, 1]) / (scale * turned) ** 2
-    pull = (weighted.T @ seen.residual).astype(np.float64) * precision
+    pull = (weighted @ seen.residual).astype(np.float64) * precision
     pull -= scale * (stay * belief.gone + fit * belief.total)
-    information[np.diag_indices(8)] += stay + fit
+    information.ravel()[::9] += stay + fit  # the diagonal
     covariance = np.linalg.inv(information)
     motion = covariance @ pull
     if not np.isfinite(motion).all():
@@ -178,7 +210,9 @@ def stepped(H: F64, step: Step, level: Level, focal: float) -> F64:
 
 def _spread(residual: F32, cell: np.ndarray) -> float:
     """Robust standard deviation of the residual in trusted cells, grey levels, at least 1."""
-    trusted = np.abs(residual[cell > 0.5, ::_EVERY])
+    trusted = np.abs(residual[:, ::_EVERY][cell > 0.5]).ravel()
     if trusted.size < 16:
         return 8.0
-    return float(max(1.0, 1.4826 * np.median(trusted)))
+    middle = trusted.size // 2
+    trusted.partition(middle)
+    return max(1.0, 1.4826 * float(trusted[middle]))

@@ -32,7 +32,7 @@ class Level:
     """Samples at one resolution: C textured cells of K samples.
 
     xy1: float32 3xCK, homogeneous pixels of this level. value: float32 CxK grey.
-    jacobian: float32 CKx8, grey levels per unit of each motion of `motion_matrix`, cell means removed.
+    jacobian: float32 8xCK, grey levels per unit of each motion of `motion_matrix`, cell means removed.
     size: (width, height) of this level's picture.
     """
 
@@ -79,10 +79,17 @@ def build_template(grey: U8, coverage: U8 | None = None, focal: float = FOCAL, s
     return Template(tuple(levels), (grey.shape[1], grey.shape[0]), focal, _thinned(levels[0]))
 
 
-def smooth(grey: U8) -> F32:
-    """The picture that samples are compared in: float32, slightly blurred."""
+def smooth(grey: U8, blurred: U8 | None = None, out: F32 | None = None) -> F32:
+    """The picture that samples are compared in: float32, slightly blurred.
+
+    blurred, out: of grey's shape, written over and the latter returned; None makes new ones.
+    """
     # Blurred as bytes: their rounding is a tenth of a camera's noise, and it takes half the time.
-    return np.asarray(cv2.GaussianBlur(grey, (5, 5), BLUR_SIGMA).astype(np.float32))
+    blurred = np.asarray(cv2.GaussianBlur(grey, (5, 5), BLUR_SIGMA, dst=blurred), np.uint8)
+    if out is None:
+        return blurred.astype(np.float32)
+    np.copyto(out, blurred)
+    return out
 
 
 def motion_matrix(p: F64, size: tuple[int, int], focal: float) -> F64:
@@ -127,7 +134,7 @@ def _build_level(grey: U8, coverage: U8 | None, total: int, focal: float, rng: n
     return Level(
         xy1=np.stack([x, y, np.ones_like(x)]).astype(np.float32),
         value=picture[y, x].reshape(-1, count),
-        jacobian=np.ascontiguousarray(jacobian.reshape(-1, 8), np.float32),
+        jacobian=np.ascontiguousarray(jacobian.reshape(-1, 8).T, np.float32),
         size=(width, height),
     )
 
@@ -135,12 +142,12 @@ def _build_level(grey: U8, coverage: U8 | None, total: int, focal: float, rng: n
 def _thinned(level: Level) -> Level:
     cells, count = level.value.shape
     keep = max(count // _SENTRY_SHARE, min(count, SAMPLES_PER_CELL[0] // 2))
-    jacobian = level.jacobian.reshape(cells, count, 8)[:, :keep]
-    jacobian = jacobian - jacobian.mean(1, keepdims=True)
+    jacobian = level.jacobian.reshape(8, cells, count)[:, :, :keep]
+    jacobian = jacobian - jacobian.mean(2, keepdims=True)
     return Level(
         xy1=np.ascontiguousarray(level.xy1.reshape(3, cells, count)[:, :, :keep].reshape(3, -1)),
         value=np.ascontiguousarray(level.value[:, :keep]),
-        jacobian=np.ascontiguousarray(jacobian.reshape(-1, 8)),
+        jacobian=np.ascontiguousarray(jacobian.reshape(8, -1)),
         size=level.size,
     )
 

@@ -19,11 +19,11 @@ from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow
 from core.align.geometry import corner_shift_px, nearest_turn, plausible
 from core.align.judge import AGREE, LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
 from core.align.leap import leap
-from core.align.refine import Belief, Comparison, Step, compare, sample_places, seen_weight, solve, stepped
+from core.align.refine import Belief, Comparison, Step, compare, in_sight, sample_places, solve, stepped
 from core.align.relight import LIGHT_EVERY, LIGHT_EVERY_MOVING, RoomLight
 from core.align.relocalise import Found, Relocaliser
 from core.align.template import FOCAL, MIN_SIDE, Template
-from core.align.views import WORK_SIDE, SmallFrame, SmallView, resize_map, scaled_size, small_views
+from core.align.views import WORK_SIDE, SmallFrame, SmallView, Workspace, resize_map, scaled_size, small_views
 from core.types import F32, F64, NO_PLATE, U8, Alignment, Frame, Light, Plate, State
 
 Search = Callable[[], list[Found]]
@@ -106,7 +106,7 @@ class PlateAligner:
         """Alignment of this frame. Never raises for what a camera may show."""
         if frame.size != self._size:
             self._begin(frame.size)
-        small = SmallFrame(frame)
+        small = SmallFrame(frame, self._work)
         if min(small.size) < MIN_SIDE or min(self._view.size) < MIN_SIDE:
             return self._lost("the picture is too small to compare with the plate")
         if is_dark(small.picture):
@@ -125,7 +125,11 @@ class PlateAligner:
             self._hidden = None
             return
         size = scaled_size(frame.size, _MASK_SIDE)
-        coarse = cv2.resize(alpha_u8, size, interpolation=cv2.INTER_AREA)
+        # Every fourth pixel first: averaging all of them would cost half of a held frame.
+        sparse = (min(4 * size[0], alpha_u8.shape[1]), min(4 * size[1], alpha_u8.shape[0]))
+        coarse = cv2.resize(
+            cv2.resize(alpha_u8, sparse, interpolation=cv2.INTER_NEAREST), size, interpolation=cv2.INTER_AREA
+        )
         grown = cv2.dilate((coarse >= _MASK_ALPHA).astype(np.float32), np.ones((_MASK_GROW, _MASK_GROW)))
         self._hidden = None if float(grown.mean()) > _MASK_FULL else np.asarray(grown, np.float32)
 
@@ -138,6 +142,7 @@ class PlateAligner:
     def _begin(self, size: tuple[int, int]) -> None:
         """Forgets everything but the plate; frames are of this size from now on."""
         self._size = size
+        self._work = Workspace(size)
         self._work_size = scaled_size(size, WORK_SIDE)
         self._frame_from_work = np.linalg.inv(resize_map(size, self._work_size))
         self._index = 0
@@ -180,8 +185,8 @@ class PlateAligner:
         held, H = self._held, self._H
         assert held is not None
         assert H is not None
-        seen = seen_weight(held.places, small.size, self._hidden)
-        look = compare(small.picture, self._template.sentry, held.places, seen)
+        sight = in_sight(self._template.sentry, held.places, small.size, self._hidden)
+        look = compare(small.picture, sight, held.places)
         verdict = judge(look)
         if not verdict.fits(self._needed.stay, self._textured):
             return None
@@ -305,6 +310,7 @@ class PlateAligner:
                 usable = np.asarray(cv2.resize(shown, small.size, interpolation=cv2.INTER_NEAREST), np.uint8)
             relocaliser, grey = self._relocaliser, small.grey
             if self._submit is not None:
+                grey = grey.copy()  # the next frame is written over it
                 self._pending = self._submit(lambda: relocaliser.find(grey, usable))
                 return []
             found = relocaliser.find(grey, usable)

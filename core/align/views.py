@@ -33,14 +33,33 @@ def resize_map(from_size: tuple[int, int], to_size: tuple[int, int]) -> F64:
     return resized_from_original(to_size[0] / from_size[0], to_size[1] / from_size[1])
 
 
-class SmallFrame:
-    """A frame at working size; the coarser levels are made when a moving camera asks for them."""
+class Workspace:
+    """The arrays of one small frame after the other: new ones a frame cost more than what fills them,
+    for the system has to find the pages. size: (width, height) of the frames.
+    """
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, size: tuple[int, int]) -> None:
+        width, height = scaled_size(size, WORK_SIDE)
+        self.rgb = np.empty((height, width, 3), np.uint8)
+        self.grey = np.empty((height, width), np.uint8)
+        self.blurred = np.empty((height, width), np.uint8)
+        self.picture = np.empty((height, width), np.float32)
+
+
+class SmallFrame:
+    """A frame at working size; the coarser levels are made when a moving camera asks for them.
+
+    work: taken for the arrays, which the next frame with it writes over; None makes new ones.
+    """
+
+    def __init__(self, frame: Frame, work: Workspace | None = None) -> None:
         self.size = scaled_size(frame.size, WORK_SIDE)
-        self.rgb = shrunk(frame.rgb, self.size)
-        self.grey = np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-        self.picture = smooth(self.grey)
+        w = work if work is not None else Workspace(frame.size)
+        self.rgb = frame.rgb
+        if self.size != frame.size:
+            self.rgb = np.asarray(cv2.resize(frame.rgb, self.size, w.rgb, interpolation=cv2.INTER_AREA))
+        self.grey = np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY, w.grey), np.uint8)
+        self.picture = smooth(self.grey, w.blurred, w.picture)
         self._coarser: list[F32] = []
 
     def level(self, index: int) -> F32:
@@ -56,7 +75,9 @@ class SmallFrame:
 
     @cached_property
     def light_rgb(self) -> U8:
-        return shrunk(self.rgb, scaled_size(self.size, LIGHT_SIDE))
+        # Halved first: that is fast, and the slow general reduction has a quarter of the pixels left.
+        half = shrunk(self.rgb, scaled_size(self.size, max(LIGHT_SIDE, max(self.size) // 2)))
+        return shrunk(half, scaled_size(self.size, LIGHT_SIDE))
 
 
 class SmallView:
