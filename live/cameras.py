@@ -7,16 +7,18 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from live.modes import modes_of
 from live.sources.registry import DEMO
 
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
+BY_ID = Path("/dev/v4l/by-id")  # kept by udev: links named after maker, model and serial number
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera as the system lists it. formats: e.g. "MJPEG: 640x480 at 30, 1280x720 at 30"."""
+    """A camera as the system lists it. formats: e.g. "MJPG: 640x480 at 30, 1280x720 at 30"."""
 
     path: str
     label: str
@@ -54,40 +56,41 @@ def default_camera() -> str:
         return "0"
     for camera in list_cameras():
         if not camera.problem:
-            return camera.path
+            return stable_path(camera.path)
         log.warning("%s", camera.problem)
     return DEMO
 
 
 def device_path(spec: str) -> str:
-    """The device that SRC means on Linux: "0" is /dev/video0; "" for a file or the demo."""
+    """The device that SRC means on Linux: its number, path or label; "" for a file or the demo.
+
+    "0" is /dev/video0, "HD Webcam" the first camera of that label.
+    """
     if spec.isdecimal():
         return f"/dev/video{spec}"
-    return spec if spec.startswith("/dev/") else ""
+    if spec.startswith("/dev/"):
+        return spec
+    if spec == DEMO or Path(spec).expanduser().exists():
+        return ""
+    named = (camera for camera in list_cameras() if camera.label.casefold() == spec.casefold())
+    return next((stable_path(camera.path) for camera in named), "")
+
+
+def stable_path(path: str, links: Path = BY_ID) -> str:
+    """The device's name that stays when it is plugged in again elsewhere; `path` where it has none."""
+    device = Path(path).resolve()
+    for link in sorted(links.glob("*")):
+        if link.resolve() == device:
+            return str(link)
+    return path
 
 
 def _formats(path: Path) -> tuple[str, ...]:
     """Formats with their sizes and highest rates; empty where the driver does not list them."""
-    from linuxpy.video.device import (
-        BufferType,
-        Device,
-        iter_read_formats,
-        iter_read_pixel_formats_frame_intervals,
-    )
-
-    with Device(path) as device:
-        # Not device.info.formats: linuxpy 0.25 fails there for nodes that also have VBI formats.
-        formats = [fmt.pixel_format for fmt in iter_read_formats(device, BufferType.VIDEO_CAPTURE)]
-        rates: dict[str, dict[tuple[int, int], float]] = {}
-        for kind in iter_read_pixel_formats_frame_intervals(device, formats):
-            sizes = rates.setdefault(kind.pixel_format.name, {})
-            size = (kind.width, kind.height)
-            # linuxpy swaps the two ends of a stepwise range.
-            sizes[size] = max(sizes.get(size, 0.0), float(kind.min_fps), float(kind.max_fps))
-    return tuple(
-        f"{name}: " + ", ".join(f"{width}x{height} at {fps:.3g}" for (width, height), fps in sizes.items())
-        for name, sizes in rates.items()
-    )
+    sizes: dict[str, list[str]] = {}
+    for mode in modes_of(path):
+        sizes.setdefault(mode.code, []).append(f"{mode.size[0]}x{mode.size[1]} at {mode.fps:.3g}")
+    return tuple(f"{code}: {', '.join(each)}" for code, each in sizes.items())
 
 
 def _sysfs_name(entry: Path) -> str:

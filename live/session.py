@@ -98,7 +98,12 @@ def run_session(
 
         def on_thread(source: Source) -> Source:
             return ThreadedSource(
-                source, pace=paced and not source.live, reopen=opener.reopen, meter=meter, stop=stop
+                source,
+                pace=paced and not source.live,
+                reopen=opener.reopen,
+                meter=meter,
+                stop=stop,
+                oldest_ns=opener.oldest_ns,
             )
 
         frames_from: Source
@@ -169,6 +174,11 @@ class _SourceOpener:
     def release(self) -> None:
         """Hands the camera back to its automatics. Safe to call twice."""
         self._holding.close()
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """The oldest frame to take. A file's frames do not age, nor do those that the demo draws."""
+        return round(self._camera.oldest_ms * 1e6) if device_path(self._spec) else None
 
     @property
     def reopen(self) -> Callable[[], Source] | None:

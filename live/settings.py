@@ -52,6 +52,7 @@ class Camera:
     source: str = _text("auto")
     size: tuple[int, int] = _size((1280, 720), 1, 8192)
     fps: float = _number(30.0, 1.0, 240.0)
+    oldest_ms: float = _number(100.0, 20.0, 60000.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,8 @@ def status_words(snapshot: Snapshot, alignment: Alignment | None) -> str:
     if snapshot.ages:
         words.append(f"{max(age.p50_ms for age in snapshot.ages.values()):3.0f} ms old at the sink")
     words.append(f"{snapshot.counts.get('dropped', 0)} dropped")
+    if stale := snapshot.counts.get("stale", 0):
+        words.append(f"{stale} too old")
     if alignment is not None:
         words.append(f"plate {alignment.state.value} {alignment.score:.2f}: {alignment.reason}")
     return " · ".join(words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Event, Thread
 
 from core.errors import CleanplateError, DeviceError
@@ -14,6 +14,7 @@ from live.mailbox import Mailbox
 from live.meter import Meter
 from live.sinks.base import Sink
 from live.sources.base import Source
+from live.suspend import SLEPT_NS, asleep_ns
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,11 @@ class ThreadedSource:
     pace: hold a file to its own rate and stamp its frames as if they were captured now.
     reopen: opens the same device again. With it a DeviceError is not the end: `read` goes on
         raising (with the wait until the next try in words) until frames come again, and frame
-        numbers go on where they stopped.
+        numbers go on where they stopped. So it does when the system has slept: what the camera hands
+        over then may be from before.
+    oldest_ns: a live frame older than this when its turn comes, by its time of capture, is passed over
+        and counted as "stale"; None: frames are taken at any age.
+    asleep_ns, clock_ns: see live.suspend, and the clock of the frames' times.
     """
 
     def __init__(
@@ -45,6 +50,9 @@ class ThreadedSource:
         stop: Event | None = None,
         back_off_s: tuple[float, ...] = BACK_OFF_S,
         grace_s: float = GRACE_S,
+        oldest_ns: int | None = None,
+        asleep_ns: Callable[[], int] = asleep_ns,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.name, self.size, self.fps, self.live = source.name, source.size, source.fps, source.live
         self._pace = pace
@@ -55,7 +63,8 @@ class ThreadedSource:
         self._back_off_s = back_off_s
         self._grace_s = grace_s
         self._silent = False
-        self._box: Mailbox[Frame] = Mailbox(newest=self.live, stop=self._stop)
+        self._oldest_ns, self._asleep_ns, self._clock_ns = oldest_ns, asleep_ns, clock_ns
+        self._box: Mailbox[_Stamped] = Mailbox(newest=self.live, stop=self._stop)
         self._thread = Thread(target=self._run, args=(source,), name=f"source {self.name}", daemon=True)
         self._thread.start()
 
@@ -63,17 +72,23 @@ class ThreadedSource:
         """The next frame, see Source. None also once stopped or closed.
 
         Raises:
-            DeviceError: the device is gone or gives nothing; may be called again.
+            DeviceError: the device is gone, or gives nothing, or nothing fresh; may be called again.
         """
         if not self.live:
             return self._take_patiently()
+        deadline = time.monotonic() + (0.0 if self._silent else self._grace_s)
+        stale_ns = 0
         try:
-            frame = self._box.take(0.0 if self._silent else self._grace_s)
-            self._silent = False
-            return frame
+            while (stamped := self._box.take(max(deadline - time.monotonic(), 0.0))) is not None:
+                stale_ns = self._age_ns(stamped)
+                if self._oldest_ns is None or stale_ns <= self._oldest_ns:
+                    self._silent = False
+                    return stamped.frame
+                self._meter.count("stale")
+            return None
         except TimeoutError:
             self._silent = True  # from here on say so at once: the loop keeps its sinks fed meanwhile
-            raise DeviceError(f"{self.name} gives no picture; waiting for it") from None
+            raise DeviceError(self._why_nothing(stale_ns)) from None
 
     def close(self) -> None:
         self._left.set()
@@ -82,10 +97,26 @@ class ThreadedSource:
         if self._thread.is_alive():
             log.warning("%s does not answer; left behind", self.name)
 
+    def _age_ns(self, stamped: _Stamped) -> int:
+        """Since the capture, sleep included."""
+        slept_ns = self._asleep_ns() - stamped.asleep_ns
+        return self._clock_ns() - stamped.frame.time_ns + max(slept_ns, 0)
+
+    def _why_nothing(self, stale_ns: int) -> str:
+        if not stale_ns:
+            return f"{self.name} gives no picture; waiting for it"
+        assert self._oldest_ns is not None
+        return (
+            f"{self.name} gives only pictures older than {self._oldest_ns / 1e6:g} ms "
+            f"({stale_ns / 1e6:.0f} ms): ask for a smaller size, close what keeps the machine busy, or allow "
+            "more with camera.oldest_ms"
+        )
+
     def _take_patiently(self) -> Frame | None:
         while True:  # a file on a slow disk is not broken
             try:
-                return self._box.take(self._grace_s)
+                stamped = self._box.take(self._grace_s)
+                return stamped.frame if stamped is not None else None
             except TimeoutError:
                 continue
 
@@ -103,11 +134,16 @@ class ThreadedSource:
         """Hands frames on until the end (None) or until the device fails."""
         index = first_index
         shift_ns: int | None = None
+        awake_ns = self._asleep_ns()
         try:
             while not self._over():
                 frame = source.read()
                 if frame is None:
                     return None, index
+                asleep_ns = self._asleep_ns()
+                if self.live and self._reopen is not None and asleep_ns - awake_ns > SLEPT_NS:
+                    raise DeviceError(f"the system was suspended; {self.name} is opened anew")
+                awake_ns = asleep_ns
                 if first_index:
                     frame = replace(frame, index=frame.index + first_index)
                 if self._pace:
@@ -117,7 +153,7 @@ class ThreadedSource:
                     self._wait((frame.time_ns - time.monotonic_ns()) / 1e9)
                 index = frame.index + 1
                 before = self._box.dropped
-                if not self._box.put(frame):
+                if not self._box.put(_Stamped(frame, asleep_ns)):
                     return None, index
                 if self._box.dropped > before:
                     self._meter.count("dropped", self._box.dropped - before)
@@ -167,6 +203,14 @@ class ThreadedSource:
 
     def _over(self) -> bool:
         return self._left.is_set() or self._stop.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamped:
+    """asleep_ns: when the frame was taken; a suspension since then makes it old."""
+
+    frame: Frame
+    asleep_ns: int
 
 
 class ThreadedSink:

@@ -69,6 +69,11 @@ class ScriptedSource:
                 return Frame(room_picture(self.size), entry * FRAME_NS, entry)
         return None
 
+    @property
+    def left(self) -> int:
+        """Entries that nobody has come to yet."""
+        return len(self._script)
+
     def close(self) -> None:
         self.threads.add(get_ident())
         self.closed += 1

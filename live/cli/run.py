@@ -84,5 +84,6 @@ def run(
         if discreet is None:
             raise
         raise type(error)(discreet(str(error))) from None
-    drops = outcome.meter.counts.get("dropped", 0)
-    typer.echo(f"{outcome.frames} frames, {outcome.meter.fps:.1f} a second at the end, {drops} dropped")
+    drops, stale = (outcome.meter.counts.get(name, 0) for name in ("dropped", "stale"))
+    late = f", {stale} too old" if stale else ""
+    typer.echo(f"{outcome.frames} frames, {outcome.meter.fps:.1f} a second at the end, {drops} dropped{late}")

@@ -7,19 +7,21 @@ import fcntl
 import os
 import select
 import time
+from pathlib import Path
 
 from linuxpy.video import raw
 
-from live.sinks.loopback import holders, open_node, tells_of_readers
+from live.sinks.loopback import open_node, tells_of_readers
+from live.v4l2 import holders
 
-LOOK_AGAIN_S = 1.0  # looking through /proc costs some 10 ms
+LOOK_AGAIN_S = 0.5  # looking through /proc costs some 10 ms; with opening the camera it is a second
 
 
 class Demand:
     """Readers of one loopback node. One thread calls everything.
 
     by_event: the driver tells when a program starts or stops streaming (0.13.0 and later). Where it
-    does not, a program counts from when it opens the node, seen within a second, and only one of the
+    does not, a program counts from when it opens the node, seen within half a second, and only one of the
     same user: those of others cannot be seen.
     Raises DeviceError when the node cannot be opened.
     """
@@ -36,7 +38,7 @@ class Demand:
         if self.by_event:
             self._take_events()
         elif time.monotonic() - self._looked >= LOOK_AGAIN_S:
-            self._readers = len(holders(self._path))
+            self._readers = len(holders(Path(self._path)))
             self._looked = time.monotonic()
         return self._readers > 0
 

@@ -24,36 +24,13 @@ from numpy.typing import NDArray
 from core.errors import DeviceError
 from live import v4l2
 from live.loopback_setup import LOAD
+from live.v4l2 import by, fourcc, fourcc_name, holders, lockers
 
 CLIENT_USAGE = 0x08000000 + 0x08E00000 + 1  # V4L2_EVENT_PRI_CLIENT_USAGE
 SLOWEST_WRITER_S = 0.5
 CID_TIMEOUT, CID_TIMEOUT_IMAGE_IO = 0x0098F902, 0x0098F903  # V4L2_CID_USER_BASE | 0xf000, + 2, + 3
 Layout = Literal["I420", "RGBA"]
 FOURCC = {"I420": "YU12", "RGBA": "AR24"}  # AR24: bytes B, G, R, A; OBS reads it with straight alpha
-
-
-def holders(path: str) -> list[tuple[int, str]]:
-    """Other processes that have the node open, as far as we may see: (process id, name)."""
-    try:
-        wanted = os.stat(path).st_rdev
-    except OSError:
-        return []
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        if int(process.name) == os.getpid():
-            continue
-        try:
-            if any(os.stat(fd).st_rdev == wanted for fd in _open_files(process)):
-                found.append((int(process.name), (process / "comm").read_text().strip()))
-        except OSError:
-            continue  # ended meanwhile, or another user's
-    return sorted(found)
-
-
-def _open_files(process: Path) -> Iterator[Path]:
-    for fd in (process / "fd").iterdir():
-        if os.readlink(fd).startswith("/dev/"):
-            yield fd
 
 
 def heal(path: str) -> bool:
@@ -102,19 +79,16 @@ class LoopbackOutput:
     def __init__(self, path: str, size: tuple[int, int], fps: float, layout: Layout = "I420") -> None:
         self.path = path
         self.layout = layout
-        healed = heal(path)
         node = query(path)
         if not node.loopback:
             raise DeviceError(f"{path} ({node.card}) is a camera, not a virtual one; make one with: {LOAD}")
-        if not node.outputs:
-            raise DeviceError(
-                f"virtual camera {path} is written to already{by(path)}: stop that program first"
-            )
-        self.healed = healed
         self.card = node.card
         self._fd = open_node(path)
         try:
-            self._lock()
+            self._lock()  # before the healing, which would take the node from one of ours that pauses
+            self.healed = heal(path)
+            if not query(path).outputs:
+                raise self._taken(holders(Path(path)))
             self.size = self._set_format(size)
             self._set_rate(fps)
             if not tells_of_readers(self._fd):
@@ -184,12 +158,16 @@ class LoopbackOutput:
                 memory[: pixels.nbytes] = pixels.tobytes()
 
     def _lock(self) -> None:
+        """One cleanplate a node. The lock is the node's own, so that it holds for all users."""
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DeviceError(
-                f"virtual camera {self.path} is written to already{by(self.path)}: stop that program first"
-            ) from error
+            raise self._taken(lockers(Path(self.path)) or holders(Path(self.path))) from error
+
+    def _taken(self, processes: list[tuple[int, str]]) -> DeviceError:
+        return DeviceError(
+            f"virtual camera {self.path} is written to already{by(processes)}: stop that program first"
+        )
 
     def _set_format(self, size: tuple[int, int]) -> tuple[int, int]:
         wanted = raw.v4l2_format()
@@ -213,9 +191,10 @@ class LoopbackOutput:
             )
         odd_rows = self.layout == "I420" and (picture.bytesperline != picture.width or picture.height % 2)
         if granted != FOURCC[self.layout] or odd_rows:
+            held = by(holders(Path(self.path)), ", held")
             raise DeviceError(
-                f"virtual camera {self.path} keeps its format {granted}{by(self.path, ', held')}: close the "
-                "programs that read it and start again"
+                f"virtual camera {self.path} keeps its format {granted}{held}: close the programs that read "
+                "it and start again"
             )
         return int(picture.width), int(picture.height)
 
@@ -232,15 +211,6 @@ class LoopbackOutput:
         control = raw.v4l2_control()
         control.id, control.value = number, value
         fcntl.ioctl(self._fd, raw.IOC.S_CTRL, control)
-
-
-def fourcc(name: str) -> int:
-    """The number of a four-letter format: "YU12" to 0x32315559."""
-    return int.from_bytes(name.encode("ascii"), "little")
-
-
-def fourcc_name(number: int) -> str:
-    return int(number).to_bytes(4, "little").decode("latin1")
 
 
 @contextmanager
@@ -271,21 +241,13 @@ def query(path: str) -> v4l2.Node:
 def unusable(path: str, error: OSError) -> DeviceError:
     """Why a node cannot be opened, and what to do."""
     if isinstance(error, PermissionError):
-        return DeviceError(
-            f"no permission for {path}: join the group video (sudo usermod -aG video $USER) and log in anew"
-        )
+        return DeviceError(f"no permission for {path}: {v4l2.JOIN}")
     if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return DeviceError(f"no virtual camera {path}; make one with: {LOAD}")
     if error.errno == errno.ENOTTY:
         return DeviceError(f"{path} is not a video device; `cleanplate devices` lists those there are")
-    return DeviceError(f"{path} cannot be opened ({error.strerror}){by(path)}")
+    return DeviceError(f"{path} cannot be opened ({error.strerror}){by(holders(Path(path)), ', held')}")
 
 
 def _stream_output(fd: int) -> None:
     fcntl.ioctl(fd, raw.IOC.STREAMON, ctypes.c_int(raw.BufType.VIDEO_OUTPUT))
-
-
-def by(path: str, words: str = "") -> str:
-    """ " by NAME (process N)", as far as it can be seen."""
-    found = ", ".join(f"{name} (process {pid})" for pid, name in holders(path))
-    return f"{words} by {found}" if found else ""

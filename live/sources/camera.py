@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -12,6 +13,9 @@ import numpy as np
 
 from core.errors import DeviceError
 from core.types import U8, Frame
+from live.modes import Mode, best_mode, modes_of
+
+log = logging.getLogger(__name__)
 
 ASKED_SIZE = (1280, 720)
 ASKED_FPS = 30.0
@@ -24,8 +28,10 @@ class CameraSource:
     """The newest frames of a webcam. Implements Source; `size` and `fps` are as granted.
 
     Args:
-        device: its number or, on Linux, its path.
-        size, fps: to ask for; None asks for 1280x720 at 30. Cameras grant what they can.
+        device: its number or, on Linux, its path; a link to it, as in /dev/v4l/by-id, is looked up anew at
+            each opening.
+        size, fps: to ask for; None asks for 1280x720 at 30. Cameras grant what they can: of the modes that
+            the driver lists the nearest, MJPG rather than raw.
     Raises:
         DeviceError: there is none, it is busy, not allowed, gives no picture; from `read`: it
             is gone, or gives nothing for 1.5 s.
@@ -37,21 +43,20 @@ class CameraSource:
         self, device: int | str, size: tuple[int, int] | None = None, fps: float | None = None
     ) -> None:
         self._path = Path(f"/dev/video{device}" if isinstance(device, int) else device)
-        self._label = str(self._path) if sys.platform == "linux" else f"camera {device}"
+        self._label = str(self._path.resolve()) if sys.platform == "linux" else f"camera {device}"
+        asked = Mode("MJPG", size or ASKED_SIZE, fps or ASKED_FPS)
         self._index = 0
         self._capture = _open(device, self._path, self._label)
         try:
-            _ask(self._capture, size or ASKED_SIZE, fps or ASKED_FPS)
+            _ask(self._capture, _nearest(self._path, asked))
             first = self._first_picture()
         except BaseException:
             self._capture.release()
             raise
         self.size = (first.shape[1], first.shape[0])  # what was granted in words may not be what comes
         self.fps = float(self._capture.get(cv2.CAP_PROP_FPS))
-        code = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("ascii", "replace")
-        self.name = (
-            f"camera {self._label}{_card(self._path)}, {self.size[0]}x{self.size[1]} {code} at {self.fps:g}"
-        )
+        granted = Mode(_code(self._capture), self.size, self.fps)
+        self.name = f"camera {self._label}{_card(self._path)}, {_in_words(granted, asked)}"
 
     def read(self) -> Frame:
         deadline = time.monotonic() + PATIENCE_S
@@ -87,7 +92,7 @@ class CameraSource:
                 return taken[0]
             time.sleep(_RETRY_S)
         raise DeviceError(
-            f"camera {self._label} opens but gives no picture{_used_by(self._path)}; "
+            f"camera {self._label} opens but gives no picture{_used(self._path)}; "
             "is another program using it, or is its hub short of bandwidth?"
         )
 
@@ -121,17 +126,41 @@ def _open(device: int | str, path: Path, label: str) -> cv2.VideoCapture:
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
     capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
     if not capture.isOpened():
-        raise DeviceError(f"camera {path} is busy{_used_by(path)}; close the program that uses it")
+        raise DeviceError(f"camera {path} is busy{_used(path)}; close the program that uses it")
     return capture
 
 
-def _ask(capture: cv2.VideoCapture, size: tuple[int, int], fps: float) -> None:
-    """MJPG first: raw 1280x720 is 5 to 10 frames per second on USB 2, and the size depends on it."""
-    capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+def _nearest(path: Path, asked: Mode) -> Mode:
+    if sys.platform != "linux":
+        return asked  # the other systems choose by themselves
+    try:
+        modes = modes_of(path)
+    except OSError as error:
+        log.info("%s does not list its modes: %s", path, error.strerror)
+        modes = []
+    return best_mode(modes, asked.size, asked.fps)
+
+
+def _ask(capture: cv2.VideoCapture, mode: Mode) -> None:
+    """The format first: the sizes and rates that are granted depend on it."""
+    capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*mode.code))
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # four queue by default: 100 ms of delay
-    capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
-    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
-    capture.set(cv2.CAP_PROP_FPS, fps)
+    capture.set(cv2.CAP_PROP_FRAME_WIDTH, mode.size[0])
+    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, mode.size[1])
+    capture.set(cv2.CAP_PROP_FPS, mode.fps)
+
+
+def _code(capture: cv2.VideoCapture) -> str:
+    return int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True).decode("ascii", "replace")
+
+
+def _in_words(granted: Mode, asked: Mode) -> str:
+    """What the camera does, and what was asked where that is another size or a lower rate."""
+    (width, height), (asked_width, asked_height) = granted.size, asked.size
+    words = f"{width}x{height} {granted.code} at {granted.fps:g}"
+    if granted.size == asked.size and not 0 < granted.fps < 0.95 * asked.fps:
+        return words
+    return f"{words} (asked for {asked_width}x{asked_height} at {asked.fps:g})"
 
 
 def _refuse(path: Path) -> None:
@@ -141,33 +170,25 @@ def _refuse(path: Path) -> None:
     try:
         node = v4l2.query(path)
     except PermissionError as error:
-        raise DeviceError(
-            f"no permission for camera {path}: join the group video (sudo usermod -aG video $USER) "
-            "and log in anew"
-        ) from error
+        raise DeviceError(f"no permission for camera {path}: {v4l2.JOIN}") from error
     except FileNotFoundError as error:
         found = [str(node.path) for node in v4l2.nodes() if node.captures]
         others = f"there are {', '.join(found)}" if found else "none is plugged in; --camera demo needs none"
         raise DeviceError(f"no camera {path}: {others}") from error
     except OSError as error:
-        raise DeviceError(f"camera {path} cannot be opened: {error.strerror}{_used_by(path)}") from error
+        raise DeviceError(f"camera {path} cannot be opened: {error.strerror}{_used(path)}") from error
     if not node.captures:
         what = "a virtual camera that no program feeds" if node.loopback else "no camera"
         raise DeviceError(f"{path} ({node.card}) is {what}; `cleanplate devices` lists the cameras")
 
 
-def _used_by(path: Path) -> str:
-    """ ", used by NAME (PID)" for the other programs of this user that hold the device open."""
-    holders = []
-    for process in Path("/proc").glob("[0-9]*"):
-        if int(process.name) == os.getpid():
-            continue
-        try:
-            if any(os.readlink(link) == str(path) for link in (process / "fd").iterdir()):
-                holders.append(f"{(process / 'comm').read_text().strip()} ({process.name})")
-        except OSError:  # another user's program, or it has just ended
-            continue
-    return f", used by {', '.join(holders)}" if holders else ""
+def _used(path: Path) -> str:
+    """ ", used by NAME (process N)" for the other programs that hold the device open."""
+    if sys.platform != "linux":
+        return ""
+    from live import v4l2
+
+    return v4l2.by(v4l2.holders(path), ", used")
 
 
 def _card(path: Path) -> str:

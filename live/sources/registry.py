@@ -13,7 +13,7 @@ DEMO = "demo"
 
 
 def open_source(spec: str, size: tuple[int, int] | None = None, fps: float | None = None) -> Source:
-    """Opens what SRC names: `demo`, a camera's index or device path, a video, a picture, a folder.
+    """Opens what SRC names: `demo`, a camera's index, device path or label, a video, a picture, a folder.
 
     Files come as fast as they are read; ThreadedSource(pace=True) holds them to their own rate.
     Args:
@@ -32,6 +32,13 @@ def open_source(spec: str, size: tuple[int, int] | None = None, fps: float | Non
         from live.sources.camera import CameraSource
 
         return CameraSource(int(spec) if spec.isdecimal() else spec, size, fps)
+    if not path.exists():
+        from live.cameras import device_path
+        from live.sources.camera import CameraSource
+
+        labelled = device_path(spec)
+        if labelled:
+            return CameraSource(labelled, size, fps)
     return open_file(path, fps)
 
 
@@ -49,7 +56,7 @@ def open_file(path: Path, fps: float | None = None) -> FileSource:
     if not path.exists():
         raise MediaError(
             f"no source {str(path)!r}: there is no file or folder of this name (a camera is named by its "
-            f"index, 0, or its device path, /dev/video0; the built-in scene is {DEMO!r})"
+            f"index, 0, its device path, /dev/video0, or its label; the built-in scene is {DEMO!r})"
         )
     if is_picture(path):
         return FolderSource([path], str(path), fps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from live import cameras
-from live.cameras import Camera, default_camera, device_path, list_cameras
+from live.cameras import Camera, default_camera, device_path, list_cameras, stable_path
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="cameras are listed on Linux only")
 
@@ -36,6 +36,31 @@ def test_without_a_camera_auto_is_the_demo(monkeypatch):
 )
 def test_a_device_is_named_by_number_or_path(spec, path):
     assert device_path(spec) == path
+
+
+def test_a_device_is_named_by_its_label_in_any_case(monkeypatch):
+    there_are(monkeypatch, Camera("/dev/video0", "Webcam"), Camera("/dev/video2", "HD Webcam C920"))
+    assert device_path("hd webcam c920") == "/dev/video2"
+    assert device_path("HD Webcam C921") == ""
+
+
+def test_a_file_is_no_label(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Webcam").touch()
+    there_are(monkeypatch, Camera("/dev/video0", "Webcam"))
+    assert device_path("Webcam") == ""
+
+
+def test_a_device_has_the_name_that_stays_when_it_is_plugged_in_elsewhere(tmp_path):
+    links = tmp_path / "by-id"
+    links.mkdir()
+    for number in (0, 2):
+        (tmp_path / f"video{number}").touch()
+        (links / f"usb-Maker_Webcam_{number}-video-index0").symlink_to(f"../video{number}")
+    path = str(tmp_path / "video2")
+    assert stable_path(path, links) == str(links / "usb-Maker_Webcam_2-video-index0")
+    assert stable_path(str(tmp_path / "video4"), links) == str(tmp_path / "video4")
+    assert stable_path(path, tmp_path / "no udev") == path
 
 
 def test_listing_the_cameras_of_this_machine_never_fails():

@@ -14,7 +14,7 @@ from core.errors import DeviceError, MediaError
 from core.types import Frame, Picture
 from live.meter import Meter
 from live.threads import ThreadedSink, ThreadedSource
-from tests.fakes import FRAME_NS, MemorySink, ScriptedSource, room_picture
+from tests.fakes import FRAME_NS, FakeClock, MemorySink, ScriptedSource, room_picture
 
 GONE = DeviceError("camera /dev/video0 is gone; plug it in again")
 
@@ -134,6 +134,57 @@ def test_a_camera_that_comes_back_in_another_size_is_not_used() -> None:
     end.set()
     source.close()
     assert other.closed == 1
+
+
+def test_a_frame_that_waited_too_long_for_its_turn_is_passed_over_and_counted() -> None:
+    late, end, meter, clock = Event(), Event(), Meter(), FakeClock()
+    clock.now_ns = FRAME_NS
+    source = ThreadedSource(
+        ScriptedSource([0, late, 10, end]), meter=meter, oldest_ns=100_000_000, clock_ns=clock
+    )
+    first = source.read()
+    assert first is not None
+    assert (first.index, meter.counted("stale")) == (0, 0)
+    late.set()
+    clock.now_ns = 10 * FRAME_NS + 100_000_001
+    with pytest.raises(DeviceError, match=r"only pictures older than 100 ms \(100 ms\).*camera.oldest_ms"):
+        source.read()
+    end.set()
+    source.close()
+    assert meter.counted("stale") == 1
+
+
+def test_after_a_suspension_the_camera_is_opened_anew_and_no_frame_from_before_is_shown() -> None:
+    """The monotonic clock stands still meanwhile, so by their stamps such frames are fresh."""
+    resume, end, slept = Event(), Event(), FakeClock()
+    first, again = ScriptedSource([0, resume, 1, 2]), ScriptedSource([0, end])
+    source = ThreadedSource(first, reopen=lambda: again, back_off_s=(0.0,), asleep_ns=slept)
+    before = source.read()
+    slept.pass_ms(8 * 3600 * 1000)
+    resume.set()
+    after = frames_until(source, 1)
+    end.set()
+    source.close()
+    assert before is not None
+    assert (before.index, [frame.index for frame in after]) == (0, [1])
+    assert (first.closed, first.left) == (1, 1), "frame 1 was read and thrown away, frame 2 was not read"
+
+
+def test_a_frame_that_lay_ready_when_the_system_slept_is_stale() -> None:
+    end, slept, clock, meter = Event(), FakeClock(), FakeClock(), Meter()
+    clock.now_ns = 0
+    scripted = ScriptedSource([0, end])
+    source = ThreadedSource(
+        scripted, asleep_ns=slept, clock_ns=clock, oldest_ns=100_000_000, meter=meter, grace_s=0.01
+    )
+    while scripted.left:  # frame 0 lies in the slot once the source waits for `end`
+        time.sleep(0.001)
+    slept.pass_ms(200)
+    with pytest.raises(DeviceError, match="older than 100 ms"):
+        source.read()
+    end.set()
+    source.close()
+    assert meter.counted("stale") == 1
 
 
 def test_closing_does_not_wait_for_a_back_off() -> None:
