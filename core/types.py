@@ -83,16 +83,19 @@ class Plate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Light:
-    """How the frame's light differs from the plate's: frame = grid * (gain * plate + offset).
+    """How the frame's light differs from the plate's: frame = grid * (gain * plate + offset + tone(plate)).
 
     Works on values 0..255 per channel, as stored (gamma-encoded).
     gain, offset: float32 3 (RGB).
     grid: float32 gh x gw multipliers, bilinear between cell centres, spread over the frame; None is 1.
+    tone: float32 3 x K levels, linear between knots spread evenly over 0..255: the bend that another
+        gamma leaves; None is 0.
     """
 
     gain: F32 = field(default_factory=lambda: np.ones(3, np.float32))
     offset: F32 = field(default_factory=lambda: np.zeros(3, np.float32))
     grid: F32 | None = None
+    tone: F32 | None = None
 
 
 class State(str, Enum):

@@ -56,8 +56,10 @@ class Report:
 
 def _light(light: Light) -> dict[str, Any]:
     grid = None if light.grid is None else [[round(float(v), 4) for v in row] for row in light.grid]
+    tone = None if light.tone is None else [[round(float(v), 2) for v in row] for row in light.tone]
     return {
         "gain": [round(float(value), 4) for value in light.gain],
         "offset": [round(float(value), 3) for value in light.offset],
         "grid": grid,
+        "tone": tone,
     }

@@ -1,8 +1,8 @@
 """Light: how the frame's exposure and colour differ from the plate's, and the plate relit by it.
 
-One gain and one offset per channel, then a coarse grid of multipliers for lamps, blinds and
-vignetting. Fitted on what agrees in structure, so that a person nobody has masked yet does not
-pull it.
+One gain and one offset per channel, the bend of the tone curve, then a coarse grid of multipliers
+for lamps, blinds and vignetting. Fitted on what agrees in structure, so that a person nobody has
+masked yet does not pull it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.align.tone import KNOTS, fit_tone, tone_at, tone_curve
 from core.types import F32, F64, U8, Light
 
 GRID_SHAPE = (4, 6)  # rows, columns: a lamp or a window changes a quarter of the picture, not a pixel
@@ -22,6 +23,7 @@ GRID_RANGE = (0.6, 1.6)
 HOLD_LEVELS = 0.3  # a change below this is invisible; the same object lets the renderer keep its plate
 JUMP_LEVELS = 1.0  # a change of this size is followed at once (exposure steps, lamps)
 
+_COMPARED_TONES = (40.0, 128.0, 215.0)  # dark, middle and bright, without the ends that few pixels have
 _SAMPLES = 1800
 _MIN_WEIGHT = 0.006  # mean weight below which nothing can be said
 _STRUCTURE_FLOOR = 30.0  # variance, levels²: what noise alone gives in a 7x7 window
@@ -38,6 +40,8 @@ _GRID_PRIOR = 0.004
 _GRID_SMOOTH = 0.02
 _GRID_WORTH = 0.012  # a grid flatter than this costs more than it mends
 _GRID_FOLLOW = 0.35
+_TONE_FOLLOW = 0.1
+_TONE_WORTH = 1.0  # levels; a flatter one is not worth the slower look-up
 
 
 def fit_light(
@@ -85,10 +89,17 @@ def fit_light(
     # Once more with the lamps taken out: a slope across the room hides half of it from a global fit.
     unlit = frame / _spread(grid, shape)
     gain, offset = _reweight(plate, unlit, weight, gain, offset, _GATE_LEVELS[-2:])
-    grid = _fit_grid(plate * gain + offset, frame, weight, shape)
+    before = None if previous is None else _tone_or_zero(previous)
+    tone = fit_tone(plate, unlit, gain, offset, weight, before)
+    grid = _fit_grid(plate * gain + offset + tone_at(tone, plate), frame, weight, shape)
     if previous is None:
-        return Light(gain[:, 0], offset[:, 0], grid if _worth(grid, had_grid=False) else None)
-    return _follow(previous, gain[:, 0], offset[:, 0], grid)
+        return Light(
+            gain[:, 0],
+            offset[:, 0],
+            grid if _worth(grid, had_grid=False) else None,
+            tone if _bent(tone, was_bent=False) else None,
+        )
+    return _follow(previous, gain[:, 0], offset[:, 0], grid, tone)
 
 
 def apply_light(rgb: U8, light: Light, out: U8 | None = None) -> U8:
@@ -98,24 +109,47 @@ def apply_light(rgb: U8, light: Light, out: U8 | None = None) -> U8:
         rgb: uint8 HxWx3, the plate warped into the frame (the grid is spread over this picture).
         out: written and returned when given; same shape and dtype; may be `rgb`.
     """
-    rows = np.zeros((3, 4), np.float32)
-    rows[[0, 1, 2], [0, 1, 2]] = light.gain
-    rows[:, 3] = light.offset
-    lit = cv2.transform(rgb, rows, dst=out)
+    # Before a grid that darkens again, values over 255 must not be cut off: they are kept scaled down.
+    room = np.float32(1) if light.grid is None else np.float32(min(1.0, 255.0 / _brightest(light)))
+    if light.tone is None:
+        rows = np.zeros((3, 4), np.float32)
+        rows[[0, 1, 2], [0, 1, 2]] = light.gain
+        rows[:, 3] = light.offset
+        lit = cv2.transform(rgb, rows * room, dst=out)
+    else:
+        values = np.arange(256, dtype=np.float32)
+        curve = light.gain[:, None] * values + light.offset[:, None] + tone_curve(light.tone)
+        table = np.clip(curve * room + np.float32(0.5), 0, 255).astype(np.uint8)
+        lit = cv2.LUT(rgb, np.ascontiguousarray(table.T[None]), dst=out)
     if light.grid is not None:
         size = (rgb.shape[1], rgb.shape[0])
-        factors = cv2.resize(cv2.merge([light.grid] * 3), size, interpolation=cv2.INTER_LINEAR)
+        factors = cv2.resize(cv2.merge([light.grid / room] * 3), size, interpolation=cv2.INTER_LINEAR)
         lit = cv2.multiply(lit, factors, dst=out, dtype=cv2.CV_8U)
     return lit
 
 
 def light_distance(a: Light, b: Light) -> float:
     """How far two lights move a dark, a middle or a bright pixel apart, in grey levels."""
-    tones = np.array([[40.0], [128.0], [215.0]], np.float32)
-    apart = float(np.abs(tones * (a.gain - b.gain) + (a.offset - b.offset)).max())
+    apart = _curves_apart(a, b)
     if a.grid is None and b.grid is None:
         return apart
     return apart + 128.0 * float(np.abs(_grid_or_ones(a) - _grid_or_ones(b)).max())
+
+
+def _curves_apart(a: Light, b: Light) -> float:
+    """The largest difference of two lights' curves at three tones, grids left out."""
+    tones = np.array(_COMPARED_TONES, np.float32)
+    apart = (a.gain - b.gain)[:, None] * tones + (a.offset - b.offset)[:, None]
+    if a.tone is not None or b.tone is not None:
+        bend = _tone_or_zero(a) - _tone_or_zero(b)
+        apart = apart + tone_at(bend, np.broadcast_to(tones, apart.shape))
+    return float(np.abs(apart).max())
+
+
+def _brightest(light: Light) -> float:
+    """What the curve makes of white, the brightest channel; at least 255."""
+    last = light.gain * 255 + light.offset + (0 if light.tone is None else light.tone[:, -1])
+    return max(255.0, float(last.max()))
 
 
 def _structure_weight(plate_rgb: U8, frame_rgb: U8) -> F32:
@@ -257,21 +291,39 @@ def _laplacian() -> F64:
     return matrix
 
 
-def _follow(previous: Light, gain: F32, offset: F32, grid: F32) -> Light:
+def _follow(previous: Light, gain: F32, offset: F32, grid: F32, tone: F32) -> Light:
     """`previous` moved towards the new fit: at once for a visible change, slowly for noise."""
-    step = light_distance(Light(gain, offset), Light(previous.gain, previous.offset))
+    was_bent = previous.tone is not None
+    visible = tone if was_bent or _bent(tone, was_bent) else None
+    step = _curves_apart(Light(gain, offset, None, visible), previous)
     share = np.float32(min(1.0, 0.3 + 0.7 * step / JUMP_LEVELS))
     gain = previous.gain + share * (gain - previous.gain)
     offset = previous.offset + share * (offset - previous.offset)
     had_grid = previous.grid is not None
     blended = _grid_or_ones(previous)
     blended = blended + np.float32(_GRID_FOLLOW) * (grid - blended)
-    light = Light(gain, offset, blended if _worth(blended, had_grid) else None)
+    bend = _tone_or_zero(previous)
+    bend = bend + (share if step > JUMP_LEVELS else np.float32(_TONE_FOLLOW)) * (tone - bend)
+    light = Light(
+        gain,
+        offset,
+        blended if _worth(blended, had_grid) else None,
+        bend if _bent(bend, was_bent) else None,
+    )
     return previous if light_distance(previous, light) < HOLD_LEVELS else light
 
 
 def _worth(grid: F32, had_grid: bool) -> bool:
     return float(np.abs(grid - 1).max()) > (_GRID_WORTH * 0.5 if had_grid else _GRID_WORTH)
+
+
+def _bent(tone: F32, was_bent: bool) -> bool:
+    tones = np.broadcast_to(np.array(_COMPARED_TONES, np.float32), (3, len(_COMPARED_TONES)))
+    return float(np.abs(tone_at(tone, tones)).max()) > (_TONE_WORTH * 0.5 if was_bent else _TONE_WORTH)
+
+
+def _tone_or_zero(light: Light) -> F32:
+    return light.tone if light.tone is not None else np.zeros((3, KNOTS), np.float32)
 
 
 def _grid_or_ones(light: Light) -> F32:

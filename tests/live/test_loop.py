@@ -217,6 +217,6 @@ def test_the_report_has_a_line_for_each_frame(tmp_path: Path) -> None:
     assert lines[0]["time_ns"] == 0
     assert lines[0]["H"] is None
     assert [line["state"] for line in lines] == ["none", "lost"]
-    assert lines[0]["light"] == {"gain": [1, 1, 1], "offset": [0, 0, 0], "grid": None}
+    assert lines[0]["light"] == {"gain": [1, 1, 1], "offset": [0, 0, 0], "grid": None, "tone": None}
     assert set(lines[0]["stage_ms"]) >= {"source", "align", "render", "learn", "push"}
     assert lines[0]["dropped"] == 3

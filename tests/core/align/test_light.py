@@ -112,3 +112,67 @@ def test_pictures_of_two_shapes_are_refused():
 def test_distance_is_the_largest_change_of_a_tone():
     brighter = Light(np.array([1.0, 1.1, 1.0], np.float32))
     assert light_distance(Light(), brighter) == pytest.approx(21.5, abs=0.1)
+
+
+def _gamma(rgb: np.ndarray, gamma: float, gain: float) -> np.ndarray:
+    """As another exposure and tone curve of the camera show it, float, up to 255."""
+    return np.minimum(255 * (rgb / 255) ** gamma * gain, 255)
+
+
+@pytest.mark.parametrize(("gamma", "gain"), [(0.8, 0.85), (1.25, 1.3)])
+def test_another_gamma_goes_into_the_tone_and_halves_what_a_line_leaves(gamma: float, gain: float):
+    plate = _room()
+    truth = _gamma(plate, gamma, gain)
+    frame = _noisy(truth)
+    frame[30:, 60:110] = (40, 60, 200)  # somebody nobody has masked yet
+    room = np.ones(SIZE[::-1], bool)
+    room[30:, 60:110] = False
+    light = fit_light(plate, frame)
+    straight = Light(light.gain, light.offset, light.grid)
+    left, left_by_a_line = (np.abs(apply_light(plate, k) - truth)[room].mean() for k in (light, straight))
+    assert light.tone is not None
+    assert left < 1.0
+    assert left < left_by_a_line / 2
+
+
+def test_a_straight_change_of_light_has_no_tone():
+    plate = _room()
+    assert fit_light(plate, _noisy(plate * 1.15 + 5)).tone is None
+
+
+def test_the_fitted_curve_never_falls():
+    plate = _room()
+    frame = _noisy(np.where(plate > 120, 120.0, plate))
+    light = fit_light(plate, frame)
+    assert light.tone is not None
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, 2)
+    lit = apply_light(ramp, light).astype(int)
+    assert (np.diff(lit[0], axis=0) >= 0).all()
+
+
+def test_the_tone_is_added_between_its_knots_and_before_the_grid():
+    tone = np.zeros((3, 9), np.float32)
+    tone[0, 4], tone[1, 4] = 10, -10  # at 127.5
+    light = Light(tone=tone, grid=np.full((4, 6), 0.5, np.float32))
+    lit = apply_light(np.full((4, 4, 3), 127, np.uint8), light)
+    np.testing.assert_allclose(lit[0, 0], (68.5, 58.5, 63.5), atol=0.51)
+
+
+def test_the_tone_is_written_into_the_given_array_too():
+    plate, out = _room(), np.empty_like(_room())
+    light = Light(tone=np.full((3, 9), 5, np.float32), grid=np.full((4, 6), 1.1, np.float32))
+    assert apply_light(plate, light, out) is out
+    np.testing.assert_array_equal(out, apply_light(plate, light))
+
+
+@pytest.mark.parametrize("tone", [None, np.zeros((3, 9), np.float32)])
+def test_what_a_grid_darkens_again_is_not_cut_off_at_white(tone: np.ndarray | None):
+    light = Light(np.full(3, 1.5, np.float32), grid=np.full((4, 6), 0.6, np.float32), tone=tone)
+    lit = apply_light(np.full((4, 4, 3), 240, np.uint8), light)
+    np.testing.assert_allclose(lit, 216, atol=1)
+
+
+def test_the_distance_of_two_lights_sees_the_tone():
+    bent = np.zeros((3, 9), np.float32)
+    bent[2, 3:6] = 7
+    assert light_distance(Light(), Light(tone=bent)) == pytest.approx(7, abs=0.1)
