@@ -10,29 +10,34 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from core.training.material import allowed, held_out_identity, read_rgb, read_rgba
+from core.training.material import allowed, held_out_identity, identity_of, read_rgb, read_rgba
 from core.training.synthesis import panorama_map
 from core.types import F32, F64, U8
 
 LEAD_IN = 4
 SCORED = 6
 CLASSES = ("clean", "webcam", "drift", "noisy", "shifted", "handheld")
+TALL_ENOUGH = 500  # px: below it a rendered head with its hair is blurred at 720p
 WIDE = 3500  # px of panorama below which a view at 720p is blurred
 TRUSTED_QUALITY = 4  # of `people`: below it alpha is hard-edged or guessed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """frames: uint8 HxWx3. alphas: float32 HxW 0..1. fgrs: float32 HxWx3 0..255, colour of the person.
+    """frames: uint8 HxWx3. alphas: float32 HxW 0..1.
 
     plate: uint8 HxWx3, the empty room at another moment. H_true: float64 3x3 per frame, plate -> frame.
-    name says person and room. props: bool HxW or None, pixels of a held thing, per frame.
+    name says person and room. The rest is empty where a clip is not about it; else one per frame.
+    fgrs: float32 HxWx3 0..255, the person's own colour as the camera renders it, without noise.
+    things: bool HxW, visible pixels of what the person holds. shades: float32 HxW, share of the room's
+    light that the person's shadow takes.
     """
 
     kind: str
@@ -41,24 +46,30 @@ class Clip:
     alphas: list[F32]
     plate: U8
     H_true: list[F64]
+    fgrs: list[F32] = field(default_factory=list)
+    things: list[NDArray[np.bool_]] = field(default_factory=list)
+    shades: list[F32] = field(default_factory=list)
 
 
-def make_clips(data: Path, size: tuple[int, int], per_class: int, seed: int) -> Iterator[Clip]:
-    """Clips of every class, per_class of each, at size (width, height); the same for the same seed.
+def make_clips(
+    stock: Stock, size: tuple[int, int], per_class: int, seed: int, kinds: tuple[str, ...] = CLASSES
+) -> Iterator[Clip]:
+    """Clips of the classes in `kinds`, per_class of each, at size (width, height).
 
-    data: the shared data folder (people, people_rendered, panoramas, rooms).
+    The same for the same seed, whichever other classes are asked for.
     """
-    stock = _Stock(data)
     for kind_index, kind in enumerate(CLASSES):
-        for k in range(per_class):
+        for k in range(per_class if kind in kinds else 0):
             rng = np.random.default_rng([seed, kind_index, k])
             yield _make(stock, kind, k, size, rng)
 
 
-class _Stock:
+class Stock:
     """What may be shown: nothing of it was trained on."""
 
     def __init__(self, data: Path) -> None:
+        """data: the shared data folder (people, people_rendered, panoramas, props)."""
+        self.props = data / "props"
         trained = set(allowed(data / "people", frozenset({"yes"})))
         with (data / "people" / "SOURCES.tsv").open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -71,23 +82,56 @@ class _Stock:
         self.panoramas = [p for p in sorted((data / "panoramas").glob("*.jpg")) if p not in seen]
         self.wide = [p for p in self.panoramas if read_rgb(p, 10**6).shape[1] >= WIDE]
 
+    def hairiest(self, count: int) -> list[Path]:
+        """Held-out rendered people with most strands seen: by the soft share of the upper two thirds.
 
-def _make(stock: _Stock, kind: str, k: int, size: tuple[int, int], rng: np.random.Generator) -> Clip:
-    w, h = size
-    count = LEAD_IN + SCORED
-    layers, person_name = _person_layers(stock, k, size, count, rng)
+        One picture an identity, best first.
+        """
+        softness: dict[str, tuple[float, Path]] = {}
+        for path in self.rendered:
+            alpha = read_rgba(path)[..., 3]
+            if len(alpha) >= TALL_ENOUGH:
+                top = alpha[: len(alpha) * 2 // 3]
+                found = (float(((top > 12) & (top < 243)).mean()), path)
+                softness[identity_of(path)] = max(found, softness.get(identity_of(path), found))
+        return [path for _, path in sorted(softness.values(), reverse=True)[:count]]
+
+
+def _make(stock: Stock, kind: str, k: int, size: tuple[int, int], rng: np.random.Generator) -> Clip:
+    layers, person = person_layers(stock, k, size, LEAD_IN + SCORED, rng)
+    return film(stock, kind, person, layers, TROUBLE[kind], rng)
+
+
+def film(
+    stock: Stock,
+    kind: str,
+    person: str,
+    layers: list[F32],
+    trouble: Trouble,
+    rng: np.random.Generator,
+    shades: list[F32] | None = None,
+    colours: bool = False,
+) -> Clip:
+    """A clip of somebody in a room that is drawn from the stock.
+
+    Args:
+        person: name of who is shown. layers: premultiplied RGBA, float32 HxWx4 0..1 per frame.
+        shades: see Clip; None draws a soft shadow on the wall for some clips.
+        colours: whether to keep `fgrs`.
+    """
+    h, w = layers[0].shape[:2]
+    size, count = (w, h), len(layers)
     path = stock.wide[rng.integers(len(stock.wide))]
     panorama = read_rgb(path, 4096)
     yaw, pitch = rng.uniform(-np.pi, np.pi), rng.uniform(-0.2, 0.15)
     fov = np.radians(rng.uniform(55, 75))
-    trouble = _TROUBLE[kind]
     turns = _camera_turns(rng, count, trouble.motion_deg)
     f = 0.5 * w / np.tan(0.5 * fov)
     K = np.array([[f, 0, (w - 1) / 2], [0, f, (h - 1) / 2], [0, 0, 1.0]])
     plate_turn = np.zeros(3)
     if trouble.shift_px:
         plate_turn[:2] = rng.normal(0, trouble.shift_px / f, 2)
-    shaded = rng.uniform(0.1, 0.35) if rng.random() < 0.6 else 0.0
+    shaded = rng.uniform(0.1, 0.35) if shades is None and rng.random() < 0.6 else 0.0
 
     def view(turn: F64) -> U8:
         mx, my = panorama_map(
@@ -99,18 +143,22 @@ def _make(stock: _Stock, kind: str, k: int, size: tuple[int, int], rng: np.rando
     frame_light, plate_light = _light(rng, trouble.drift), _light(rng, 0.2)
     tone = _light(rng, 0.5)
     plate = _camera(view(plate_turn), plate_light, trouble.noise * 0.3, None, rng)
-    frames, alphas, homographies = [], [], []
+    frames, alphas, homographies, fgrs = [], [], [], []
     base = _rotation(yaw, pitch, 0) if trouble.motion_deg or trouble.shift_px else None
-    for turn, layer in zip(turns, layers, strict=True):
+    for index, (turn, layer) in enumerate(zip(turns, layers, strict=True)):
         room = (still if still is not None else view(turn)).astype(np.float32)
         alpha = layer[..., 3]
         if shaded:
             room *= 1 - shaded * cv2.GaussianBlur(np.roll(alpha, w // 16, 1), (0, 0), w / 60)[..., None]
+        if shades is not None:
+            room *= 1 - shades[index][..., None]
         straight = layer[..., :3] / np.maximum(alpha, np.float32(1e-6))[..., None] * np.float32(255)
-        person = np.clip(tone(straight.astype(np.float32)), 0, 255)
-        picture = person * alpha[..., None] + room * (1 - alpha[..., None])
+        person_rgb = np.clip(tone(straight.astype(np.float32)), 0, 255)
+        picture = person_rgb * alpha[..., None] + room * (1 - alpha[..., None])
         frames.append(_camera(picture, frame_light, trouble.noise, trouble.jpeg, rng))
         alphas.append(alpha)
+        if colours:
+            fgrs.append(np.clip(frame_light(person_rgb), 0, 255))
         if base is None:
             homographies.append(np.eye(3))
         else:
@@ -118,11 +166,12 @@ def _make(stock: _Stock, kind: str, k: int, size: tuple[int, int], rng: np.rando
             there = _rotation(yaw + plate_turn[0], pitch + plate_turn[1], plate_turn[2])
             H = K @ here.T @ there @ np.linalg.inv(K)
             homographies.append(H / H[2, 2])
-    return Clip(kind, f"{person_name} / {path.stem}", frames, alphas, plate, homographies)
+    name = f"{person} / {path.stem}"
+    return Clip(kind, name, frames, alphas, plate, homographies, fgrs=fgrs, shades=shades or [])
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class Trouble:
     """drift: light between plate and frame (1 is about 10 % of gain). noise: sigma in grey levels at
     mid-grey. jpeg: quality. shift_px: rms shift of the plate. motion_deg: camera movement a clip."""
 
@@ -133,22 +182,24 @@ class _Trouble:
     motion_deg: float = 0.0
 
 
-_TROUBLE = {
-    "clean": _Trouble(drift=0.1, noise=0.8),
-    "webcam": _Trouble(drift=0.5, noise=2.0, jpeg=90),
-    "drift": _Trouble(drift=2.2, noise=2.5, jpeg=80),
-    "noisy": _Trouble(drift=0.5, noise=6.0, jpeg=75),
-    "shifted": _Trouble(drift=0.5, noise=2.0, jpeg=90, shift_px=3.0),
-    "handheld": _Trouble(drift=0.5, noise=2.0, jpeg=90, motion_deg=4.0),
+TROUBLE = {
+    "clean": Trouble(drift=0.1, noise=0.8),
+    "webcam": Trouble(drift=0.5, noise=2.0, jpeg=90),
+    "drift": Trouble(drift=2.2, noise=2.5, jpeg=80),
+    "noisy": Trouble(drift=0.5, noise=6.0, jpeg=75),
+    "shifted": Trouble(drift=0.5, noise=2.0, jpeg=90, shift_px=3.0),
+    "handheld": Trouble(drift=0.5, noise=2.0, jpeg=90, motion_deg=4.0),
 }
 
 
-def _person_layers(
-    stock: _Stock, k: int, size: tuple[int, int], count: int, rng: np.random.Generator
+def person_layers(
+    stock: Stock, k: int, size: tuple[int, int], count: int, rng: np.random.Generator
 ) -> tuple[list[F32], str]:
-    """Premultiplied RGBA float32 HxWx4 per frame, and the person's name."""
-    w, h = size
-    turn = k % 3  # real, rendered, moving: a third each
+    """Premultiplied RGBA float32 HxWx4 per frame, and the person's name.
+
+    k: 0 shows a real cut-out, 1 a rendered one, 2 a rendered one in motion, and so on by threes.
+    """
+    turn = k % 3
     if turn == 2:
         folder = stock.moving[(k // 3 + int(rng.integers(len(stock.moving)))) % len(stock.moving)]
         files = sorted(folder.glob("*.webp"))
@@ -159,15 +210,25 @@ def _person_layers(
         pool = stock.rendered if turn else stock.real
         path = pool[rng.integers(len(pool))]
         pictures, name = [read_rgba(path, 720)] * count, path.stem
+    return place(pictures, size, rng, sways=turn != 2), name
+
+
+def place(pictures: list[U8], size: tuple[int, int], rng: np.random.Generator, sways: bool) -> list[F32]:
+    """Premultiplied RGBA float32 HxWx4 per frame of somebody before a webcam of size (width, height).
+
+    pictures: straight RGBA uint8, one per frame, of one shape. sways: whether to move a still picture
+    as somebody sitting moves. Pictures of one shape are placed alike by generators in the same state.
+    """
+    w, h = size
     ph, pw = pictures[0].shape[:2]
     scale = rng.uniform(0.75, 1.15) * h / max(ph, 0.75 * pw)
     cx = rng.uniform(0.3, 0.7) * w
     flip = rng.random() < 0.5
-    velocity = rng.normal(0, 0.004, 2) * w * (0.3 if turn == 2 else 1.0)
+    velocity = rng.normal(0, 0.004, 2) * w * (1.0 if sways else 0.3)
     layers = []
     for i, picture in enumerate(pictures):
         phase = 2 * np.pi * i / 20 + rng.uniform(0, 0.1)
-        angle = 2.0 * np.sin(phase) if turn != 2 else 0.0
+        angle = 2.0 * np.sin(phase) if sways else 0.0
         M = cv2.getRotationMatrix2D((pw / 2, ph), angle, scale)
         if flip:
             M = M @ np.array([[-1, 0, pw], [0, 1, 0], [0, 0, 1.0]])
@@ -177,7 +238,7 @@ def _person_layers(
         if scale < 0.7:
             layer = cv2.GaussianBlur(layer, (0, 0), 0.35 / scale)
         layers.append(np.clip(cv2.warpAffine(layer, M, size, flags=cv2.INTER_LINEAR), 0, 1))
-    return layers, name
+    return layers
 
 
 def _camera_turns(rng: np.random.Generator, count: int, degrees: float) -> list[F64]:

@@ -1,131 +1,83 @@
-"""The matte beside its peers: one table, the same clips for everybody, in one run."""
+"""The matte beside its peers: the same clips for everybody, in one run, and the tables made of it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from core.align.light import fit_light
 from core.evaluation import metrics
-from core.evaluation.clips import CLASSES, LEAD_IN, Clip, make_clips
-from core.evaluation.peers import Peer, difference_key, load_peers
-from core.render.room import RoomWarper
-from core.types import F32, Aligner, Alignment, Frame, Light, Matter, Plate, State, View
+from core.evaluation.clips import CLASSES, LEAD_IN, TROUBLE, Clip, Stock, make_clips
+from core.evaluation.colour import BACKDROPS, Errors, foreground_errors
+from core.evaluation.methods import MASKS_ONLY, TRUE, Matted, Method, known_alpha
+from core.evaluation.trials import TRIALS, make_trials, trial_count
+from core.types import F32
 
-SMALL = (160, 90)  # where light is fitted
-Alphas = Iterator[F32]
-Method = Callable[[Clip], Alphas]
+KINDS = (*CLASSES, *TRIALS)
+KNOWN_ALPHA = "true alpha, true alignment"
+SHADED = 0.1  # share of light taken from which a pixel counts as shadow
+ROOM = 0.01  # true alpha up to which a pixel is room
 
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Means over the scored frames of a clip; see core.evaluation.metrics. band: MAD in the edge band."""
-
-    mad: float
-    mse: float
-    grad: float
-    dtssd: float
-    band: float
+Figures = dict[str, float]
 
 
-def ours_tracked(matter: Matter, make_aligner: Callable[[Plate, tuple[int, int]], Aligner]) -> Method:
-    """The program's own path: the aligner finds plate and light, and learns from the matte."""
+@dataclass(slots=True)
+class Results:
+    """figures: by method and kind of clip, one a clip. colours: by method, one a clip of hair."""
 
-    def run(clip: Clip) -> Alphas:
-        plate = Plate("evaluation", (clip.plate.shape[1], clip.plate.shape[0]), (View(clip.plate),))
-        warper, size = RoomWarper(plate), (clip.frames[0].shape[1], clip.frames[0].shape[0])
-        aligner = make_aligner(plate, size)
-        matter.reset()
-        for index, rgb in enumerate(clip.frames):
-            frame = Frame(rgb, index * 33_000_000, index)
-            alignment = aligner.update(frame)
-            if alignment.usable:
-                room = warper.room(alignment, size)
-                alpha = matter.matte(rgb, room.rgb, room.coverage)
-            else:
-                alpha = matter.matte(rgb, None, None)
-            aligner.learn(frame, alpha)
-            yield alpha.astype(np.float32) / np.float32(255)
-        aligner.close()
+    figures: dict[str, dict[str, list[Figures]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    colours: dict[str, list[Errors]] = field(default_factory=lambda: defaultdict(list))
 
-    return run
+    def mean(self, method: str, figure: str, kinds: Iterable[str] = CLASSES) -> float | None:
+        """Mean over the clips of these kinds, each clip weighing the same; None where there are none."""
+        of_method = self.figures.get(method, {})
+        found = [clip[figure] for kind in kinds for clip in of_method.get(kind, []) if figure in clip]
+        return float(np.mean(found)) if found else None
 
 
-def ours_true(matter: Matter) -> Method:
-    """The same with the true homography, light fitted: what alignment could give at best."""
+def score(alphas: Iterable[F32], clip: Clip) -> Figures:
+    """What the clip's kind asks for, means over the frames after the lead-in; see core.evaluation.metrics.
 
-    def run(clip: Clip) -> Alphas:
-        plate = Plate("evaluation", (clip.plate.shape[1], clip.plate.shape[0]), (View(clip.plate),))
-        warper, size = RoomWarper(plate), (clip.frames[0].shape[1], clip.frames[0].shape[0])
-        light: Light | None = None
-        background: F32 | None = None
-        matter.reset()
-        for rgb, H in zip(clip.frames, clip.H_true, strict=True):
-            plain = warper.room(Alignment(H, Light(), State.LOCKED, 1.0, ""), size)
-            small = [cv2.resize(a, SMALL, interpolation=cv2.INTER_AREA) for a in (plain.rgb, rgb)]
-            light = fit_light(small[0], small[1], background, light)
-            room = warper.room(Alignment(H, light, State.LOCKED, 1.0, ""), size)
-            alpha = matter.matte(rgb, room.rgb, room.coverage)
-            background = 1 - cv2.resize(alpha, SMALL, interpolation=cv2.INTER_AREA).astype(
-                np.float32
-            ) / np.float32(255)
-            yield alpha.astype(np.float32) / np.float32(255)
-
-    return run
-
-
-def ours_without_plate(matter: Matter) -> Method:
-    """The same network with no plate."""
-
-    def run(clip: Clip) -> Alphas:
-        matter.reset()
-        for rgb in clip.frames:
-            yield matter.matte(rgb, None, None).astype(np.float32) / np.float32(255)
-
-    return run
-
-
-def peer_method(peer: Peer) -> Method:
-    """A network that takes no plate."""
-
-    def run(clip: Clip) -> Alphas:
-        peer.reset()
-        for rgb in clip.frames:
-            yield peer(rgb)
-
-    return run
-
-
-def keyed(clip: Clip) -> Alphas:
-    """Plain difference keying with the plate at its true place."""
-    size = (clip.plate.shape[1], clip.plate.shape[0])
-    for rgb, H in zip(clip.frames, clip.H_true, strict=True):
-        yield difference_key(rgb, cv2.warpPerspective(clip.plate, H, size))
-
-
-def score(alphas: Alphas, clip: Clip) -> Score:
-    """Means over the frames after the lead-in."""
-    rows: list[tuple[float, ...]] = []
+    All kinds: mad, dtssd. The classes: mse, grad, band (MAD in the edge band) too. props: recall.
+    empty: seen. shadows: precision, clear. hair: sad.
+    """
+    rows: list[Figures] = []
     before: tuple[F32 | None, F32 | None] = (None, None)
     for index, (alpha, truth) in enumerate(zip(alphas, clip.alphas, strict=True)):
         if index >= LEAD_IN:
-            band = metrics.edge_band(truth)
-            rows.append(
-                (
-                    metrics.mad(alpha, truth),
-                    metrics.mse(alpha, truth),
-                    metrics.grad(alpha, truth),
-                    metrics.dtssd(alpha, truth, *before),
-                    metrics.mad(alpha[band], truth[band]) if band.any() else 0.0,
-                )
-            )
+            row = {"mad": metrics.mad(alpha, truth), "dtssd": metrics.dtssd(alpha, truth, *before)}
+            rows.append(row | _figures_of_kind(alpha, truth, clip, index))
         before = (alpha, truth)
-    return Score(*(float(x) for x in np.mean(rows, axis=0)))
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _figures_of_kind(alpha: F32, truth: F32, clip: Clip, index: int) -> Figures:
+    if clip.kind in CLASSES:
+        band = metrics.edge_band(truth)
+        return {
+            "mse": metrics.mse(alpha, truth),
+            "grad": metrics.grad(alpha, truth),
+            "band": metrics.mad(alpha[band], truth[band]) if band.any() else 0.0,
+        }
+    if clip.kind == "props":
+        return {"recall": metrics.recall(alpha, clip.things[index])}
+    if clip.kind == "empty":
+        return {"seen": metrics.share_seen(alpha)}
+    if clip.kind == "shadows":
+        shadow = (clip.shades[index] > SHADED) & (truth <= ROOM)
+        return {
+            "precision": metrics.precision(alpha, truth, shadow),
+            "clear": metrics.share_clear(alpha, shadow),
+        }
+    if clip.kind == "hair":
+        return {"sad": metrics.band_sad(alpha, truth)}
+    return {}
 
 
 def evaluate(
@@ -135,31 +87,102 @@ def evaluate(
     per_class: int,
     seed: int,
     tell: Callable[[str], None],
-) -> dict[str, dict[str, list[Score]]]:
-    """Scores by method and class. tell: takes a line of progress."""
-    results: dict[str, dict[str, list[Score]]] = {name: defaultdict(list) for name in methods}
-    for number, clip in enumerate(make_clips(data, size, per_class, seed), 1):
+    kinds: tuple[str, ...] = KINDS,
+) -> Results:
+    """Everybody on the same clips.
+
+    Args:
+        data: the shared data folder. size: (width, height). per_class: clips of each class of trouble.
+        kinds: classes and trials wanted; what is drawn for one does not depend on the others.
+        tell: takes a line of progress.
+    """
+    stock = Stock(data)
+    clips: Iterator[Clip] = chain(
+        make_clips(stock, size, per_class, seed, kinds), make_trials(stock, size, seed, kinds)
+    )
+    count = per_class * sum(kind in CLASSES for kind in kinds) + trial_count(kinds)
+    results = Results()
+    for number, clip in enumerate(clips, 1):
         for name, method in methods.items():
-            results[name][clip.kind].append(score(method(clip), clip))
-        tell(f"clip {number} of {per_class * len(CLASSES)}: {clip.kind}, {clip.name}")
+            mattes: Iterable[Matted] = method(clip)
+            if clip.fgrs and name not in MASKS_ONLY:
+                mattes = list(mattes)
+                results.colours[name].append(foreground_errors(mattes, clip))
+            results.figures[name][clip.kind].append(score((m.alpha for m in mattes), clip))
+        if clip.fgrs and TRUE in methods:
+            results.colours[KNOWN_ALPHA].append(foreground_errors(known_alpha(clip), clip))
+        tell(f"clip {number} of {count}: {clip.kind}, {clip.name}")
     return results
 
 
-def table(results: dict[str, dict[str, list[Score]]]) -> str:
-    """MAD by class, then the means over all clips, as a Markdown table."""
-    kinds = [k for k in CLASSES if any(k in r for r in results.values())]
-    head = ["MAD x1e-3", *kinds, "all", "MSE", "Grad", "dtSSD", "edge band"]
+def class_table(results: Results) -> str:
+    """MAD by class, then the means over all clips of the classes; empty where no class was asked for."""
+    kinds = [k for k in CLASSES if any(k in r for r in results.figures.values())]
+    if not kinds:
+        return ""
+    rows = [
+        [name, *(_cell(results.mean(name, "mad", [kind])) for kind in kinds)]
+        + [_cell(results.mean(name, figure, kinds)) for figure in ("mad", "mse", "grad", "dtssd", "band")]
+        for name in results.figures
+    ]
+    return _table(["MAD x1e-3", *kinds, "all", "MSE", "Grad", "dtSSD", "edge band"], rows)
+
+
+def trial_table(results: Results) -> str:
+    """A column for each trial that was asked for; empty where none was."""
+    columns = [column for column in _COLUMNS if any(column[1] in kinds for kinds in results.figures.values())]
+    if not columns:
+        return ""
+    rows = [
+        [name, *(_cell(results.mean(name, figure, [kind])) for _, kind, figure in columns)]
+        for name in results.figures
+    ]
+    return _table(["what else", *(title for title, _, _ in columns)], rows)
+
+
+def colour_table(results: Results) -> str:
+    """Error of composites over each backdrop; empty without clips of hair."""
+    rows = []
+    for name, clips in results.colours.items():
+        for way in clips[0]:
+            errors = [float(np.mean([clip[way][b] for clip in clips])) for b in BACKDROPS]
+            rows.append([name, way, *(_cell(e) for e in (*errors, float(np.mean(errors))))])
+    return _table(["composite, MSE x1e-3", "colour", *BACKDROPS, "mean"], rows) if rows else ""
+
+
+def caption(kind: str) -> str:
+    """In words, what the light and the camera do to clips of a class."""
+    t = TROUBLE[kind]
+    words = [
+        f"exposure ±{11 * t.drift:.0f} %, white balance ±{3 * t.drift:.1f} % a channel, "
+        f"gamma ±{5 * t.drift:.0f} %, uneven light ±{3 * t.drift:.1f} % (one sigma)",
+        f"noise {t.noise:g} levels",
+    ]
+    if t.jpeg is not None:
+        words.append(f"JPEG {t.jpeg}")
+    if t.shift_px:
+        words.append(f"plate off by {t.shift_px:g} px rms")
+    if t.motion_deg:
+        words.append(f"camera turning by {t.motion_deg:g}°")
+    return f"{kind}: {', '.join(words)}"
+
+
+_COLUMNS = (
+    ("moving: dtSSD", "moving", "dtssd"),
+    ("moving: MAD x1e-3", "moving", "mad"),
+    ("props: recall %", "props", "recall"),
+    ("empty room: % over 0.1", "empty", "seen"),
+    ("shadows: precision %", "shadows", "precision"),
+    ("shadowed room clear %", "shadows", "clear"),
+    ("hair: SAD/1000", "hair", "sad"),
+    ("hair: MAD x1e-3", "hair", "mad"),
+)
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for name, by_kind in results.items():
-        everything = [s for kind in kinds for s in by_kind[kind]]
-        cells = [f"{np.mean([s.mad for s in by_kind[kind]]):.2f}" for kind in kinds]
-        for field in ("mad", "mse", "grad", "dtssd", "band"):
-            cells.append(f"{np.mean([getattr(s, field) for s in everything]):.2f}")
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def peers(models: Path, threads: int) -> dict[str, Method]:
-    """RVM, the segmenters, and difference keying, from the folder of peers' weights."""
-    methods = {name: peer_method(peer) for name, peer in load_peers(models, threads).items()}
-    return {"difference keying": keyed, **methods}
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])

@@ -121,6 +121,7 @@ class RvmPeer:
         self._device = device
         self._ratio = ratio
         self._states: tuple[torch.Tensor | None, ...] = (None,) * 4
+        self._fgr: torch.Tensor | None = None
         self._shape: tuple[int, ...] | None = None
 
     @torch.inference_mode()
@@ -132,9 +133,14 @@ class RvmPeer:
             torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device).permute(2, 0, 1)[None].float() / 255
         )
         ratio = self._ratio or downsample_ratio_for((rgb.shape[1], rgb.shape[0]))
-        _, pha, *states = self._net(src, *self._states, downsample_ratio=ratio)
-        self._states = tuple(states)
+        fgr, pha, *states = self._net(src, *self._states, downsample_ratio=ratio)
+        self._states, self._fgr = tuple(states), fgr
         return pha[0, 0].cpu().numpy()
+
+    def fgr(self) -> F32:
+        """The person's colour in the last picture, float32 HxWx3, 0..255, straight; needs a picture."""
+        assert self._fgr is not None, "no picture yet"
+        return np.ascontiguousarray(self._fgr[0].permute(1, 2, 0).cpu().numpy() * np.float32(255))
 
     def reset(self) -> None:
         self._states = (None,) * 4

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from core.evaluation.methods import Method
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,26 +20,51 @@ SHARED_FOLDER = Path("../shared")
 DATA_FOLDER = SHARED_FOLDER / "data"
 PEERS_FOLDER = SHARED_FOLDER / "models"
 
-DataOption = Annotated[Path, typer.Option("--data", metavar="FOLDER", help="People, rooms and panoramas.")]
+COST = "cost"
+
+DataOption = Annotated[
+    Path, typer.Option("--data", metavar="FOLDER", help="People, rooms, panoramas, props.")
+]
+PeersOption = Annotated[
+    Path,
+    typer.Option("--peers", metavar="FOLDER", help="Weights of the peers; left out where there are none."),
+]
 
 
 @app.command("matte")
 def matte(
     data: DataOption = DATA_FOLDER,
-    peers: Annotated[
-        Path,
-        typer.Option(
-            "--peers", metavar="FOLDER", help="Weights of the peers; left out where there are none."
-        ),
-    ] = PEERS_FOLDER,
-    per_class: Annotated[int, typer.Option("--per-class", min=1, help="Clips of each class of trouble.")] = 4,
+    peers: PeersOption = PEERS_FOLDER,
+    per_class: Annotated[int, typer.Option("--per-class", min=1, help="Clips of each class of trouble.")] = 3,
     size: Annotated[str, typer.Option("--size", metavar="WxH")] = "1280x720",
     seed: Annotated[int, typer.Option("--seed")] = 0,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda")] = "auto",
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="Methods whose name has this in it; may be given again."),
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="Only this class or trial: clean, webcam, drift, noisy, shifted, handheld, moving, props, "
+            "empty, shadows, hair, cost; may be given again. What is drawn for one stays the same.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME", help="Another network of `models list` beside the rest."),
+    ] = None,
+    peer_weights: Annotated[
+        Path | None,
+        typer.Option("--peer-weights", metavar="FILE", help="Weights of --model; else those in the store."),
+    ] = None,
 ) -> None:
-    """MAD, MSE, Grad, dtSSD, beside the peers.
+    """All goals of the matte in one run, beside the peers.
 
-    With and without plate, by class of trouble.
+    MAD, MSE, Grad and dtSSD by class of trouble; movement, props, empty rooms, shadows, hair, colours of
+    the edge; cost; and which goals are met.
     """
     from core.errors import MediaError
 
@@ -44,25 +72,68 @@ def matte(
         raise MediaError(
             f"--data {data} is not a folder: the clips are made of people and rooms that it holds"
         )
-    from core.align import PlateAligner
-    from core.evaluation.matte import evaluate, ours_tracked, ours_true, ours_without_plate, table
-    from core.evaluation.matte import peers as peer_methods
-    from core.render.build import MatterOptions, build_platenet
+    from core.evaluation import matte as judge
+    from core.evaluation.clips import CLASSES
+    from core.evaluation.goals import goal_table, goals
+    from core.evaluation.methods import PLATELESS
     from live.settings import load
 
+    kinds = _chosen_kinds(classes, (*judge.KINDS, COST))
     width_height = load(flags={"camera.size": size}).camera.size
-    matter, runs_on = build_platenet(MatterOptions(device))
-    methods = {
-        "cleanplate, plate tracked": ours_tracked(matter, PlateAligner),
-        "cleanplate, true alignment": ours_true(matter),
-        "cleanplate, no plate": ours_without_plate(matter),
-    }
-    if peers.is_dir():
-        methods |= peer_methods(peers, threads=2)
-    else:
+    found = peers if peers.is_dir() else None
+    if found is None:
         typer.echo(f"(no peers: {peers} is not there)", err=True)
-    results = evaluate(methods, data, width_height, per_class, seed, lambda line: typer.echo(line, err=True))
-    typer.echo(f"{runs_on}, {size}, {per_class} clips a class, seed {seed}\n\n{table(results)}")
+    results = judge.Results()
+    seen = tuple(kind for kind in kinds if kind != COST)
+    if seen:
+        methods, runs_on = _methods(device, found, model, peer_weights)
+        methods = _chosen_methods(methods, only)
+        results = judge.evaluate(
+            methods, data, width_height, per_class, seed, lambda line: typer.echo(line, err=True), seen
+        )
+        typer.echo(f"{runs_on}, {size}, {per_class} clips a class, seed {seed}")
+        for kind in seen:
+            if kind in CLASSES:
+                typer.echo(f"- {judge.caption(kind)}")
+        for table in (judge.class_table(results), judge.trial_table(results), judge.colour_table(results)):
+            if table:
+                typer.echo(f"\n{table}")
+    cost_ms: list[float | None] = [None, None]
+    if COST in kinds:
+        from core.evaluation.cost import WITH_PLATE
+        from live.matte_cost import cost_table, load_words, measure_apart
+
+        typer.echo("cost ...", err=True)
+        load_before = load_words()
+        runs = {
+            "as it is": measure_apart(found, limited=False),
+            "AVX2 only": measure_apart(found, limited=True),
+        }
+        cost_ms = [run.median_ms[WITH_PLATE] for run in runs.values()]
+        typer.echo(f"\n{cost_table(runs)}\n\n{load_before}")
+    typer.echo(f"\n{goal_table(goals(results, *cost_ms))}")
+    if seen and PLATELESS not in results.figures:
+        typer.echo("(goals that need a method left out by --only are not judged)", err=True)
+
+
+@app.command("cost")
+def cost(
+    peers: Annotated[str, typer.Option("--peers", metavar="FOLDER", help="Empty: without peers.")] = str(
+        PEERS_FOLDER
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+) -> None:
+    """Median milliseconds of network and refinement at 1280x720 on two cores, beside RVM and MediaPipe.
+
+    With ONEDNN_MAX_CPU_ISA=AVX2 in the environment, as on a processor without AVX-512.
+    """
+    from live import matte_cost
+
+    measured = matte_cost.measure(Path(peers) if peers and Path(peers).is_dir() else None)
+    if as_json:
+        typer.echo(matte_cost.as_json(measured))
+    else:
+        typer.echo(f"{matte_cost.cost_table({'p50': measured})}\n\n{matte_cost.load_words()}")
 
 
 @app.command("alignment")
@@ -82,3 +153,58 @@ def alignment(
     from core.evaluation.alignment import run
 
     typer.echo(run(shared, seed, quick).text())
+
+
+def _methods(
+    device: str, peers: Path | None, model: str | None, weights: Path | None
+) -> tuple[dict[str, Method], str]:
+    """Everybody who is compared, and in words what our network runs on."""
+    from functools import partial
+
+    from core.align import PlateAligner
+    from core.evaluation.methods import KEYED, cleanplate, keyed, papers
+    from core.evaluation.methods import peers as peer_methods
+    from core.render.build import MatterOptions, build_platenet
+    from core.runtime.choose import resolve_device
+
+    matter, runs_on = build_platenet(MatterOptions(device))
+    methods = cleanplate(matter, PlateAligner)
+    if model is not None:
+        from core.matte.papers import load_paper_matter
+        from core.nets.registry import find_model
+        from live.models_store import ModelStore
+
+        line = find_model(model)
+        plateless = partial(matter.matte, plate_rgb=None, coverage=None)
+        other = load_paper_matter(
+            line.name, weights or ModelStore().weights(line.name), resolve_device(device), plateless
+        )
+        methods |= papers(line.name, other, PlateAligner, line.needs_plate)
+    methods[KEYED] = keyed
+    if peers is not None:
+        methods |= peer_methods(peers, threads=2)
+    return methods, runs_on
+
+
+def _chosen_kinds(wanted: list[str] | None, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """The kinds of clips to show, in the order of the tables."""
+    from core.errors import SettingsError
+
+    for name in wanted or ():
+        if name not in allowed:
+            raise SettingsError(f"--class is {name!r}; it must be one of {', '.join(allowed)}")
+    return tuple(kind for kind in allowed if not wanted or kind in wanted)
+
+
+def _chosen_methods(methods: dict[str, Method], only: list[str] | None) -> dict[str, Method]:
+    """Those whose name has one of `only` in it, capitals or not."""
+    from core.errors import SettingsError
+
+    for part in only or ():
+        if not any(part.lower() in name.lower() for name in methods):
+            raise SettingsError(f"--only is {part!r}; it must be part of one of: {'; '.join(methods)}")
+    return {
+        name: method
+        for name, method in methods.items()
+        if not only or any(part.lower() in name.lower() for part in only)
+    }
