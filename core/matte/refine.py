@@ -7,18 +7,20 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from core.types import U8
+from core.types import F32, U8
 
-TILE, HALO, SEEN, CHANNELS = 64, 8, 80, 8  # as core/nets/refiner.py, which needs torch; a test compares
-NO_DIFFERENCE = 128
+TILE, HALO, SEEN, CHANNELS = 64, 8, 80, 11  # as core/nets/refiner.py, which needs torch; a test compares
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
+COLOURS_WIDTH = 320  # px: width at which the colours near by are gathered
+NEAR, FAR = (11, 41)  # px at that width: side of the windows they are gathered in
+FAR_WEIGHT = 0.02  # colours from afar count where there are none near by
 
 
 class RefinerRuntime(Protocol):
     """Runs the refiner on a batch of tiles."""
 
     def refine(self, tiles: U8) -> U8:
-        """uint8 N x 80 x 80 x 8, filled by `fill_tile` -> alpha uint8 N x 64 x 64."""
+        """uint8 N x 80 x 80 x 11, filled by `Layers.fill` -> alpha uint8 N x 64 x 64."""
         ...
 
 
@@ -27,16 +29,13 @@ class Refiner:
 
     def __init__(self, runtime: RefinerRuntime) -> None:
         self._runtime = runtime
-        self._shape = (0, 0)
-        self._tiles: U8 = np.empty((0, SEEN, SEEN, CHANNELS), np.uint8)
-        self._difference: U8 = np.empty((0, 0, 3), np.uint8)
+        self._tiles: U8 = np.zeros((64, SEEN, SEEN, CHANNELS), np.uint8)
 
     def refine(self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None, alpha_small: U8) -> U8:
         """Alpha uint8 HxW at the size of rgb (uint8 HxWx3); alpha_small is uint8 hxw of the same view.
 
         plate_rgb, coverage: as in core.types.Matter.
         """
-        self._prepare(rgb.shape[0], rgb.shape[1])
         height, width = rgb.shape[:2]
         coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
         alpha = snapped(coarse)
@@ -45,21 +44,68 @@ class Refiner:
             return alpha
         if len(spots) > len(self._tiles):
             self._tiles = np.zeros((len(spots), SEEN, SEEN, CHANNELS), np.uint8)
+        layers = Layers(rgb, plate_rgb, coverage, coarse)
         tiles = self._tiles[: len(spots)]
-        difference = None if plate_rgb is None else half_difference(rgb, plate_rgb, out=self._difference)
         for tile, (y, x) in zip(tiles, spots, strict=True):
-            fill_tile(tile, y, x, rgb, difference, coverage, coarse)
+            layers.fill(tile, y, x)
         refined = self._runtime.refine(tiles)
         for patch, (y, x) in zip(refined, spots, strict=True):
             h, w = min(TILE, height - y), min(TILE, width - x)
             alpha[y : y + h, x : x + w] = patch[:h, :w]
-        return alpha
+        return snapped(alpha)
 
-    def _prepare(self, height: int, width: int) -> None:
-        if self._shape != (height, width):
-            self._shape = (height, width)
-            self._tiles = np.zeros((64, SEEN, SEEN, CHANNELS), np.uint8)
-            self._difference = np.empty((height, width, 3), np.uint8)
+
+class Layers:
+    """What the refiner looks at, at the frame's size, to be cut into tiles.
+
+    Args: as Refiner.refine; coarse: alpha uint8 HxW.
+    """
+
+    def __init__(self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None, coarse: U8) -> None:
+        self._rgb, self._coarse = rgb, coarse
+        person, room = colours_near_by(rgb, coarse)
+        size = (rgb.shape[1], rgb.shape[0])
+        self._person = cv2.resize(person, size, interpolation=cv2.INTER_LINEAR)
+        self._coverage = coverage
+        if plate_rgb is None:
+            self._room, self._known = cv2.resize(room, size, interpolation=cv2.INTER_LINEAR), 0
+        elif coverage is None or cv2.countNonZero(coverage) == coverage.size:
+            self._room, self._known, self._coverage = plate_rgb, 255, None
+        else:
+            room = cv2.resize(room, size, interpolation=cv2.INTER_LINEAR)
+            self._room, self._known = cv2.copyTo(plate_rgb, cv2.compare(coverage, 254, cv2.CMP_GT), room), 255
+
+    def fill(self, tile: U8, y: int, x: int) -> None:
+        """Fills one tile (uint8 80x80x11) for the 64x64 px of the frame that begin at (y, x).
+
+        Beyond the frame's border it holds zeros.
+        """
+        height, width = self._coarse.shape
+        y0, x0 = max(0, y - HALO), max(0, x - HALO)
+        y1, x1 = min(height, y + TILE + HALO), min(width, x + TILE + HALO)
+        inside = tile[y0 - y + HALO : y1 - y + HALO, x0 - x + HALO : x1 - x + HALO]
+        if inside.shape[:2] != (SEEN, SEEN):
+            tile.fill(0)
+        here = np.s_[y0:y1, x0:x1]
+        inside[..., :3] = self._rgb[here]
+        inside[..., 3:6] = self._room[here]
+        inside[..., 6] = self._known
+        if self._coverage is not None and self._known:
+            inside[..., 6][self._coverage[here] != 255] = 0
+        inside[..., 7] = self._coarse[here]
+        inside[..., 8:] = self._person[here]
+
+
+def colours_near_by(rgb: U8, coarse: U8) -> tuple[U8, U8]:
+    """The person's colour and the room's, each gathered around a pixel from where alpha is sure.
+
+    rgb: uint8 HxWx3. coarse: alpha uint8 HxW. Two small uint8 pictures of the same view.
+    """
+    scale = min(1.0, COLOURS_WIDTH / rgb.shape[1])
+    size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    alpha = cv2.resize(coarse, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return _gathered(small, (alpha - 230) / 25), _gathered(small, (25 - alpha) / 25)
 
 
 def snapped(alpha: U8) -> U8:
@@ -80,36 +126,13 @@ def edge_tiles(coarse: U8) -> list[tuple[int, int]]:
     return [(int(y) * TILE, int(x) * TILE) for y, x in np.argwhere(hits)]
 
 
-def half_difference(rgb: U8, plate_rgb: U8, out: U8 | None = None) -> U8:
-    """128 + (frame - plate) / 2, uint8 HxWx3."""
-    return cv2.addWeighted(rgb, 0.5, plate_rgb, -0.5, NO_DIFFERENCE, dst=out)
-
-
-def fill_tile(
-    tile: U8, y: int, x: int, rgb: U8, difference: U8 | None, coverage: U8 | None, coarse: U8
-) -> None:
-    """Fills one tile (uint8 80x80x8) for the 64x64 px of the frame that begin at (y, x).
-
-    Beyond the frame's border it holds zeros. difference: from `half_difference`, None without a plate.
-    """
-    height, width = coarse.shape
-    y0, x0 = max(0, y - HALO), max(0, x - HALO)
-    y1, x1 = min(height, y + TILE + HALO), min(width, x + TILE + HALO)
-    inside = tile[y0 - y + HALO : y1 - y + HALO, x0 - x + HALO : x1 - x + HALO]
-    if inside.shape[:2] != (SEEN, SEEN):
-        tile.fill(0)
-    inside[..., :3] = rgb[y0:y1, x0:x1]
-    if difference is None:
-        inside[..., 3:6] = NO_DIFFERENCE
-        inside[..., 6] = 0
-    else:
-        inside[..., 3:6] = difference[y0:y1, x0:x1]
-        inside[..., 6] = 255
-        if coverage is not None:
-            unknown = coverage[y0:y1, x0:x1] != 255
-            inside[unknown, 3:6] = NO_DIFFERENCE
-            inside[unknown, 6] = 0
-    inside[..., 7] = coarse[y0:y1, x0:x1]
+def _gathered(small: F32, sure: F32) -> U8:
+    """Mean of small (HxWx3 0..255) weighted by sure (HxW, cut to 0..1), near by or, failing that, far."""
+    weight = np.clip(sure, 0, 1) + np.float32(1e-4)
+    stack = np.dstack([small * weight[..., None], weight])
+    near = cv2.blur(cv2.blur(stack, (NEAR, NEAR)), (NEAR // 2 | 1, NEAR // 2 | 1))
+    near += np.float32(FAR_WEIGHT) * cv2.blur(stack, (FAR, FAR))
+    return cv2.convertScaleAbs(near[..., :3] / near[..., 3:])
 
 
 _SNAP = np.arange(256, dtype=np.uint8)

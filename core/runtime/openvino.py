@@ -21,6 +21,11 @@ from core.runtime.base import BN_EPSILON, WEIGHTS
 from core.runtime.compiled import compile_on_cpu
 from core.types import F32, U8
 
+# The refiner's shape and constants once more (core/nets/refiner.py needs torch); a test compares outputs.
+TILE, HALO, SEEN, CHANNELS = 64, 8, 80, 11
+DILATIONS = (1, 2, 2)
+LEAST_CONTRAST = (4e-3, 2e-3)
+SURE = 0.01
 REFINER_BATCH = 8  # tiles a call: a fixed shape, since a new one costs the runtime tens of milliseconds
 
 
@@ -67,25 +72,18 @@ class GraphBuilder:
         kernel = self._weights.take(f"{name}.weight")
         return self._conv(x, kernel, self._weights.take(f"{name}.bias"), stride)
 
-    def cells(self, x: Node, name: str) -> Node:
-        """A convolution whose stride is its kernel's side, with bias, no padding."""
-        kernel, bias = self._weights.take(f"{name}.weight"), self._weights.take(f"{name}.bias")
-        side = kernel.shape[2]
-        y = ov.convolution(x, ov.constant(kernel), [side, side], [0, 0], [0, 0], [1, 1])
-        return ov.add(y, ov.constant(bias[None, :, None, None]))
-
-    def conv_bn(self, x: Node, conv: str, norm: str, stride: int = 1) -> Node:
+    def conv_bn(self, x: Node, conv: str, norm: str, stride: int = 1, dilation: int = 1) -> Node:
         """A convolution and its batch normalisation in one."""
         kernel = self._weights.take(f"{conv}.weight")
         take = self._weights.take
         gamma, beta = take(f"{norm}.weight"), take(f"{norm}.bias")
         mean, variance = take(f"{norm}.running_mean"), take(f"{norm}.running_var")
         scale = gamma / np.sqrt(variance + BN_EPSILON)
-        return self._conv(x, kernel * scale[:, None, None, None], beta - mean * scale, stride)
+        return self._conv(x, kernel * scale[:, None, None, None], beta - mean * scale, stride, dilation)
 
-    def block(self, x: Node, name: str, stride: int = 1) -> Node:
-        """conv, norm, ReLU: `_conv` of platenet."""
-        return ov.relu(self.conv_bn(x, f"{name}.0", f"{name}.1", stride))
+    def block(self, x: Node, name: str, stride: int = 1, dilation: int = 1) -> Node:
+        """conv, norm, ReLU: `_conv` of platenet and of the refiner."""
+        return ov.relu(self.conv_bn(x, f"{name}.0", f"{name}.1", stride, dilation))
 
     def residual(self, x: Node, name: str) -> Node:
         y = self.block(x, f"{name}.body.0")
@@ -102,15 +100,15 @@ class GraphBuilder:
             axes=np.array([2, 3], np.int64),
         )
 
-    def _conv(self, x: Node, kernel: F32, bias: F32, stride: int) -> Node:
-        pad = [kernel.shape[2] // 2, kernel.shape[3] // 2]
+    def _conv(self, x: Node, kernel: F32, bias: F32, stride: int, dilation: int = 1) -> Node:
+        pad = [kernel.shape[2] // 2 * dilation, kernel.shape[3] // 2 * dilation]
         channels = x.get_output_partial_shape(0)[1].get_length()
         if channels != kernel.shape[1]:
             raise WeightsError(
-                f"platenet's weights expect {kernel.shape[1]} channels where the network has {channels}: "
+                f"the weights expect {kernel.shape[1]} channels where the network has {channels}: "
                 "they belong to another version; install cleanplate again"
             )
-        y = ov.convolution(x, ov.constant(kernel), [stride, stride], pad, pad, [1, 1])
+        y = ov.convolution(x, ov.constant(kernel), [stride, stride], pad, pad, [dilation] * 2)
         return ov.add(y, ov.constant(bias[None, :, None, None]))
 
 
@@ -194,33 +192,74 @@ class OpenVinoPlateNet:
         return self._request.get_output_tensor(0).data[0, 0]
 
 
-def _inside(margin: int, length: int, axes: list[int]) -> tuple[np.ndarray, ...]:
-    """begin, end, step, axes of a slice that cuts a margin off both ends of each axis."""
-    n = len(axes)
-    ends = ([margin] * n, [length - margin] * n, [1] * n, axes)
-    return tuple(np.array(e, np.int64) for e in ends)
+def _cut(x: Node, axis: int, begin: int, end: int) -> Node:
+    return ov.slice(x, *(np.array([k], np.int64) for k in (begin, end, 1, axis)))
+
+
+def _scalar(value: float) -> Node:
+    return ov.constant(np.float32(value))
 
 
 def refiner_graph(weights: Path) -> openvino.Model:
     """core/nets/refiner.py for REFINER_BATCH tiles; see RefinerRuntime for input and output."""
-    seen, halo, cell = 80, 8, 4
     held = GraphWeights(weights)
     b = GraphBuilder(held)
-    tiles = ov.parameter([REFINER_BATCH, seen, seen, 8], np.uint8, "tiles")
-    x = ov.multiply(ov.convert(tiles, np.float32), ov.constant(np.float32(1 / 255)))
+    tiles = ov.parameter([REFINER_BATCH, SEEN, SEEN, CHANNELS], np.uint8, "tiles")
+    x = ov.multiply(ov.convert(tiles, np.float32), _scalar(1 / 255))
     x = ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
-    y = ov.relu(b.cells(x, "enter"))
-    y = ov.relu(b.conv(y, "body1"))
-    y = ov.relu(ov.add(y, b.conv(y, "body2")))
-    # the correction of the halo is thrown away before anything is done with it
-    correction = ov.slice(b.conv(y, "head"), *_inside(halo // cell, seen // cell, [2, 3]))
-    coarse = ov.slice(x, *_inside(halo, seen, [2, 3]))
-    coarse = ov.slice(coarse, *(np.array([k], np.int64) for k in (7, 8, 1, 1)))
-    refined = ov.add(coarse, ov.depth_to_space(correction, "depth_first", cell))
+    features, guides = _refiner_features(x)
+    y = b.block(features, "enter", stride=2)
+    z = y
+    for k, dilation in enumerate(DILATIONS):
+        z = b.block(z, f"body.{k}", dilation=dilation)
+    y = ov.depth_to_space(b.block(ov.add(y, z), "leave"), "depth_first", 2)
+    y = b.block(ov.concat([y, guides], 1), "fine")
+    coarse = ov.clamp(_cut(x, 1, 7, 8), SURE, 1 - SURE)
+    logit = ov.subtract(ov.log(coarse), ov.log(ov.subtract(_scalar(1), coarse)))
+    alpha = ov.sigmoid(ov.add(logit, b.conv(y, "head")))
+    alpha = _cut(_cut(alpha, 2, HALO, SEEN - HALO), 3, HALO, SEEN - HALO)
     held.finish()
-    alpha = ov.multiply(ov.clamp(refined, 0.0, 1.0), ov.constant(np.float32(255)))
-    alpha = ov.convert(ov.round(alpha, "half_to_even"), np.uint8)
+    alpha = ov.convert(ov.round(ov.multiply(alpha, _scalar(255)), "half_to_even"), np.uint8)
     return openvino.Model([alpha], [tiles], "refiner")
+
+
+def _refiner_features(x: Node) -> tuple[Node, Node]:
+    """All 13, and the four that the last convolution sees too; see refiner_features there."""
+    frame, room, coverage, coarse, person = (
+        _cut(x, 1, *ends) for ends in ((0, 3), (3, 6), (6, 7), (7, 8), (8, 11))
+    )
+    channels = np.array([1], np.int64)
+
+    def dot(u: Node, v: Node) -> Node:
+        return ov.reduce_sum(ov.multiply(u, v), channels, keep_dims=True)
+
+    apart, span = ov.subtract(frame, room), ov.subtract(person, room)
+    contrast, off = dot(span, span), ov.subtract(frame, person)
+    mean = ov.avg_pool(apart, [1, 1], [1, 1], [1, 1], [3, 3], exclude_pad=True)
+    projected = [
+        ov.subtract(
+            ov.clamp(ov.divide(dot(u, span), ov.add(contrast, _scalar(least))), -0.3, 1.3), _scalar(0.5)
+        )
+        for u, least in zip((apart, mean), LEAST_CONTRAST, strict=True)
+    ]
+    largest = ov.reduce_max(ov.abs(apart), channels, keep_dims=True)
+    guides = ov.concat(
+        [
+            ov.multiply(largest, _scalar(3)),
+            ov.subtract(ov.multiply(coarse, _scalar(2)), _scalar(1)),
+            *projected,
+        ],
+        1,
+    )
+    features = [
+        ov.subtract(frame, _scalar(0.5)),
+        ov.multiply(apart, _scalar(3)),
+        guides,
+        ov.subtract(coverage, _scalar(0.5)),
+        ov.sqrt(contrast),
+        ov.sqrt(dot(off, off)),
+    ]
+    return ov.concat(features, 1), guides
 
 
 class OpenVinoRefiner:
@@ -229,10 +268,10 @@ class OpenVinoRefiner:
     def __init__(self, weights: Path, threads: int = 2, precision: str | None = None) -> None:
         compiled = compile_graph(refiner_graph(weights), threads, precision or best_precision())
         self._request = compiled.create_infer_request()
-        self._rest = np.zeros((REFINER_BATCH, 80, 80, 8), np.uint8)
+        self._rest = np.zeros((REFINER_BATCH, SEEN, SEEN, CHANNELS), np.uint8)
 
     def refine(self, tiles: U8) -> U8:
-        alpha = np.empty((len(tiles), 64, 64), np.uint8)
+        alpha = np.empty((len(tiles), TILE, TILE), np.uint8)
         for k in range(0, len(tiles), REFINER_BATCH):
             batch = tiles[k : k + REFINER_BATCH]
             count = len(batch)

@@ -12,7 +12,7 @@ from torch import nn
 
 from core.errors import DeviceError, WeightsError
 from core.nets.platenet import PlateNet
-from core.nets.refiner import RefinerNet
+from core.nets.refiner import HALO, RefinerNet
 from core.runtime.base import WEIGHTS
 from core.types import U8
 
@@ -84,5 +84,5 @@ class TorchRefiner:
     @torch.inference_mode()
     def refine(self, tiles: U8) -> U8:
         x = torch.from_numpy(tiles).to(self._device).permute(0, 3, 1, 2).to(self._dtype).div_(255)
-        alpha = self._net(x)[:, 0].float().mul_(255).round_().to(torch.uint8)
-        return alpha.cpu().numpy()
+        logits = self._net(x)[:, 0, HALO:-HALO, HALO:-HALO].float()
+        return torch.sigmoid(logits).mul_(255).round_().to(torch.uint8).cpu().numpy()

@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 import torch.multiprocessing as mp
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from core.nets.refiner import RefinerNet
+from core.matte.refine import Layers, edge_tiles
+from core.nets.refiner import CHANNELS, HALO, SEEN, TILE, RefinerNet
 from core.training.curves import Curves
 from core.training.judge import SEED, held_out_samples
 from core.training.losses import gradient_pyramid
@@ -24,10 +28,14 @@ from core.training.synthesis import Sample
 from core.training.workers import take
 from core.types import U8
 
-TILES_PER_PICTURE = 20
-BATCH = 96
-CHECKPOINT_STEPS = 200
-SIZES = ((1280, 720), (1280, 720), (960, 544), (640, 352))
+TILES_PER_PICTURE = 32
+BATCH = 24
+CROP = 40  # px of alpha of a tile that a step looks at: many small pieces teach more than few large ones
+POOL = 12_000  # tiles held; synthesis is slower than learning, so each is met several times
+LEAST_POOL = 400
+WARM_UP_STEPS = 100
+CHECKPOINT_STEPS = 1000
+SIZES = ((1280, 720), (1280, 720), (1280, 720), (960, 544), (640, 352))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ class RefinerOptions:
     out: Path
     minutes: float
     start: Path | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     workers: int = 1
     threads: int = 1
     seed: int = 0
@@ -95,34 +103,39 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
         worker.start()
     begin = time.monotonic()
     errors: list[tuple[float, float]] = []
-    tiles, truth = np.empty((0, 80, 80, 8), np.uint8), np.empty((0, 64, 64), np.uint8)
+    pool = _Pool(np.random.default_rng([options.seed, step]))
     try:
         while (elapsed := spent + (time.monotonic() - begin) / 60) < options.minutes:
-            while len(tiles) < BATCH:
-                more, alpha = take(queue, workers)
-                tiles, truth = np.concatenate([tiles, more]), np.concatenate([truth, alpha])
-            x, y = _to_tensors(tiles[:BATCH], truth[:BATCH], device)
-            tiles, truth = tiles[BATCH:], truth[BATCH:]
-            rate = min(1.0, (step + 1) / 50) * (
+            while len(pool) < LEAST_POOL:
+                pool.add(*take(queue, workers))
+            with suppress(Empty):
+                pool.add(*queue.get_nowait())
+            x, y = _to_tensors(*pool.draw(BATCH), device)
+            rate = min(1.0, (step + 1) / WARM_UP_STEPS) * (
                 0.5 * (1 + math.cos(math.pi * elapsed / options.minutes)) + 0.01
             )
             for group in optimizer.param_groups:
                 group["lr"] = options.learning_rate * rate
-            refined = net(x)
-            loss = (refined - y).abs().mean() + 0.5 * gradient_pyramid(refined, y, levels=3)
+            loss, refined = refiner_loss(net, x, y)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()
             step += 1
-            decay = min(0.99, 1 - 1 / (step + 1))
+            decay = min(0.998, 1 - 1 / (step + 1))
             for key, value in net.state_dict().items():
-                average[key].mul_(decay).add_(value, alpha=1 - decay)
-            coarse = x[:, 7:8, 8:-8, 8:-8]
+                if value.dtype.is_floating_point:
+                    average[key].mul_(decay).add_(value, alpha=1 - decay)
+                else:
+                    average[key].copy_(value)
+            coarse = _inner(x[:, 7:8])
             errors.append(((coarse - y).abs().mean().item() * 1e3, (refined - y).abs().mean().item() * 1e3))
-            if step % 20 == 0:
+            if step % 200 == 0:
                 before, after = np.mean(errors, axis=0)
-                tell(f"step {step}  {elapsed:.1f} min  MAD in edge tiles {before:.2f} -> {after:.2f}")
+                tell(
+                    f"step {step}  {elapsed:.1f} min  MAD in edge tiles {before:.2f} -> {after:.2f}  "
+                    f"({pool.seen} tiles so far)"
+                )
                 curves.numbers(step, {"train/coarse MAD": float(before), "train/refined MAD": float(after)})
                 errors.clear()
             if step % CHECKPOINT_STEPS == 0:
@@ -142,6 +155,51 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
     save_file({k: v.contiguous().cpu() for k, v in average.items()}, part)
     part.replace(options.out)
     return options.out
+
+
+class _Pool:
+    """The last POOL tiles, drawn from at random."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._tiles = np.empty((0, SEEN, SEEN, CHANNELS), np.uint8)
+        self._truth = np.empty((0, TILE, TILE), np.uint8)
+        self._count = self.seen = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, tiles: U8, truth: U8) -> None:
+        if not len(self._tiles):
+            self._tiles = np.empty((POOL, *tiles.shape[1:]), np.uint8)
+            self._truth = np.empty((POOL, *truth.shape[1:]), np.uint8)
+        at = (self.seen + np.arange(len(tiles))) % POOL
+        self._tiles[at], self._truth[at] = tiles, truth
+        self.seen += len(tiles)
+        self._count = min(POOL, self.seen)
+
+    def draw(self, count: int) -> tuple[U8, U8]:
+        """count pieces of CROP px, with their halo, and their true alpha; flipped at random."""
+        rows = self._rng.integers(0, self._count, count)
+        y, x = self._rng.integers(0, (TILE - CROP) // 2 + 1, 2) * 2
+        tiles = self._tiles[rows, y : y + CROP + 2 * HALO, x : x + CROP + 2 * HALO]
+        truth = self._truth[rows, y : y + CROP, x : x + CROP]
+        if self._rng.random() < 0.5:
+            tiles, truth = tiles[:, :, ::-1], truth[:, :, ::-1]
+        return np.ascontiguousarray(tiles), np.ascontiguousarray(truth)
+
+
+def refiner_loss(net: RefinerNet, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss, and the refined alpha it is of. x: tiles as RefinerNet takes them; y: B,1,h,w, their
+    inside."""
+    logits = _inner(net(x))
+    refined = torch.sigmoid(logits)
+    loss = 2 * (refined - y).abs().mean() + 0.15 * F.binary_cross_entropy_with_logits(logits, y)
+    return loss + gradient_pyramid(refined, y, levels=2), refined
+
+
+def _inner(x: torch.Tensor) -> torch.Tensor:
+    return x[..., HALO:-HALO, HALO:-HALO]
 
 
 def _to_tensors(tiles: U8, truth: U8, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -178,8 +236,8 @@ def _judge(
         return
     net = RefinerNet().eval()
     net.load_state_dict({key: value.cpu() for key, value in average.items()})
-    before = (x[:, 7:8, 8:-8, 8:-8] - y).abs().mean().item() * 1e3
-    after = (net(x) - y).abs().mean().item() * 1e3
+    before = (_inner(x[:, 7:8]) - y).abs().mean().item() * 1e3
+    after = (torch.sigmoid(_inner(net(x))) - y).abs().mean().item() * 1e3
     tell(f"step {step}  held out: MAD in edge tiles {before:.2f} -> {after:.2f}")
     curves.numbers(step, {"held out/coarse MAD": before, "held out/refined MAD": after})
 
@@ -224,9 +282,7 @@ class _TileMaker:
 def edge_pairs(
     frame: U8, plate: U8, coverage: U8, alpha_small: U8, alpha: U8, rng: np.random.Generator
 ) -> tuple[U8, U8]:
-    """Tiles as the refiner sees them (N x 80 x 80 x 8) and their true alpha (N x 64 x 64), uint8."""
-    from core.matte.refine import CHANNELS, SEEN, TILE, edge_tiles, fill_tile, half_difference
-
+    """Tiles as the refiner sees them (N x 80 x 80 x 11) and their true alpha (N x 64 x 64), uint8."""
     height, width = alpha.shape
     coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
     spots = edge_tiles(coarse)
@@ -235,9 +291,9 @@ def edge_pairs(
     chosen = rng.permutation(len(spots))[:TILES_PER_PICTURE]
     tiles = np.zeros((len(chosen), SEEN, SEEN, CHANNELS), np.uint8)
     truth = np.zeros((len(chosen), TILE, TILE), np.uint8)
-    difference = half_difference(frame, plate) if coverage.any() else None
+    layers = Layers(frame, plate if coverage.any() else None, coverage, coarse)
     for k, j in enumerate(chosen):
         y, x = spots[j]
-        fill_tile(tiles[k], y, x, frame, difference, coverage, coarse)
+        layers.fill(tiles[k], y, x)
         truth[k] = alpha[y : y + TILE, x : x + TILE]
     return tiles, truth

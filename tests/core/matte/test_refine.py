@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.matte import refine
-from core.matte.refine import Refiner, edge_tiles, fill_tile, half_difference
+from core.matte.refine import Layers, Refiner, colours_near_by, edge_tiles
 from core.nets import refiner as net
 
 
@@ -36,23 +36,36 @@ def test_what_is_surely_room_or_person_is_snapped_and_costs_no_tile() -> None:
     assert not hasattr(echo, "tiles")
 
 
-def test_tiles_carry_frame_half_difference_coverage_and_alpha() -> None:
+def test_tiles_carry_frame_plate_coverage_alpha_and_the_persons_colour() -> None:
     rng = np.random.default_rng(0)
     rgb, plate = rng.integers(0, 256, (2, 100, 130, 3), dtype=np.uint8)
     coverage = np.full((100, 130), 255, np.uint8)
     coverage[:, :70] = 0
     coarse = rng.integers(0, 256, (100, 130), dtype=np.uint8)
-    tile = np.full((80, 80, 8), 77, np.uint8)
-    fill_tile(tile, 0, 64, rgb, half_difference(rgb, plate), coverage, coarse)
+    person, room = colours_near_by(rgb, coarse)
+    tile = np.full((80, 80, refine.CHANNELS), 77, np.uint8)
+    Layers(rgb, plate, coverage, coarse).fill(tile, 0, 64)
     seen = tile[8:, : 130 - 56]
     assert (seen[..., :3] == rgb[:72, 56:]).all()
-    assert (seen[:, 14:, 3:6] == half_difference(rgb, plate)[:72, 70:]).all()
-    assert (seen[:, :14, 3:6] == 128).all()
+    assert (seen[:, 14:, 3:6] == plate[:72, 70:]).all()
+    assert (seen[:, :14, 3:6] == room[:72, 56:70]).all(), "an unknown room is what is seen of it near by"
     assert (seen[:, :14, 6] == 0).all()
     assert (seen[:, 14:, 6] == 255).all()
     assert (seen[..., 7] == coarse[:72, 56:]).all()
+    assert (seen[..., 8:] == person[:72, 56:]).all()
     assert (tile[:8] == 0).all(), "above the picture there is nothing"
     assert (tile[:, 130 - 56 :] == 0).all(), "nor right of it"
+
+
+def test_colours_near_by_come_from_where_alpha_is_sure() -> None:
+    coarse = np.zeros((180, 320), np.uint8)
+    coarse[:, 150:170], coarse[:, 170:] = 128, 255
+    rgb = np.zeros((180, 320, 3), np.uint8)
+    rgb[:, :150], rgb[:, 150:170], rgb[:, 170:] = (10, 20, 30), (255, 0, 255), (200, 100, 50)
+    person, room = colours_near_by(rgb, coarse)
+    at_the_edge = np.s_[60:120, 152:168]
+    assert np.abs(person[at_the_edge].astype(int) - (200, 100, 50)).max() <= 20
+    assert np.abs(room[at_the_edge].astype(int) - (10, 20, 30)).max() <= 20
 
 
 def test_every_size_comes_out_whole_with_the_alpha_in_its_place() -> None:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file as save_torch_file
 
 from core.errors import DeviceError, WeightsError
 from core.nets import refiner as refiner_net
+from core.runtime import openvino
 from core.runtime.base import WEIGHTS
 from core.runtime.openvino import OpenVinoPlateNet, OpenVinoRefiner
 from core.runtime.torch import TorchPlateNet, TorchRefiner, load_platenet, torch_device
@@ -38,16 +39,27 @@ def test_openvino_and_torch_agree_to_one_grey_level_on_average(precision: str) -
         assert np.abs(expected - got).mean() <= 1.0
 
 
+def test_the_two_refiners_are_of_one_shape() -> None:
+    for name in ("TILE", "HALO", "SEEN", "CHANNELS", "DILATIONS", "LEAST_CONTRAST", "SURE"):
+        assert getattr(openvino, name) == getattr(refiner_net, name), name
+
+
 def test_refiners_agree_to_one_grey_level_on_average_for_any_number_of_tiles(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     weights = tmp_path / "refiner.safetensors"
-    save_torch_file(refiner_net.RefinerNet().state_dict(), weights)
+    net = refiner_net.RefinerNet()
+    with torch.no_grad():
+        net.head.weight.mul_(4)  # enough to see a difference in
+    for _ in range(20):  # running statistics that are not those of a new network
+        net(torch.rand(4, refiner_net.CHANNELS, 32, 32))
+    save_torch_file(net.state_dict(), weights)
     rng = np.random.default_rng(1)
     for count in (1, 8, 11):
-        tiles = rng.integers(0, 256, (count, 80, 80, 8), dtype=np.uint8)
+        tiles = rng.integers(0, 256, (count, 80, 80, refiner_net.CHANNELS), dtype=np.uint8)
         expected, got = TorchRefiner("cpu", weights).refine(tiles), OpenVinoRefiner(weights, 1).refine(tiles)
         assert expected.shape == got.shape == (count, refiner_net.TILE, refiner_net.TILE)
+        assert np.abs(expected.astype(int) - tiles[:, 8:-8, 8:-8, 7]).mean() > 2, "it does something"
         assert np.abs(expected.astype(int) - got).mean() <= 1.0
 
 

@@ -16,7 +16,8 @@ from tests.core.training.drawn import HELD_OUT, write_data
 
 
 def test_platenet_then_its_refiner_are_judged_and_their_curves_written(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(refiner, "BATCH", 2)
+    for name, small in (("BATCH", 2), ("LEAST_POOL", 2), ("POOL", 50)):
+        monkeypatch.setattr(refiner, name, small)
     lines: list[str] = []
     data, curves = write_data(tmp_path / "data"), tmp_path / "curves"
     base = train(
