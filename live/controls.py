@@ -9,12 +9,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import logging
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
 
@@ -88,16 +88,13 @@ def held_camera(path: str, wanted: Mapping[str, float] | None = None) -> Iterato
         yield Held({}, ())
         return
     try:
-        device = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        controls = _V4l2Controls(Path(path))
     except OSError as error:
         log.info("the controls of %s cannot be reached: %s", path, error.strerror)
         yield Held({}, ())
         return
-    try:
-        with held(_V4l2Controls(device), wanted) as now:
-            yield now
-    finally:
-        os.close(device)
+    with held(controls, wanted) as now:
+        yield now
 
 
 def _hold(controls: Controls, wanted: Mapping[str, float] | None, before: list[tuple[int, int]]) -> Held:
@@ -139,17 +136,21 @@ def _set(controls: Controls, pair: Pair, value: int, chosen: int, before: list[t
 
 
 class _V4l2Controls:
-    """Controls of an open V4L2 device."""
+    """Controls of a V4L2 device, which is opened for each call alone.
 
-    def __init__(self, device: int) -> None:
-        self._device = device
+    One that is pulled out while somebody has it open comes back under another number.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._node = path.stat().st_ino  # another one when it was plugged in again
 
     def get(self, number: int) -> int:
         from linuxpy.video import raw
 
         control = raw.v4l2_control()
         control.id = number
-        fcntl.ioctl(self._device, raw.IOC.G_CTRL, control)
+        self._ask(raw.IOC.G_CTRL, control)
         return int(control.value)
 
     def set(self, number: int, value: int) -> None:
@@ -157,4 +158,12 @@ class _V4l2Controls:
 
         control = raw.v4l2_control()
         control.id, control.value = number, value
-        fcntl.ioctl(self._device, raw.IOC.S_CTRL, control)
+        self._ask(raw.IOC.S_CTRL, control)
+
+    def _ask(self, request: int, control: Any) -> None:
+        from live import v4l2
+
+        if self._path.stat().st_ino != self._node:
+            raise OSError(errno.ENODEV, "it is another device by now")
+        with v4l2.opened(self._path) as device:
+            fcntl.ioctl(device, request, control)

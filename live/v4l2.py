@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -55,6 +56,22 @@ def nodes() -> list[Node]:
         except OSError:  # a metadata node, or not ours to open; who names it gets the reason
             continue
     return found
+
+
+def is_busy(path: Path) -> bool:
+    """Whether another program has the camera run: then not even its present format can be set.
+
+    Raises: OSError as `query`.
+    """
+    now = raw.v4l2_format()
+    now.type = raw.BufType.VIDEO_CAPTURE
+    with opened(path) as fd:
+        try:
+            fcntl.ioctl(fd, raw.IOC.G_FMT, now)
+            fcntl.ioctl(fd, raw.IOC.S_FMT, now)
+        except OSError as error:
+            return error.errno == errno.EBUSY
+    return False
 
 
 @contextmanager

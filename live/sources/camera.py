@@ -126,7 +126,7 @@ def _open(device: int | str, path: Path, label: str) -> cv2.VideoCapture:
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
     capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
     if not capture.isOpened():
-        raise DeviceError(f"camera {path} is busy{_used(path)}; close the program that uses it")
+        raise _busy(path)
     return capture
 
 
@@ -180,6 +180,12 @@ def _refuse(path: Path) -> None:
     if not node.captures:
         what = "a virtual camera that no program feeds" if node.loopback else "no camera"
         raise DeviceError(f"{path} ({node.card}) is {what}; `cleanplate devices` lists the cameras")
+    if not node.loopback and v4l2.is_busy(path):
+        raise _busy(path)
+
+
+def _busy(path: Path) -> DeviceError:
+    return DeviceError(f"camera {path} is busy{_used(path)}; close the program that uses it")
 
 
 def _used(path: Path) -> str:
