@@ -17,8 +17,9 @@ import numpy as np
 
 from core.render.backdrops import parse_background
 from core.render.composite import fgr_without_room, over, three
-from core.types import Frame, Picture
+from core.types import U8, Frame, Picture
 from live.assemble import Parts, build_parts
+from live.i420 import i420_of
 from live.idle import IdlePicture
 from live.loop import run_loop
 from live.meter import Meter, Snapshot
@@ -33,6 +34,8 @@ WARM_UP = 30  # frames: states fill, caches warm, the demo composes its poses
 LIVE_S = 5.0  # length of the live part, whose age and drops are told
 LIVE_FPS = 30.0
 BACKDROP = "#00b140"
+JPEG_QUALITY = 85  # a middling one: how long decoding takes hangs on it little
+CONVERSIONS = 30  # times each
 PEERS = ("rvm", "mediapipe")  # of core.evaluation.peers: the best of them, and the fastest
 PEER_FRAMES, PEER_WARM_UP = 60, 3
 PEER_BUDGET_MS = 8000.0  # a slow peer gets fewer frames
@@ -61,7 +64,8 @@ class Bench:
     """All figures of one run.
 
     fps: frames through source, align, render and sink when nothing waits. live_*: at 30 frames per second.
-    added_latency: capture until the picture left through the sink, live. first_picture_s: from the start of
+    added_latency: capture until the picture left through the sink, live. conversions: of pictures, which a
+    camera and a virtual camera need besides. first_picture_s: from the start of
     the process; None where the system does not say when that was. memory in MiB; peak before the peers.
     """
 
@@ -71,6 +75,7 @@ class Bench:
     frames: int
     fps: float
     stages: dict[str, StageTimes]
+    conversions: dict[str, StageTimes]
     live_fps: float
     live_dropped: int
     added_latency: StageTimes
@@ -110,6 +115,7 @@ def bench(model: Model, size: tuple[int, int], frames: int, peers: Path | None, 
         frames=frames,
         fps=fast.fps,
         stages={name: StageTimes(spread.p50_ms, spread.p95_ms) for name, spread in fast.stages.items()},
+        conversions=_conversions(demo.picture(0.0)),
         live_fps=live.fps,
         live_dropped=live.counts.get("dropped", 0),
         added_latency=StageTimes(age.p50_ms, age.p95_ms),
@@ -129,6 +135,9 @@ def report(result: Bench) -> str:
         "",
         f"{'stage':<24}{'p50 ms':>8}{'p95 ms':>8}",
         *(f"{name:<24}{t.p50_ms:8.2f}{t.p95_ms:8.2f}" for name, t in result.stages.items()),
+        "",
+        "with a camera and a virtual one, on threads of their own:",
+        *(f"{name:<24}{t.p50_ms:8.2f}{t.p95_ms:8.2f}" for name, t in result.conversions.items()),
         "",
         f"{'as fast as it goes':<24}{result.fps:8.1f} frames a second over {result.frames} frames",
         f"{'live':<24}{result.live_fps:8.1f} of {LIVE_FPS:g} frames a second, {result.live_dropped} dropped",
@@ -166,6 +175,32 @@ def _run(source: Source, parts: Parts, more: list[Sink], frames: int) -> Snapsho
         threaded.close()
         sink.close()
     return meter.snapshot()
+
+
+def _conversions(rgb: U8) -> dict[str, StageTimes]:
+    """What the demo and the sink that keeps nothing are spared."""
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))[1]
+    yuyv = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_YUYV)
+    picture = Picture(rgb, None, 0, 0)
+    even = (rgb.shape[1] & ~1, rgb.shape[0] & ~1)
+    ways: dict[str, Callable[[], object]] = {
+        "decode MJPG": lambda: cv2.imdecode(jpeg, cv2.IMREAD_COLOR),
+        "decode YUYV": lambda: cv2.cvtColor(yuyv, cv2.COLOR_YUV2BGR_YUYV),
+        "BGR to RGB": lambda: cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB),
+        "RGB to I420": lambda: i420_of(picture, even),
+    }
+    return {name: _timed(way) for name, way in ways.items()}
+
+
+def _timed(way: Callable[[], object]) -> StageTimes:
+    times_ms = []
+    for _ in range(CONVERSIONS):
+        begin_ns = time.perf_counter_ns()
+        way()
+        times_ms.append((time.perf_counter_ns() - begin_ns) / 1e6)
+    p50, p95 = np.percentile(times_ms, (50, 95))
+    return StageTimes(float(p50), float(p95))
 
 
 class _Kept:

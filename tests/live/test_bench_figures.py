@@ -32,6 +32,8 @@ def result():
 def test_every_stage_has_its_times_and_the_live_part_its_latency(result):
     assert {"source", "align", "render", "learn", "push"} <= set(result.stages)
     assert all(0 <= times.p50_ms <= times.p95_ms for times in result.stages.values())
+    assert {"decode MJPG", "decode YUYV", "BGR to RGB", "RGB to I420"} == set(result.conversions)
+    assert all(0 < times.p50_ms <= times.p95_ms for times in result.conversions.values())
     assert result.fps > 0
     assert 0 < result.added_latency.p50_ms <= result.added_latency.p95_ms
     assert result.peak_memory_mib >= 10
@@ -44,7 +46,14 @@ def test_the_first_picture_is_counted_from_the_start_of_the_process(result):
 
 def test_it_can_be_printed_and_kept_as_json(result):
     text = report(result)
-    for words in ("render", "as fast as it goes", "added latency", "a scripted network", "64x48"):
+    for words in (
+        "render",
+        "decode MJPG",
+        "as fast as it goes",
+        "added latency",
+        "a scripted network",
+        "64x48",
+    ):
         assert words in text
     again = json.loads(json.dumps(result.as_json()))
     assert again["size"] == list(SIZE)
