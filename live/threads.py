@@ -168,11 +168,13 @@ class ThreadedSource:
     def _open_again(self, error: DeviceError) -> Source | None:
         """The source opened again, after as many tries as it takes; None when closed meanwhile."""
         assert self._reopen is not None
-        attempt = 0
+        attempt, told = 0, ""
         while not self._over():
             wait_s = self._back_off_s[min(attempt, len(self._back_off_s) - 1)]
             text = f"{str(error).rstrip('.')}; trying again in {wait_s:g} s"
-            log.warning("%s", text)
+            if text != told:  # a camera may be away for hours
+                log.warning("%s", text)
+                told = text
             self._meter.count("source lost" if attempt == 0 else "reopen failed")
             self._box.fail(DeviceError(text))
             if self._wait(wait_s):
@@ -302,10 +304,13 @@ class ThreadedSink:
 
     def _open_again(self, error: CleanplateError) -> Sink | None:
         assert self._reopen is not None
-        attempt = 0
+        attempt, told = 0, ""
         while not self._left.is_set():
             wait_s = self._back_off_s[min(attempt, len(self._back_off_s) - 1)]
-            log.warning("%s; trying again in %g s", str(error).rstrip("."), wait_s)
+            text = f"{str(error).rstrip('.')}; trying again in {wait_s:g} s"
+            if text != told:
+                log.warning("%s", text)
+                told = text
             self._meter.count("sink lost" if attempt == 0 else "sink reopen failed")
             if self._left.wait(wait_s):
                 return None
