@@ -141,7 +141,9 @@ class _ObsCamera:
                 *size, max(fps, 1), device=device, fmt=pyvirtualcam.PixelFormat.I420, print_fps=False
             )
         except (RuntimeError, ValueError) as error:
-            raise DeviceError(f"no virtual camera: {error}; install OBS Studio 30 or newer") from error
+            raise DeviceError(
+                f"no virtual camera: {error}; install OBS Studio 30 or newer, or UnityCapture"
+            ) from error
         self._size = size
         self.name = f"{self._camera.device}, {size[0]}x{size[1]} I420"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from types import SimpleNamespace
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -92,3 +94,54 @@ def test_hidden_parts_of_a_transparent_picture_do_not_show_where_alpha_is_droppe
     back = cv2.cvtColor(i420_of(picture, SIZE), cv2.COLOR_YUV2RGB_I420)
 
     assert back.max() <= 2
+
+
+class FakeCamera:
+    """pyvirtualcam's, as far as it is used."""
+
+    opened: ClassVar[list[FakeCamera]] = []
+
+    def __init__(self, width, height, fps, *, device, fmt, print_fps):
+        if device == "Unity Video Capture 2":
+            raise RuntimeError("'unitycapture' backend: No camera registered.")
+        self.size, self.fps, self.device = (width, height), fps, device or "OBS Virtual Camera"
+        self.sent, self.closed = [], False
+        self.opened.append(self)
+
+    def send(self, pixels):
+        self.sent.append(pixels)
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def other_system(monkeypatch):
+    module = SimpleNamespace(Camera=FakeCamera, PixelFormat=SimpleNamespace(I420="I420"))
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", module)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(FakeCamera, "opened", [])
+
+
+@pytest.mark.parametrize(
+    ("device", "name"), [(None, "OBS Virtual Camera"), ("Unity Video Capture", "Unity Video Capture")]
+)
+def test_on_other_systems_the_camera_of_obs_or_unity_gets_the_pictures(other_system, device, name):
+    sink = VirtualCameraSink((65, 37), 30, device)
+    sink.push(flat((30, 90, 160), (65, 37)))
+    sink.close()
+    (camera,) = FakeCamera.opened
+    assert sink.name == f"virtual camera {name}, 64x36 I420"
+    assert sink.node is None
+    assert [pixels.shape for pixels in camera.sent] == [(64 * 36 * 3 // 2,)]
+    assert camera.closed
+
+
+def test_on_other_systems_a_missing_camera_names_what_to_install(other_system):
+    with pytest.raises(DeviceError, match=r"No camera registered.*install OBS Studio 30 or newer"):
+        VirtualCameraSink(SIZE, 30, "Unity Video Capture 2")
+
+
+def test_on_other_systems_no_camera_is_transparent(other_system):
+    with pytest.raises(SettingsError, match="needs v4l2loopback"):
+        VirtualCameraSink(SIZE, 30, "?format=rgba")
