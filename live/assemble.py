@@ -11,12 +11,14 @@ from functools import partial
 from core.align import NoPlateAligner, PlateAligner
 from core.errors import PlateError
 from core.nets.registry import find_model
+from core.plate.refresh import PlateRefresh
 from core.render.backdrops import Backdrop, Background, Kind
 from core.render.build import MatterOptions, build_platenet, build_renderer
 from core.runtime.choose import resolve_device
 from core.types import U8, Aligner, Matter, Plate, Renderer
 from live.backdrop import VideoBackdrop
 from live.models_store import ModelStore
+from live.refresh import Refreshing, RefreshingAligner
 from live.settings import Model
 
 PLATENET = "platenet"
@@ -45,11 +47,13 @@ def build_parts(
     *,
     when_lost: str = "hide",
     live: bool,
+    refreshing: Refreshing | None = None,
 ) -> Parts:
     """Aligner and renderer for frames of this size.
 
     live: a lost plate is searched on a thread of its own, so that no frame waits for it; offline every
         frame gets the answer that belongs to it.
+    refreshing: how a live run keeps its plate fresh (on the same thread); None leaves it as recorded.
     Raises: PlateError (a plate of quite another shape), WeightsError, DeviceError (no such GPU), MediaError
         (a broken backdrop), SettingsError.
     """
@@ -57,14 +61,15 @@ def build_parts(
         refuse_other_shape(plate, frame_size)
     with ExitStack() as parts:
         aligner: Aligner
+        follower: PlateAligner | None = None
+        worker: ThreadPoolExecutor | None = None
         if plate is None:
             aligner = NoPlateAligner()
-        elif live:
-            searcher = ThreadPoolExecutor(1, thread_name_prefix="find plate")
-            parts.callback(searcher.shutdown, wait=False, cancel_futures=True)
-            aligner = PlateAligner(plate, frame_size, submit=searcher.submit)
         else:
-            aligner = PlateAligner(plate, frame_size)
+            if live:
+                worker = ThreadPoolExecutor(1, thread_name_prefix="find plate")
+                parts.callback(worker.shutdown, wait=False, cancel_futures=True)
+            aligner = follower = PlateAligner(plate, frame_size, submit=worker.submit if worker else None)
         parts.callback(aligner.close)
         backdrop: Backdrop | None = None
         if background.kind is Kind.VIDEO:
@@ -80,6 +85,10 @@ def build_parts(
             when_lost=when_lost,
         )
         parts.callback(renderer.close)
+        if plate is not None and follower and worker and refreshing and len(plate.views) == 1:
+            refresh = PlateRefresh(plate, refreshing.absorb_after)
+            aligner = RefreshingAligner(follower, refresh, (follower, renderer), worker.submit)
+            parts.callback(aligner.close)
         runs_on = f"{name}, {runtime}" if matter is None else name
         return Parts(aligner, renderer, runs_on, parts.pop_all())
 

@@ -23,6 +23,7 @@ from live.loop import run_loop, stopped_by_signals
 from live.meter import Meter, Snapshot
 from live.notify import BeatingSource, Notifier
 from live.plates import open_plate
+from live.refresh import Refreshing
 from live.report import Report
 from live.settings import Settings
 from live.sinks.base import Sink
@@ -90,6 +91,7 @@ def run_session(
             source.size,
             when_lost=settings.plate.when_lost,
             live=source.live,
+            refreshing=Refreshing(settings.plate.absorb_after_s) if settings.plate.refresh else None,
         )
         opened.callback(parts.close)
         tell(f"  network     {parts.runs_on}")

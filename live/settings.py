@@ -59,6 +59,8 @@ class Camera:
 class Plate:
     name: str = _text("auto")
     when_lost: str = _choice("hide", "blur", "freeze")
+    refresh: bool = _switch(True)
+    absorb_after_s: float = _number(0.0, 0.0, 86400.0)
     record_seconds: float = _number(4.0, 0.5, 60.0)
     countdown_seconds: float = _number(5.0, 0.0, 60.0)
 

@@ -16,7 +16,6 @@ _UNKNOWN_PERSON = (0.42, 0.45, 0.55)
 _KNOWN_PERSON = (0.5, 0.62, 0.7)
 LEAST_CELLS = 6
 _LEAST_SHARE = 0.10
-AGREE = 0.75  # normalised correlation; the right place gives 0.9 also in noise and motion blur
 CONTRAST_RATIO = 2.5  # an edge of the plate on a stronger or fainter one is another edge
 DARK_LEVELS = 9.0
 _LIT_SHARE = 0.1  # of the picture: a lamp's reflection is no room
@@ -64,8 +63,7 @@ def judge(look: Comparison) -> Verdict:
     contrasts.sort()
     usual = float(contrasts[len(contrasts) // 2]) if len(contrasts) else 1.0
     alike = (look.contrast > usual / CONTRAST_RATIO) & (look.contrast < usual * CONTRAST_RATIO)
-    agrees = look.judged & alike & (look.correlation >= AGREE)
-    agree = int(np.count_nonzero(agrees))
+    agree = int(np.count_nonzero(look.agrees & alike))
     differ = len(contrasts) - agree
     return Verdict(agree, differ, agree / max(agree + differ, 1))
 

@@ -15,6 +15,7 @@ from core.align.template import Level, motion_matrix
 from core.types import F32, F64
 
 _TRUST = ((0.45, 0.8), (0.3, 0.75), (0.2, 0.7))  # correlation for weight 0 and 1, per level
+AGREE = 0.75  # normalised correlation; the right place gives 0.9 also in noise and motion blur
 SIGHT_PX = 1.0
 _MIN_SEEN = 0.5  # share of a cell's samples that must be in the frame and not under the person
 _CONTRAST = (0.2, 5.0)
@@ -42,6 +43,11 @@ class Comparison:
     residual: F32
     weight: F32
     noise: float
+
+    @property
+    def agrees(self) -> np.ndarray:
+        """bool C: judged, and so alike that the cell shows the plate."""
+        return self.judged & (self.correlation >= AGREE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

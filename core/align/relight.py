@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from core.align.judge import AGREE
 from core.align.light import fit_light
 from core.align.refine import Comparison
 from core.types import F32, U8, Light
@@ -41,15 +40,14 @@ class RoomLight:
             size = (known.shape[1], known.shape[0])
             background *= 1 - cv2.resize(hidden, size, interpolation=cv2.INTER_NEAREST)
         self.light = fit_light(plate_rgb, frame_rgb, background, self.light)
-        agreeing = look.judged & (look.correlation >= AGREE)
-        self._age, self._brightness = 0, np.where(agreeing, look.mean, 0).astype(np.float32)
+        self._age, self._brightness = 0, np.where(look.agrees, look.mean, 0).astype(np.float32)
 
     def _changed(self, look: Comparison) -> bool:
         """Whether cells that show the plate, then and now, have another brightness than at the last fit."""
         before = self._brightness
         if before is None or before.shape != look.mean.shape:  # another view of the sweep
             return True
-        both = look.judged & (look.correlation >= AGREE) & (before > 0)
+        both = look.agrees & (before > 0)
         if not both.any():
             return True
         change = look.mean[both] / before[both] - 1

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.align.flat import FlatPlate
 from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow
 from core.align.geometry import corner_shift_px, nearest_turn, plausible
-from core.align.judge import AGREE, LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
+from core.align.judge import LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
 from core.align.leap import leap
 from core.align.refine import Belief, Comparison, Step, compare, in_sight, sample_places, solve, stepped
 from core.align.relight import LIGHT_EVERY, LIGHT_EVERY_MOVING, RoomLight
@@ -92,7 +92,7 @@ class PlateAligner:
         submit: Submit | None = None,
         relocaliser: Relocaliser | None = None,
     ) -> None:
-        self._plate = plate
+        self._plate, self._seed = plate, seed
         self._views = small_views(plate, seed)
         self._submit = submit
         self._relocaliser = relocaliser
@@ -132,6 +132,25 @@ class PlateAligner:
         )
         grown = cv2.dilate((coarse >= _MASK_ALPHA).astype(np.float32), np.ones((_MASK_GROW, _MASK_GROW)))
         self._hidden = None if float(grown.mean()) > _MASK_FULL else np.asarray(grown, np.float32)
+
+    def prepare(self, plate: Plate) -> Callable[[], None]:
+        """Makes what following needs of a refreshed plate, a tenth of a second of work, on any thread.
+
+        plate: of the same size and with views at the same places as the one so far.
+        Returns: what puts it in place, for the thread of `update`; where the plate was is kept.
+        """
+        views = small_views(plate, self._seed)
+        for view in views:
+            view.prepare()
+
+        def replace() -> None:
+            self.close()
+            self._plate, self._views, self._relocaliser = plate, views, None
+            self._flat = FlatPlate(views[0])
+            if self._held is not None and self._H is not None:
+                self._start_hold(self._H, np.zeros(self._textured, np.bool_))
+
+        return replace
 
     def close(self) -> None:
         """Drops a search that is under way."""
@@ -193,7 +212,7 @@ class PlateAligner:
         step = solve(look, self._belief.next_frame(), 1.0)
         if step is None:
             return None
-        agrees = look.judged & (look.correlation >= AGREE)
+        agrees = look.agrees
         known = look.judged & held.agreed
         held.agreed |= agrees
         if int((agrees & known).sum()) < _STILL_AGREE * int(known.sum()):
@@ -215,11 +234,11 @@ class PlateAligner:
                 return None
             held.creep, held.drift, held.frames = held.drift, np.zeros(8), 0
         if held.creep.any():
-            self._creep(small, look)
+            self._creep()
         self._relight(small, look)
         return self._found(verdict, State.LOCKED, "the camera stands still")
 
-    def _creep(self, small: SmallFrame, look: Comparison) -> None:
+    def _creep(self) -> None:
         """One invisible step of a held H towards where it should be."""
         held, H = self._held, self._H
         assert held is not None
@@ -228,8 +247,8 @@ class PlateAligner:
         part = held.creep * min(1.0, CREEP_PX / left)
         H = stepped(H, Step(part, 0.0), self._template.levels[0], self._template.focal)
         self._belief = self._belief.after(part)
-        anew = self._start_hold(small, H, look)
-        anew.creep, anew.agreed = held.creep - part, held.agreed
+        anew = self._start_hold(H, held.agreed)
+        anew.creep = held.creep - part
 
     def _follow(self, small: SmallFrame) -> Alignment:
         """Follows a moving camera from where it was expected, then by a leap; else it is lost."""
@@ -357,9 +376,9 @@ class PlateAligner:
         self._recent = [*self._recent[1 - SETTLE_FRAMES :], fit.H]
         unmoved = self._unmoved()
         if start_of_motion is None and corner_shift_px(fit.H, unmoved, self._view.size) < calm:
-            self._start_hold(small, unmoved, fit.look)  # the plate's own pixels: nothing to resample
+            self._start_hold(unmoved, fit.look.agrees)  # the plate's own pixels: nothing to resample
         elif len(self._recent) == SETTLE_FRAMES and self._calm(calm):
-            self._start_hold(small, np.mean(self._recent, axis=0), fit.look)
+            self._start_hold(np.mean(self._recent, axis=0), fit.look.agrees)
         elif len(self._views) > 1:
             self._change_view(small)
         if self._held is not None:
@@ -372,12 +391,11 @@ class PlateAligner:
         last = self._recent[-1]
         return all(corner_shift_px(H, last, self._view.size) < limit_px for H in self._recent[:-1])
 
-    def _start_hold(self, small: SmallFrame, H: F64, look: Comparison) -> _Held:
+    def _start_hold(self, H: F64, agreed: NDArray[np.bool_]) -> _Held:
         self._H = H / H[2, 2]
         self._velocity, self._recent = np.eye(3), []
-        light = self._view.light_in_frame(self._H, small)
+        light = self._view.light_in_frame(self._H, self._work_size)
         places = sample_places(self._template.sentry, self._H)
-        agreed = look.judged & (look.correlation >= AGREE)
         self._held = _Held(self._full(self._H), light, np.zeros(8), agreed, places)
         return self._held
 
@@ -401,7 +419,7 @@ class PlateAligner:
         assert H is not None
         every = LIGHT_EVERY if held is not None else LIGHT_EVERY_MOVING
         if self._light.due(look, every):
-            plate = held.plate_light if held is not None else view.light_in_frame(H, small)
+            plate = held.plate_light if held is not None else view.light_in_frame(H, small.size)
             self._light.fit(plate, small.light_rgb, self._hidden, look)
 
     def _found(self, verdict: Verdict, state: State, what: str) -> Alignment:

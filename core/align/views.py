@@ -130,11 +130,15 @@ class SmallView:
         full = np.full((size[1], size[0]), 255, np.uint8)
         return shrunk(self.rgb, size), full if self.coverage is None else shrunk(self.coverage, size)
 
-    def light_in_frame(self, frame_from_view: F64, frame: SmallFrame) -> tuple[U8, U8]:
-        """The view warped into the frame's light picture, and where it is known."""
+    def prepare(self) -> None:
+        """Makes at once what following asks for; else that is made when it is first asked for."""
+        _ = self.template, self.corners, self.light_picture
+
+    def light_in_frame(self, frame_from_view: F64, size: tuple[int, int]) -> tuple[U8, U8]:
+        """The view warped into the light picture of a frame of this working size, and where it is known."""
         rgb, coverage = self.light_picture
-        light_size = (frame.light_rgb.shape[1], frame.light_rgb.shape[0])
-        to_light = resize_map(frame.size, light_size)
+        light_size = scaled_size(size, LIGHT_SIDE)
+        to_light = resize_map(size, light_size)
         from_light = np.linalg.inv(resize_map(self.size, (rgb.shape[1], rgb.shape[0])))
         H = to_light @ frame_from_view @ from_light
         known = cv2.warpPerspective(coverage, H, light_size, flags=cv2.INTER_NEAREST)

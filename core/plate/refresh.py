@@ -11,22 +11,28 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from core.align.geometry import inverse
 from core.align.light import apply_light
-from core.types import F32, U8, Alignment, Plate, State, View
+from core.types import F32, F64, U8, Alignment, Plate, State, View
 
 DRIFT_LEVELS = 10.0  # difference up to which a pixel is still the plate's: fading daylight, not cloth
 LEARN_SHARE = 0.05  # of the difference, a lesson: at one a second, daylight fades in within half a minute
 KEEP_OFF_PX = 24  # at the working width: shadows and soft edges around a person
 STEADY_LEVELS = 6.0  # a new thing's pixels vary by no more while it lies there
 SMALL_THING = 0.03  # of the picture: a larger new thing is not a cup
+NEWS_LEVELS = 0.75  # mean change of a part of the picture that is worth a new plate
+
 _CLAIMED = 8  # of 255: alpha from which a pixel is somebody's
+_PARTS = (32, 18)  # columns, rows in which change is looked for
+_COARSE = 4  # px to one, for what lies near a person
 
 
 class PlateRefresh:
-    """One view's slow memory. One thread; a lesson a second is enough, and costs as much as a frame.
+    """One view's slow memory. One thread at a time; a lesson a second is enough, and costs as much as
+    a frame.
 
     Args:
-        plate: with a single view; a sweep is returned as it is.
+        plate: with a single view; of a sweep nothing is learnt.
         absorb_after: lessons for which a new small thing must lie still, unclaimed by the matte and far
             from anybody, before it becomes room; None (the default) never takes anything over.
     """
@@ -34,6 +40,7 @@ class PlateRefresh:
     def __init__(self, plate: Plate, absorb_after: int | None = None) -> None:
         self._plate = plate
         self._absorb_after = absorb_after
+        self._handed_out = self._base = plate.rgb
         self._room = plate.rgb.astype(np.float32)
         self._thing: F32 | None = None
         self._age = np.zeros(plate.rgb.shape[:2], np.int32)
@@ -43,38 +50,55 @@ class PlateRefresh:
 
         rgb: uint8 HxWx3. alpha_u8: uint8 of the same frame, any size.
         """
-        plate = self._plate
-        if len(plate.views) != 1 or alignment.state is not State.LOCKED or alignment.H is None:
+        if len(self._plate.views) != 1 or alignment.state is not State.LOCKED or alignment.H is None:
             return
-        back = np.linalg.inv(alignment.H)
-        size = plate.size
-        seen = cv2.warpPerspective(rgb, back, size, flags=cv2.INTER_LINEAR)
-        inside = cv2.warpPerspective(np.full(rgb.shape[:2], 255, np.uint8), back, size) == 255
-        alpha = cv2.resize(alpha_u8, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_LINEAR)
-        person = cv2.warpPerspective(alpha, back, size, flags=cv2.INTER_LINEAR) > _CLAIMED
-        margin = max(3, KEEP_OFF_PX * size[0] // 640) | 1
-        near_person = cv2.dilate(person.astype(np.uint8), np.ones((margin, margin), np.uint8)) > 0
-        unlit = self._unlit(np.asarray(seen, np.uint8), alignment)
-        apart = np.abs(unlit - self._room).max(2)
-        room = inside & ~near_person & (apart < DRIFT_LEVELS)
-        self._room[room] += np.float32(LEARN_SHARE) * (unlit[room] - self._room[room])
+        H, size, plate_size = alignment.H, (rgb.shape[1], rgb.shape[0]), self._plate.size
+        gain = alignment.light.gain
+        # Compared as the viewer sees it, in the frame: what resampling blurs is then blurred in both.
+        shown = apply_light(_warped(self._base, H, size), alignment.light)
+        apart = _warped(cv2.subtract(rgb, shown, dtype=cv2.CV_16S), inverse(H), plate_size)
+        inside = _warped(np.full(rgb.shape[:2], 255, np.uint8), inverse(H), plate_size) == 255
+        person, near_person = self._person(alpha_u8, inverse(H), size)
+        off = np.abs(apart)
+        most = cv2.max(cv2.max(off[..., 0], off[..., 1]), off[..., 2])
+        alike = most < DRIFT_LEVELS * float(gain.mean())
+        room = inside & ~near_person & alike
+        change = apart * (np.float32(LEARN_SHARE) / gain)
+        cv2.add(self._room, change, dst=self._room, mask=room.view(np.uint8))
         if self._absorb_after is not None:
-            self._watch(unlit, inside & ~near_person & (apart >= DRIFT_LEVELS), person)
+            unlit = np.asarray(self._room + apart / gain, np.float32)
+            self._watch(unlit, inside & ~near_person & ~alike, person)
+        self._base = np.asarray(cv2.convertScaleAbs(self._room), np.uint8)
 
     def plate(self) -> Plate:
         """The plate as it looks by now; the recorded one is not touched."""
         if len(self._plate.views) != 1:
             return self._plate
         view = self._plate.views[0]
-        fresh = np.clip(self._room + 0.5, 0, 255).astype(np.uint8)
-        return replace(self._plate, views=(View(fresh, view.coverage, view.plate_from_view),))
+        return replace(self._plate, views=(View(self._base, view.coverage, view.plate_from_view),))
 
-    def _unlit(self, seen: U8, alignment: Alignment) -> F32:
-        """The frame in the plate's own light: the difference to the relit plate, added to the plate."""
-        light = alignment.light
-        base = np.clip(self._room + 0.5, 0, 255).astype(np.uint8)
-        relit = apply_light(base, light).astype(np.float32)
-        return np.asarray(base + (seen.astype(np.float32) - relit) / light.gain, np.float32)
+    def news(self) -> Plate | None:
+        """The plate when some part of it has changed visibly since the last news; else None."""
+        new, old = (
+            cv2.resize(rgb, _PARTS, interpolation=cv2.INTER_AREA) for rgb in (self._base, self._handed_out)
+        )
+        if float(np.abs(new.astype(np.float32) - old).max()) <= NEWS_LEVELS:
+            return None
+        self._handed_out = self._base
+        return self.plate()
+
+    def _person(self, alpha_u8: U8, plate_from_frame: F64, size: tuple[int, int]) -> tuple[U8, U8]:
+        """Where somebody is, and that with a margin: two bool arrays of the plate's size."""
+        width, height = self._plate.size
+        claimed = cv2.threshold(alpha_u8, _CLAIMED, 255, cv2.THRESH_BINARY)[1]
+        claimed = cv2.resize(claimed, size, interpolation=cv2.INTER_LINEAR)
+        person = _warped(claimed, plate_from_frame, (width, height))
+        coarse = (max(1, width // _COARSE), max(1, height // _COARSE))
+        small = np.asarray(cv2.resize(person, coarse, interpolation=cv2.INTER_AREA) > 0, np.uint8)
+        reach = max(1, round(KEEP_OFF_PX * width / 640 / _COARSE))
+        near = cv2.dilate(small, np.ones((reach + 1 | 1, reach + 1 | 1), np.uint8))
+        near = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST)
+        return np.asarray(person > 0), np.asarray(near > 0)
 
     def _watch(self, unlit: F32, new: np.ndarray, person: np.ndarray) -> None:
         """Ages what is new and still; what is old enough, small and nobody's becomes room."""
@@ -85,6 +109,8 @@ class PlateRefresh:
         self._thing[~steady] = unlit[~steady]
         # A pixel that was ever the person's starts again: who sits down there is not furniture.
         self._age = np.where(steady & ~person, self._age + 1, 0)
+        if int(self._age.max()) < self._absorb_after:
+            return
         _, labels, stats, _ = cv2.connectedComponentsWithStats((self._age > 0).astype(np.uint8))
         for label in np.unique(labels[self._age >= self._absorb_after]):
             thing = labels == label
@@ -92,3 +118,10 @@ class PlateRefresh:
             if label and small and int(self._age[thing].min()) >= self._absorb_after:
                 self._room[thing] = self._thing[thing]
                 self._age[thing] = 0
+
+
+def _warped(picture: np.ndarray, H: F64, size: tuple[int, int]) -> np.ndarray:
+    """The picture through H, bilinear; itself where that changes nothing."""
+    if picture.shape[1::-1] == size and np.allclose(H, np.eye(3), atol=1e-9):
+        return picture
+    return cv2.warpPerspective(picture, H, size, flags=cv2.INTER_LINEAR)

@@ -6,6 +6,8 @@ lost, the network works from looks alone, and in the latter case only what it is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -72,6 +74,19 @@ class Compositor:
         if not lost and self._when_lost == "freeze":
             self._last = picture
         return picture
+
+    def prepare(self, plate: Plate) -> Callable[[], None]:
+        """Makes what rendering needs of a refreshed plate, on any thread.
+
+        Returns: what puts it in place, for the thread of `render`. The network's history stays: it is
+        the same room.
+        """
+        warper, blur = RoomWarper(plate), RoomBlur(self._background.strength, plate)
+
+        def replace() -> None:
+            self._warper, self._blur = warper, blur
+
+        return replace
 
     def close(self) -> None:
         self._last = None

@@ -262,6 +262,21 @@ def test_goes_over_to_the_next_view_of_a_sweep():
         assert alignment.H[0, 2] == pytest.approx(-x, abs=0.5)
 
 
+def test_a_refreshed_plate_is_taken_over_without_letting_go():
+    rgb = room(5)
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    H = turned(6.0)
+    before = [aligner.update(seen(rgb, H, i)) for i in range(15)][-1]
+    darker = rgb.copy()
+    darker[:, :150] = (darker[:, :150] * 0.7).astype(np.uint8)
+    aligner.prepare(plate_of(darker))()
+    after = [aligner.update(seen(darker, H, i)) for i in range(15, 30)]
+    assert before.state is State.LOCKED
+    assert all(alignment.state is State.LOCKED for alignment in after)
+    assert max(error_px(alignment.H, before.H) for alignment in after if alignment.H is not None) < 0.02
+    assert after[-1].light.grid is None, "the plate has the shadow now, so the light has not"
+
+
 def test_without_a_plate_the_state_is_none():
     aligner = NoPlateAligner()
     frame = seen(room(), STILL)

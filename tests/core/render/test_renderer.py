@@ -142,3 +142,19 @@ def test_a_backdrop_that_breaks_raises_and_gives_no_picture() -> None:
 def test_none_is_the_camera_as_it_is() -> None:
     picture = compositor("none").render(frame(), aligned())
     assert (picture.rgb == frame().rgb).all()
+
+
+@pytest.mark.parametrize("spec", ["#00b140", "blur"])
+def test_a_refreshed_plate_is_shown_from_its_takeover_on_and_the_network_goes_on(spec: str):
+    matter = Oracle()
+    renderer = compositor(spec, matter)
+    first = renderer.render(frame(0), aligned())
+    fresh = np.where(ROOM > 100, ROOM - 20, ROOM).astype(np.uint8)
+    take_over = renderer.prepare(Plate("room", (W, H), (View(fresh),)))
+    renderer.render(frame(1), aligned())
+    take_over()
+    last = renderer.render(frame(2), aligned())
+    np.testing.assert_array_equal(matter.plates[1], ROOM)
+    np.testing.assert_array_equal(matter.plates[2], fresh)
+    assert matter.resets == 1, "for the first plate only"
+    assert (last.rgb == first.rgb).all() == (spec != "blur")
