@@ -53,7 +53,7 @@ class PlateMatter:
             np.multiply(self._mask, 255, out=self._prior, casting="unsafe")
         alpha = self._runtime.alpha(self._frame, self._plate, self._coverage, self._prior, self._unknown)
         if self._refiner is not None:
-            return self._refiner.refine(rgb, plate_rgb, coverage, alpha)
+            return self._refiner.refine(rgb, plate_rgb, coverage, self._frame, alpha)
         return snapped(cv2.resize(alpha, self._frame_size, interpolation=cv2.INTER_LINEAR))
 
     def _prepare(self, frame_size: tuple[int, int]) -> None:

@@ -6,21 +6,23 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
+from core.runtime.base import CHANNELS, HALO, TILE
 from core.types import F32, U8
 
-TILE, HALO, SEEN, CHANNELS = 64, 8, 80, 11  # as core/nets/refiner.py, which needs torch; a test compares
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
-COLOURS_WIDTH = 320  # px: width at which the colours near by are gathered
-NEAR, FAR = (11, 41)  # px at that width: side of the windows they are gathered in
+NEAR, FAR = (9, 33)  # px at half the working size: windows that the colours near by are gathered in
 FAR_WEIGHT = 0.02  # colours from afar count where there are none near by
+_ROOM, _COVERAGE, _COARSE, _PERSON = 3, 6, 7, 8  # planes; the frame's are the first three
 
 
 class RefinerRuntime(Protocol):
     """Runs the refiner on a batch of tiles."""
 
     def refine(self, tiles: U8) -> U8:
-        """uint8 N x 80 x 80 x 11, filled by `Layers.fill` -> alpha uint8 N x 64 x 64."""
+        """uint8 11 x N x 48 x 48, cut by `Planes` -> alpha uint8 N x 32 x 32."""
         ...
 
 
@@ -29,83 +31,100 @@ class Refiner:
 
     def __init__(self, runtime: RefinerRuntime) -> None:
         self._runtime = runtime
-        self._tiles: U8 = np.zeros((64, SEEN, SEEN, CHANNELS), np.uint8)
+        self._planes: Planes | None = None
 
-    def refine(self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None, alpha_small: U8) -> U8:
-        """Alpha uint8 HxW at the size of rgb (uint8 HxWx3); alpha_small is uint8 hxw of the same view.
+    def refine(
+        self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None, rgb_small: U8, alpha_small: U8
+    ) -> U8:
+        """Alpha uint8 HxW at the size of rgb (uint8 HxWx3).
 
-        plate_rgb, coverage: as in core.types.Matter.
+        plate_rgb, coverage: as in core.types.Matter. rgb_small, alpha_small: uint8 hxwx3 and hxw, the
+        same frame and its matte at the working size.
         """
         height, width = rgb.shape[:2]
         coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
-        alpha = snapped(coarse)
         spots = edge_tiles(coarse)
-        if not len(spots):
-            return alpha
-        if len(spots) > len(self._tiles):
-            self._tiles = np.zeros((len(spots), SEEN, SEEN, CHANNELS), np.uint8)
-        layers = Layers(rgb, plate_rgb, coverage, coarse)
-        tiles = self._tiles[: len(spots)]
-        for tile, (y, x) in zip(tiles, spots, strict=True):
-            layers.fill(tile, y, x)
-        refined = self._runtime.refine(tiles)
-        for patch, (y, x) in zip(refined, spots, strict=True):
-            h, w = min(TILE, height - y), min(TILE, width - x)
-            alpha[y : y + h, x : x + w] = patch[:h, :w]
-        return snapped(alpha)
+        alpha = snapped(coarse)
+        if len(spots):
+            if self._planes is None or self._planes.size != (width, height):
+                self._planes = Planes((width, height))
+            self._planes.fill(
+                rgb, plate_rgb, coverage, coarse, colours_near_by(rgb_small, alpha_small), spots
+            )
+            for patch, (y, x) in zip(self._runtime.refine(self._planes.cut(spots)), spots, strict=True):
+                inside = alpha[y : y + TILE, x : x + TILE]
+                cv2.LUT(patch[: inside.shape[0], : inside.shape[1]], _SNAP, dst=inside)
+        return alpha
 
 
-class Layers:
-    """What the refiner looks at, at the frame's size, to be cut into tiles.
+class Planes:
+    """What the refiner looks at, one plane a channel, at the size of the frame and a halo around it.
 
-    Args: as Refiner.refine; coarse: alpha uint8 HxW.
+    size: (width, height) of the frames. tile: px of alpha that a tile delivers. Beyond the frame
+    there are zeros.
     """
 
-    def __init__(self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None, coarse: U8) -> None:
-        self._rgb, self._coarse = rgb, coarse
-        person, room = colours_near_by(rgb, coarse)
-        size = (rgb.shape[1], rgb.shape[0])
-        self._person = cv2.resize(person, size, interpolation=cv2.INTER_LINEAR)
-        self._coverage = coverage
-        if plate_rgb is None:
-            self._room, self._known = cv2.resize(room, size, interpolation=cv2.INTER_LINEAR), 0
-        elif coverage is None or cv2.countNonZero(coverage) == coverage.size:
-            self._room, self._known, self._coverage = plate_rgb, 255, None
-        else:
-            room = cv2.resize(room, size, interpolation=cv2.INTER_LINEAR)
-            self._room, self._known = cv2.copyTo(plate_rgb, cv2.compare(coverage, 254, cv2.CMP_GT), room), 255
+    def __init__(self, size: tuple[int, int], tile: int = TILE) -> None:
+        self.size, self._tile = size, tile
+        rows, columns = -(-size[1] // tile), -(-size[0] // tile)
+        shape = (CHANNELS, rows * tile + 2 * HALO, columns * tile + 2 * HALO)
+        self._planes = np.zeros(shape, np.uint8)
+        self._windows = sliding_window_view(self._planes, (tile + 2 * HALO,) * 2, axis=(1, 2))
 
-    def fill(self, tile: U8, y: int, x: int) -> None:
-        """Fills one tile (uint8 80x80x11) for the 64x64 px of the frame that begin at (y, x).
+    def fill(
+        self,
+        rgb: U8,
+        plate_rgb: U8 | None,
+        coverage: U8 | None,
+        coarse: U8,
+        near_by: tuple[U8, U8],
+        spots: NDArray[np.intp],
+    ) -> None:
+        """Takes a frame in, as far as tiles at `spots` will look.
 
-        Beyond the frame's border it holds zeros.
+        rgb, plate_rgb, coverage: as in core.types.Matter. coarse: alpha uint8 HxW. near_by: from
+        `colours_near_by`. spots: from `edge_tiles`.
         """
-        height, width = self._coarse.shape
-        y0, x0 = max(0, y - HALO), max(0, x - HALO)
-        y1, x1 = min(height, y + TILE + HALO), min(width, x + TILE + HALO)
-        inside = tile[y0 - y + HALO : y1 - y + HALO, x0 - x + HALO : x1 - x + HALO]
-        if inside.shape[:2] != (SEEN, SEEN):
-            tile.fill(0)
+        width, height = self.size
+        y0, x0 = np.maximum(spots.min(0) - HALO, 0)
+        y1, x1 = np.minimum(spots.max(0) + self._tile + HALO, (height, width))
         here = np.s_[y0:y1, x0:x1]
-        inside[..., :3] = self._rgb[here]
-        inside[..., 3:6] = self._room[here]
-        inside[..., 6] = self._known
-        if self._coverage is not None and self._known:
-            inside[..., 6][self._coverage[here] != 255] = 0
-        inside[..., 7] = self._coarse[here]
-        inside[..., 8:] = self._person[here]
+        into = self._planes[:, y0 + HALO : y1 + HALO, x0 + HALO : x1 + HALO]
+        into[_COARSE] = coarse[here]
+        box = (int(x0), int(y0), int(x1), int(y1))
+        person, room = near_by
+        _split(rgb[here], into[:_ROOM])
+        _split(_enlarged(person, self.size, box), into[_PERSON:])
+        known = into[_COVERAGE]
+        if plate_rgb is None:
+            known.fill(0)
+        elif coverage is None:
+            known.fill(255)
+        else:
+            cv2.threshold(coverage[here], 254, 255, cv2.THRESH_BINARY, dst=known)
+        if cv2.countNonZero(known) == known.size:
+            assert plate_rgb is not None
+            _split(plate_rgb[here], into[_ROOM:_COVERAGE])
+        else:
+            behind = _enlarged(room, self.size, box)
+            if plate_rgb is not None:
+                behind = cv2.copyTo(plate_rgb[here], known, behind)
+            _split(behind, into[_ROOM:_COVERAGE])
+
+    def cut(self, spots: NDArray[np.intp]) -> U8:
+        """Tiles uint8 11 x N x S x S whose inner part begins at the spots, S the tile with its halo."""
+        return np.ascontiguousarray(self._windows[:, spots[:, 0], spots[:, 1]])
 
 
-def colours_near_by(rgb: U8, coarse: U8) -> tuple[U8, U8]:
+def colours_near_by(rgb: U8, alpha: U8) -> tuple[U8, U8]:
     """The person's colour and the room's, each gathered around a pixel from where alpha is sure.
 
-    rgb: uint8 HxWx3. coarse: alpha uint8 HxW. Two small uint8 pictures of the same view.
+    rgb: uint8 hxwx3 at the working size. alpha: uint8 hxw. Two uint8 pictures of half that size.
     """
-    scale = min(1.0, COLOURS_WIDTH / rgb.shape[1])
-    size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    size = (max(1, rgb.shape[1] // 2), max(1, rgb.shape[0] // 2))
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    alpha = cv2.resize(coarse, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return _gathered(small, (alpha - 230) / 25), _gathered(small, (25 - alpha) / 25)
+    level = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return _gathered(small, (level - 230) / 25), _gathered(small, (25 - level) / 25)
 
 
 def snapped(alpha: U8) -> U8:
@@ -113,26 +132,42 @@ def snapped(alpha: U8) -> U8:
     return cv2.LUT(alpha, _SNAP)
 
 
-def edge_tiles(coarse: U8) -> list[tuple[int, int]]:
-    """(y, x) of the tiles that hold a pixel which is neither surely room nor surely person.
+def edge_tiles(coarse: U8, tile: int = TILE) -> NDArray[np.intp]:
+    """(y, x) in rows, Nx2, of the tiles that hold a pixel which is neither surely room nor surely person.
 
     coarse: alpha uint8 HxW.
     """
     edge = cv2.inRange(coarse, SURELY_ROOM + 1, SURELY_PERSON - 1)
-    rows, columns = -(-edge.shape[0] // TILE), -(-edge.shape[1] // TILE)
+    rows, columns = -(-edge.shape[0] // tile), -(-edge.shape[1] // tile)
     # a maximum over each tile: INTER_AREA would dilute a single hair
-    hits = np.maximum.reduceat(edge, np.arange(rows) * TILE, axis=0)
-    hits = np.maximum.reduceat(hits, np.arange(columns) * TILE, axis=1)
-    return [(int(y) * TILE, int(x) * TILE) for y, x in np.argwhere(hits)]
+    hits = np.maximum.reduceat(edge, np.arange(rows) * tile, axis=0)
+    hits = np.maximum.reduceat(hits, np.arange(columns) * tile, axis=1)
+    return np.argwhere(hits) * tile
 
 
 def _gathered(small: F32, sure: F32) -> U8:
     """Mean of small (HxWx3 0..255) weighted by sure (HxW, cut to 0..1), near by or, failing that, far."""
     weight = np.clip(sure, 0, 1) + np.float32(1e-4)
-    stack = np.dstack([small * weight[..., None], weight])
+    stack = cv2.merge([*cv2.split(small * weight[..., None]), weight])
     near = cv2.blur(cv2.blur(stack, (NEAR, NEAR)), (NEAR // 2 | 1, NEAR // 2 | 1))
     near += np.float32(FAR_WEIGHT) * cv2.blur(stack, (FAR, FAR))
     return cv2.convertScaleAbs(near[..., :3] / near[..., 3:])
+
+
+def _enlarged(small: U8, size: tuple[int, int], box: tuple[int, int, int, int]) -> U8:
+    """The part (x0, y0, x1, y1) of what `small` is when enlarged to size; bilinear."""
+    x0, y0, x1, y1 = box
+    sx, sy = small.shape[1] / size[0], small.shape[0] / size[1]
+    M = np.array([[sx, 0, (x0 + 0.5) * sx - 0.5], [0, sy, (y0 + 0.5) * sy - 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(
+        small, M, (int(x1 - x0), int(y1 - y0)), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _split(picture: U8, planes: U8) -> None:
+    """The channels of picture (HxWx3) into planes (3xHxW, may be part of a larger array)."""
+    cv2.mixChannels([picture], list(planes), [0, 0, 1, 1, 2, 2])
 
 
 _SNAP = np.arange(256, dtype=np.uint8)

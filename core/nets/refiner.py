@@ -13,9 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-TILE = 64  # px of alpha that a tile delivers
-HALO = 8  # px seen around it on every side
-SEEN = TILE + 2 * HALO
+HALO = 8  # px seen on every side of the alpha that a tile delivers
 CHANNELS = 11  # frame 3, room 3, coverage 1, coarse alpha 1, person's colour near by 3
 FEATURES = 13
 WIDTH, FINE = 16, 8

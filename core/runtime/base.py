@@ -27,3 +27,9 @@ class PlateNetRuntime(Protocol):
             coverage, prior, previous: uint8 HxW, as in PlateNet.forward times 255.
         """
         ...
+
+
+# The refiner's input (core/nets/refiner.py, which needs torch; a test compares the two)
+HALO, CHANNELS = 8, 11
+TILE = 32  # px of alpha that a tile delivers; smaller ones waste less on what is no edge, but have more halo
+SEEN = TILE + 2 * HALO

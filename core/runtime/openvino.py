@@ -17,16 +17,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from core.errors import WeightsError
-from core.runtime.base import BN_EPSILON, WEIGHTS
+from core.runtime.base import BN_EPSILON, CHANNELS, HALO, SEEN, TILE, WEIGHTS
 from core.runtime.compiled import compile_on_cpu
 from core.types import F32, U8
 
-# The refiner's shape and constants once more (core/nets/refiner.py needs torch); a test compares outputs.
-TILE, HALO, SEEN, CHANNELS = 64, 8, 80, 11
+# The refiner's constants once more (core/nets/refiner.py needs torch); a test compares the two.
+COARSE = 7
 DILATIONS = (1, 2, 2)
 LEAST_CONTRAST = (4e-3, 2e-3)
 SURE = 0.01
-REFINER_BATCH = 8  # tiles a call: a fixed shape, since a new one costs the runtime tens of milliseconds
+REFINER_BATCH = 16  # tiles a call: a fixed shape, since a new one costs the runtime tens of milliseconds
 
 
 def load_weights(path: Path) -> dict[str, F32]:
@@ -192,29 +192,26 @@ class OpenVinoPlateNet:
         return self._request.get_output_tensor(0).data[0, 0]
 
 
-def _cut(x: Node, axis: int, begin: int, end: int) -> Node:
-    return ov.slice(x, *(np.array([k], np.int64) for k in (begin, end, 1, axis)))
-
-
-def _scalar(value: float) -> Node:
-    return ov.constant(np.float32(value))
-
-
 def refiner_graph(weights: Path) -> openvino.Model:
-    """core/nets/refiner.py for REFINER_BATCH tiles; see RefinerRuntime for input and output."""
+    """core/nets/refiner.py for REFINER_BATCH tiles; see RefinerRuntime for input and output.
+
+    The features are computed plane by plane: what is done to single planes the runtime fuses, while
+    slices and sums over three channels cost it more than the convolutions.
+    """
     held = GraphWeights(weights)
     b = GraphBuilder(held)
-    tiles = ov.parameter([REFINER_BATCH, SEEN, SEEN, CHANNELS], np.uint8, "tiles")
+    tiles = ov.parameter([CHANNELS, REFINER_BATCH, SEEN, SEEN], np.uint8, "tiles")
     x = ov.multiply(ov.convert(tiles, np.float32), _scalar(1 / 255))
-    x = ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
-    features, guides = _refiner_features(x)
-    y = b.block(features, "enter", stride=2)
+    x = ov.reshape(x, np.array([CHANNELS, REFINER_BATCH, 1, SEEN, SEEN]), special_zero=False)
+    planes = [ov.squeeze(p, np.array([0], np.int64)) for p in ov.split(x, 0, CHANNELS).outputs()]
+    features, guides = _refiner_features(planes)
+    y = b.block(ov.concat(features, 1), "enter", stride=2)
     z = y
     for k, dilation in enumerate(DILATIONS):
         z = b.block(z, f"body.{k}", dilation=dilation)
     y = ov.depth_to_space(b.block(ov.add(y, z), "leave"), "depth_first", 2)
-    y = b.block(ov.concat([y, guides], 1), "fine")
-    coarse = ov.clamp(_cut(x, 1, 7, 8), SURE, 1 - SURE)
+    y = b.block(ov.concat([y, *guides], 1), "fine")
+    coarse = ov.clamp(planes[COARSE], SURE, 1 - SURE)
     logit = ov.subtract(ov.log(coarse), ov.log(ov.subtract(_scalar(1), coarse)))
     alpha = ov.sigmoid(ov.add(logit, b.conv(y, "head")))
     alpha = _cut(_cut(alpha, 2, HALO, SEEN - HALO), 3, HALO, SEEN - HALO)
@@ -223,43 +220,43 @@ def refiner_graph(weights: Path) -> openvino.Model:
     return openvino.Model([alpha], [tiles], "refiner")
 
 
-def _refiner_features(x: Node) -> tuple[Node, Node]:
+def _cut(x: Node, axis: int, begin: int, end: int) -> Node:
+    return ov.slice(x, *(np.array([k], np.int64) for k in (begin, end, 1, axis)))
+
+
+def _scalar(value: float) -> Node:
+    return ov.constant(np.float32(value))
+
+
+def _refiner_features(planes: list[Node]) -> tuple[list[Node], list[Node]]:
     """All 13, and the four that the last convolution sees too; see refiner_features there."""
-    frame, room, coverage, coarse, person = (
-        _cut(x, 1, *ends) for ends in ((0, 3), (3, 6), (6, 7), (7, 8), (8, 11))
-    )
-    channels = np.array([1], np.int64)
+    frame, room, coverage, coarse, person = planes[:3], planes[3:6], planes[6], planes[COARSE], planes[8:]
 
-    def dot(u: Node, v: Node) -> Node:
-        return ov.reduce_sum(ov.multiply(u, v), channels, keep_dims=True)
+    def minus(u: list[Node], v: list[Node]) -> list[Node]:
+        return [ov.subtract(a, b) for a, b in zip(u, v, strict=True)]
 
-    apart, span = ov.subtract(frame, room), ov.subtract(person, room)
-    contrast, off = dot(span, span), ov.subtract(frame, person)
-    mean = ov.avg_pool(apart, [1, 1], [1, 1], [1, 1], [3, 3], exclude_pad=True)
+    def dot(u: list[Node], v: list[Node]) -> Node:
+        r, g, b = (ov.multiply(a, b) for a, b in zip(u, v, strict=True))
+        return ov.add(ov.add(r, g), b)
+
+    def mean(u: Node) -> Node:
+        return ov.avg_pool(u, [1, 1], [1, 1], [1, 1], [3, 3], exclude_pad=True)
+
+    apart, span, off = minus(frame, room), minus(person, room), minus(frame, person)
+    contrast = dot(span, span)
     projected = [
-        ov.subtract(
-            ov.clamp(ov.divide(dot(u, span), ov.add(contrast, _scalar(least))), -0.3, 1.3), _scalar(0.5)
-        )
-        for u, least in zip((apart, mean), LEAST_CONTRAST, strict=True)
+        ov.clamp(ov.divide(dot(u, span), ov.add(contrast, _scalar(least))), -0.3, 1.3)
+        for u, least in zip((apart, [mean(u) for u in apart]), LEAST_CONTRAST, strict=True)
     ]
-    largest = ov.reduce_max(ov.abs(apart), channels, keep_dims=True)
-    guides = ov.concat(
-        [
-            ov.multiply(largest, _scalar(3)),
-            ov.subtract(ov.multiply(coarse, _scalar(2)), _scalar(1)),
-            *projected,
-        ],
-        1,
-    )
-    features = [
-        ov.subtract(frame, _scalar(0.5)),
-        ov.multiply(apart, _scalar(3)),
-        guides,
-        ov.subtract(coverage, _scalar(0.5)),
-        ov.sqrt(contrast),
-        ov.sqrt(dot(off, off)),
+    largest = ov.maximum(ov.maximum(*(ov.abs(u) for u in apart[:2])), ov.abs(apart[2]))
+    guides = [
+        ov.multiply(largest, _scalar(3)),
+        ov.subtract(ov.multiply(coarse, _scalar(2)), _scalar(1)),
+        *(ov.subtract(p, _scalar(0.5)) for p in projected),
     ]
-    return ov.concat(features, 1), guides
+    features = [ov.subtract(c, _scalar(0.5)) for c in frame] + [ov.multiply(u, _scalar(3)) for u in apart]
+    features += [*guides, ov.subtract(coverage, _scalar(0.5)), ov.sqrt(contrast), ov.sqrt(dot(off, off))]
+    return features, guides
 
 
 class OpenVinoRefiner:
@@ -268,16 +265,14 @@ class OpenVinoRefiner:
     def __init__(self, weights: Path, threads: int = 2, precision: str | None = None) -> None:
         compiled = compile_graph(refiner_graph(weights), threads, precision or best_precision())
         self._request = compiled.create_infer_request()
-        self._rest = np.zeros((REFINER_BATCH, SEEN, SEEN, CHANNELS), np.uint8)
+        self._batch = np.zeros((CHANNELS, REFINER_BATCH, SEEN, SEEN), np.uint8)
 
     def refine(self, tiles: U8) -> U8:
-        alpha = np.empty((len(tiles), TILE, TILE), np.uint8)
-        for k in range(0, len(tiles), REFINER_BATCH):
-            batch = tiles[k : k + REFINER_BATCH]
-            count = len(batch)
-            if count < REFINER_BATCH:
-                self._rest[:count] = batch
-                batch = self._rest
-            self._request.infer([batch], share_inputs=True)
+        total = tiles.shape[1]
+        alpha = np.empty((total, TILE, TILE), np.uint8)
+        for k in range(0, total, REFINER_BATCH):
+            count = min(REFINER_BATCH, total - k)
+            self._batch[:, :count] = tiles[:, k : k + count]
+            self._request.infer([self._batch], share_inputs=True)
             alpha[k : k + count] = self._request.get_output_tensor(0).data[:count, 0]
         return alpha

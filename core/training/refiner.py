@@ -18,8 +18,8 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from core.matte.refine import Layers, edge_tiles
-from core.nets.refiner import CHANNELS, HALO, SEEN, TILE, RefinerNet
+from core.matte.refine import Planes, colours_near_by, edge_tiles
+from core.nets.refiner import CHANNELS, HALO, RefinerNet
 from core.training.curves import Curves
 from core.training.judge import SEED, held_out_samples
 from core.training.losses import gradient_pyramid
@@ -28,6 +28,8 @@ from core.training.synthesis import Sample
 from core.training.workers import take
 from core.types import U8
 
+TILE = 64  # px of alpha; larger than the program's, so that pieces can be cut from them
+SEEN = TILE + 2 * HALO
 TILES_PER_PICTURE = 32
 BATCH = 24
 CROP = 40  # px of alpha of a tile that a step looks at: many small pieces teach more than few large ones
@@ -162,30 +164,27 @@ class _Pool:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
-        self._tiles = np.empty((0, SEEN, SEEN, CHANNELS), np.uint8)
-        self._truth = np.empty((0, TILE, TILE), np.uint8)
+        self._tiles = np.empty((CHANNELS, POOL, SEEN, SEEN), np.uint8)
+        self._truth = np.empty((POOL, TILE, TILE), np.uint8)
         self._count = self.seen = 0
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, tiles: U8, truth: U8) -> None:
-        if not len(self._tiles):
-            self._tiles = np.empty((POOL, *tiles.shape[1:]), np.uint8)
-            self._truth = np.empty((POOL, *truth.shape[1:]), np.uint8)
-        at = (self.seen + np.arange(len(tiles))) % POOL
-        self._tiles[at], self._truth[at] = tiles, truth
-        self.seen += len(tiles)
+        at = (self.seen + np.arange(len(truth))) % POOL
+        self._tiles[:, at], self._truth[at] = tiles, truth
+        self.seen += len(truth)
         self._count = min(POOL, self.seen)
 
     def draw(self, count: int) -> tuple[U8, U8]:
         """count pieces of CROP px, with their halo, and their true alpha; flipped at random."""
         rows = self._rng.integers(0, self._count, count)
         y, x = self._rng.integers(0, (TILE - CROP) // 2 + 1, 2) * 2
-        tiles = self._tiles[rows, y : y + CROP + 2 * HALO, x : x + CROP + 2 * HALO]
+        tiles = self._tiles[:, rows, y : y + CROP + 2 * HALO, x : x + CROP + 2 * HALO]
         truth = self._truth[rows, y : y + CROP, x : x + CROP]
         if self._rng.random() < 0.5:
-            tiles, truth = tiles[:, :, ::-1], truth[:, :, ::-1]
+            tiles, truth = tiles[..., ::-1], truth[..., ::-1]
         return np.ascontiguousarray(tiles), np.ascontiguousarray(truth)
 
 
@@ -203,7 +202,7 @@ def _inner(x: torch.Tensor) -> torch.Tensor:
 
 
 def _to_tensors(tiles: U8, truth: U8, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    x = torch.from_numpy(tiles).to(device).permute(0, 3, 1, 2).float().div_(255)
+    x = torch.from_numpy(tiles).to(device).transpose(0, 1).float().div_(255)
     return x, torch.from_numpy(truth).to(device)[:, None].float().div_(255)
 
 
@@ -230,9 +229,9 @@ def _judge(
     maker = _TileMaker(options.base, size)
     pairs = [maker.tiles(sample, rng) for sample in samples]
     x, y = _to_tensors(
-        np.concatenate([t for t, _ in pairs]), np.concatenate([a for _, a in pairs]), torch.device("cpu")
+        np.concatenate([t for t, _ in pairs], 1), np.concatenate([a for _, a in pairs]), torch.device("cpu")
     )
-    if not len(x):
+    if not len(y):
         return
     net = RefinerNet().eval()
     net.load_state_dict({key: value.cpu() for key, value in average.items()})
@@ -256,7 +255,7 @@ def _work(queue: Any, options: RefinerOptions, seed: list[int]) -> None:
     while True:
         size = options.sizes[rng.integers(len(options.sizes))]
         tiles, alpha = tile_makers[size].tiles(makers[size].sample(), rng)
-        if len(tiles):
+        if len(alpha):
             queue.put((tiles, alpha))
 
 
@@ -282,18 +281,17 @@ class _TileMaker:
 def edge_pairs(
     frame: U8, plate: U8, coverage: U8, alpha_small: U8, alpha: U8, rng: np.random.Generator
 ) -> tuple[U8, U8]:
-    """Tiles as the refiner sees them (N x 80 x 80 x 11) and their true alpha (N x 64 x 64), uint8."""
+    """Tiles as the refiner sees them (11 x N x 80 x 80) and their true alpha (N x 64 x 64), uint8."""
     height, width = alpha.shape
     coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
-    spots = edge_tiles(coarse)
+    spots = edge_tiles(coarse, TILE)
     # whole tiles only: what lies beyond the border has no truth
-    spots = [(y, x) for y, x in spots if y + TILE <= height and x + TILE <= width]
-    chosen = rng.permutation(len(spots))[:TILES_PER_PICTURE]
-    tiles = np.zeros((len(chosen), SEEN, SEEN, CHANNELS), np.uint8)
-    truth = np.zeros((len(chosen), TILE, TILE), np.uint8)
-    layers = Layers(frame, plate if coverage.any() else None, coverage, coarse)
-    for k, j in enumerate(chosen):
-        y, x = spots[j]
-        layers.fill(tiles[k], y, x)
-        truth[k] = alpha[y : y + TILE, x : x + TILE]
-    return tiles, truth
+    spots = spots[(spots + TILE <= (height, width)).all(1)]
+    if not len(spots):
+        return np.empty((CHANNELS, 0, SEEN, SEEN), np.uint8), np.empty((0, TILE, TILE), np.uint8)
+    spots = rng.permutation(spots)[:TILES_PER_PICTURE]
+    small = (alpha_small.shape[1], alpha_small.shape[0])
+    near_by = colours_near_by(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small)
+    planes = Planes((width, height), TILE)
+    planes.fill(frame, plate if coverage.any() else None, coverage, coarse, near_by, spots)
+    return planes.cut(spots), np.stack([alpha[y : y + TILE, x : x + TILE] for y, x in spots])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.matte import refine
-from core.matte.refine import Layers, Refiner, colours_near_by, edge_tiles
+from core.matte.refine import Planes, Refiner, colours_near_by, edge_tiles
 from core.nets import refiner as net
 
 
@@ -12,26 +12,24 @@ class Echo:
 
     def refine(self, tiles: np.ndarray) -> np.ndarray:
         self.tiles = tiles.copy()
-        return tiles[:, 8:-8, 8:-8, 7]
+        return tiles[7, :, 8:-8, 8:-8]
 
 
 def test_constants_are_those_of_the_network() -> None:
-    assert (refine.TILE, refine.HALO, refine.SEEN, refine.CHANNELS) == (
-        net.TILE, net.HALO, net.SEEN, net.CHANNELS,
-    )  # fmt: skip
+    assert (refine.HALO, refine.CHANNELS) == (net.HALO, net.CHANNELS)
 
 
 def test_a_single_hair_selects_its_tile_and_no_other() -> None:
     coarse = np.zeros((200, 300), np.uint8)
     coarse[70, 140] = 40
-    assert edge_tiles(coarse) == [(64, 128)]
+    assert edge_tiles(coarse).tolist() == [[64, 128]]
 
 
 def test_what_is_surely_room_or_person_is_snapped_and_costs_no_tile() -> None:
     echo = Echo()
     rgb = np.zeros((720, 1280, 3), np.uint8)
     for level, expected in ((3, 0), (252, 255)):
-        alpha = Refiner(echo).refine(rgb, None, None, np.full((288, 512), level, np.uint8))
+        alpha = Refiner(echo).refine(rgb, None, None, rgb[:288, :512], np.full((288, 512), level, np.uint8))
         assert (alpha == expected).all()
     assert not hasattr(echo, "tiles")
 
@@ -42,19 +40,24 @@ def test_tiles_carry_frame_plate_coverage_alpha_and_the_persons_colour() -> None
     coverage = np.full((100, 130), 255, np.uint8)
     coverage[:, :70] = 0
     coarse = rng.integers(0, 256, (100, 130), dtype=np.uint8)
-    person, room = colours_near_by(rgb, coarse)
-    tile = np.full((80, 80, refine.CHANNELS), 77, np.uint8)
-    Layers(rgb, plate, coverage, coarse).fill(tile, 0, 64)
-    seen = tile[8:, : 130 - 56]
-    assert (seen[..., :3] == rgb[:72, 56:]).all()
-    assert (seen[:, 14:, 3:6] == plate[:72, 70:]).all()
-    assert (seen[:, :14, 3:6] == room[:72, 56:70]).all(), "an unknown room is what is seen of it near by"
+    near_by = tuple(np.full((25, 32, 3), level, np.uint8) for level in ((1, 2, 3), (4, 5, 6)))
+    planes = Planes((130, 100))
+    planes.fill(rgb, plate, coverage, coarse, near_by, np.array([[64, 0]]))  # what was there before
+    planes.fill(rgb, plate, coverage, coarse, near_by, np.array([[0, 64], [96, 0]]))
+    tiles = planes.cut(np.array([[0, 64], [96, 0]]))
+    assert tiles.shape == (refine.CHANNELS, 2, 48, 48)
+    seen = tiles[:, 0, 8:].transpose(1, 2, 0)
+    here = np.s_[:40, 56:104]
+    assert (seen[..., :3] == rgb[here]).all()
+    assert (seen[:, 14:, 3:6] == plate[:40, 70:104]).all()
+    assert (seen[:, :14, 3:6] == (4, 5, 6)).all(), "an unknown room is what is seen of it near by"
     assert (seen[:, :14, 6] == 0).all()
     assert (seen[:, 14:, 6] == 255).all()
-    assert (seen[..., 7] == coarse[:72, 56:]).all()
-    assert (seen[..., 8:] == person[:72, 56:]).all()
-    assert (tile[:8] == 0).all(), "above the picture there is nothing"
-    assert (tile[:, 130 - 56 :] == 0).all(), "nor right of it"
+    assert (seen[..., 7] == coarse[here]).all()
+    assert (seen[..., 8:] == (1, 2, 3)).all()
+    assert (tiles[:, 0, :8] == 0).all(), "above the picture there is nothing"
+    assert (tiles[:, 1, :, :8] == 0).all(), "nor left of it"
+    assert (tiles[:, 1, 12:] == 0).all(), "nor below"
 
 
 def test_colours_near_by_come_from_where_alpha_is_sure() -> None:
@@ -63,7 +66,7 @@ def test_colours_near_by_come_from_where_alpha_is_sure() -> None:
     rgb = np.zeros((180, 320, 3), np.uint8)
     rgb[:, :150], rgb[:, 150:170], rgb[:, 170:] = (10, 20, 30), (255, 0, 255), (200, 100, 50)
     person, room = colours_near_by(rgb, coarse)
-    at_the_edge = np.s_[60:120, 152:168]
+    at_the_edge = np.s_[30:60, 76:84]  # they come at half the size
     assert np.abs(person[at_the_edge].astype(int) - (200, 100, 50)).max() <= 20
     assert np.abs(room[at_the_edge].astype(int) - (10, 20, 30)).max() <= 20
 
@@ -73,7 +76,7 @@ def test_every_size_comes_out_whole_with_the_alpha_in_its_place() -> None:
         alpha_small = np.zeros((36, 64), np.uint8)
         alpha_small[:, 32:] = 255
         rgb = np.zeros((height, width, 3), np.uint8)
-        alpha = Refiner(Echo()).refine(rgb, rgb, None, alpha_small)
+        alpha = Refiner(Echo()).refine(rgb, rgb, None, np.zeros((36, 64, 3), np.uint8), alpha_small)
         assert alpha.shape == (height, width)
         if width > 1:
             assert alpha[:, : width // 2 - width // 40 - 2].max(initial=0) == 0

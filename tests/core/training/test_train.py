@@ -81,8 +81,8 @@ def test_the_refiner_learns_to_sharpen_an_edge_from_frame_and_plate() -> None:
     small = cv2.resize(alpha, (96, 64), interpolation=cv2.INTER_AREA)
     coverage = np.full((288, 512), 255, np.uint8)
     tiles, truth = edge_pairs(frame, plate, coverage, small, alpha, rng)
-    assert len(tiles) > 8
-    x = torch.from_numpy(tiles).permute(0, 3, 1, 2).float() / 255
+    assert len(truth) > 8
+    x = torch.from_numpy(tiles).transpose(0, 1).float() / 255
     y = torch.from_numpy(truth)[:, None].float() / 255
     net = RefinerNet()
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)
