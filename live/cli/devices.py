@@ -7,11 +7,13 @@ import typer
 
 def devices() -> None:
     """Lists cameras, virtual cameras and GPUs."""
-    from live.cameras import list_cameras
+    from live.cameras import list_cameras, stable_path
 
     typer.echo("cameras (--camera)")
     for camera in list_cameras():
         typer.echo(f"  {camera.path}  {camera.label}{f': {camera.problem}' if camera.problem else ''}")
+        if (stable := stable_path(camera.path)) != camera.path:
+            typer.echo(f"    always {stable}")
         for line in camera.formats:
             typer.echo(f"    {line}")
     typer.echo("  demo  the built-in scene\nvirtual cameras (--output virtualcam:DEVICE)")

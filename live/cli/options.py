@@ -18,7 +18,7 @@ CameraOption = Annotated[
     typer.Option(
         "--camera",
         metavar="SRC",
-        help="Index (0), device (/dev/video0), video file, folder of pictures, or demo.",
+        help="Index (0), device (/dev/video0), label, video file, folder of pictures, or demo.",
     ),
 ]
 BackgroundOption = Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from core.errors import DeviceError, MediaError, PlateError, SettingsError, WeightsError
-from core.types import Plate, View
+from core.types import Frame, Plate, View
 from live.assemble import Parts
 from live.controls import Held
 from live.session import run_session
@@ -228,6 +229,23 @@ def test_the_camera_gets_the_settings_that_its_plate_was_recorded_with_and_is_le
     run(said=said, camera__source=str(pictures), plate__name="desk")
     assert asked == [("hold", "/dev/video0", {"exposure": 250.0}), ("let go",)]
     assert "the camera holds exposure 250, as when the plate was recorded" in "\n".join(said)
+
+
+def test_no_frame_of_a_camera_is_worked_on_that_is_older_than_the_settings_allow(
+    stage, monkeypatch, tmp_path
+):
+    class LateCamera(DemoSource):
+        """Every other frame was captured a second ago."""
+
+        def read(self) -> Frame:
+            frame = super().read()
+            return replace(frame, time_ns=frame.time_ns - frame.index % 2 * 1_000_000_000)
+
+    monkeypatch.setattr("live.session.open_source", lambda *arguments: LateCamera(SIZE, 200.0))
+    outcome = run(camera__source="/dev/video0", frames=10, report=tmp_path / "report.jsonl")
+    indices = [json.loads(line)["index"] for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert outcome.frames == 10
+    assert all(index % 2 == 0 for index in indices)
 
 
 def test_the_service_manager_hears_that_it_runs_and_that_it_ends(stage, pictures, monkeypatch):
