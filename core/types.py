@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,6 +183,39 @@ class Matter(Protocol):
 
     def reset(self) -> None:
         """Forgets earlier frames: after a cut, a lost plate, or a new size."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """The empty room as one frame should see it, or a part of it.
+
+    rgb: uint8 HxWx3, aligned and in the frame's light. coverage: uint8 HxW, 255 where known, else 0;
+    None is everywhere.
+    """
+
+    rgb: U8
+    coverage: U8 | None
+
+
+class SeenRoom(Protocol):
+    """The room of one frame, made only as far as it is asked for."""
+
+    def small(self, size: tuple[int, int]) -> Room:
+        """The whole of it at a smaller size (width, height). The same object while nothing changes."""
+        ...
+
+    def part(self, where: tuple[slice, slice]) -> Room:
+        """A rectangle of it, rows and columns, at the frame's size. Not to be written to."""
+        ...
+
+
+@runtime_checkable
+class PartwiseMatter(Matter, Protocol):
+    """A matter that looks at the whole room small and at parts of it closely."""
+
+    def matte_in(self, rgb: U8, room: SeenRoom) -> U8:
+        """As `matte`, with a room."""
         ...
 
 

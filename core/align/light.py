@@ -102,12 +102,16 @@ def fit_light(
     return _follow(previous, gain[:, 0], offset[:, 0], grid, tone)
 
 
-def apply_light(rgb: U8, light: Light, out: U8 | None = None) -> U8:
+def apply_light(
+    rgb: U8, light: Light, out: U8 | None = None, part_of: tuple[int, int, int, int] | None = None
+) -> U8:
     """The plate under the frame's light, uint8 HxWx3.
 
     Args:
         rgb: uint8 HxWx3, the plate warped into the frame (the grid is spread over this picture).
         out: written and returned when given; same shape and dtype; may be `rgb`.
+        part_of: (x, y, width, height) where rgb is the part of a picture of that size that begins at
+            (x, y): the grid is spread over that picture then.
     """
     # Before a grid that darkens again, values over 255 must not be cut off: they are kept scaled down.
     room = np.float32(1) if light.grid is None else np.float32(min(1.0, 255.0 / _brightest(light)))
@@ -123,7 +127,16 @@ def apply_light(rgb: U8, light: Light, out: U8 | None = None) -> U8:
         lit = cv2.LUT(rgb, np.ascontiguousarray(table.T[None]), dst=out)
     if light.grid is not None:
         size = (rgb.shape[1], rgb.shape[0])
-        factors = cv2.resize(cv2.merge([light.grid / room] * 3), size, interpolation=cv2.INTER_LINEAR)
+        factors = cv2.merge([light.grid / room] * 3)
+        if part_of is None:
+            factors = cv2.resize(factors, size, interpolation=cv2.INTER_LINEAR)
+        else:
+            x, y, width, height = part_of
+            sx, sy = light.grid.shape[1] / width, light.grid.shape[0] / height
+            grid_from_part = np.array([[sx, 0, (x + 0.5) * sx - 0.5], [0, sy, (y + 0.5) * sy - 0.5]])
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            edge = cv2.BORDER_REPLICATE
+            factors = cv2.warpAffine(factors, grid_from_part, size, flags=flags, borderMode=edge)
         lit = cv2.multiply(lit, factors, dst=out, dtype=cv2.CV_8U)
     return lit
 

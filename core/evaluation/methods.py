@@ -12,8 +12,8 @@ import numpy as np
 from core.align.light import fit_light
 from core.evaluation.clips import Clip
 from core.evaluation.peers import Peer, RvmPeer, difference_key, load_peers
-from core.render.room import Room, RoomWarper
-from core.types import F32, U8, Aligner, Alignment, Frame, Light, Matter, Plate, State, View
+from core.render.room import RoomWarper, WarpedRoom, matte_in
+from core.types import F32, U8, Aligner, Alignment, Frame, Light, Matter, Plate, Room, State, View
 
 SMALL = (160, 90)  # where light is fitted
 FRAME_NS = 33_000_000
@@ -41,7 +41,7 @@ class Matted:
 
 Mattes = Iterator[Matted]
 Method = Callable[[Clip], Mattes]
-MatteOf = Callable[[int, U8, Room], U8]
+MatteOf = Callable[[int, U8, WarpedRoom], U8]
 
 
 def with_tracked_plate(matter: Matter, make_aligner: Callable[[Plate, tuple[int, int]], Aligner]) -> Method:
@@ -56,12 +56,9 @@ def with_tracked_plate(matter: Matter, make_aligner: Callable[[Plate, tuple[int,
             frame = Frame(rgb, index * FRAME_NS, index)
             alignment = aligner.update(frame)
             room = warper.room(alignment, size) if alignment.usable else None
-            if room is not None:
-                alpha = matter.matte(rgb, room.rgb, room.coverage)
-            else:
-                alpha = matter.matte(rgb, None, None)
+            alpha = matte_in(matter, rgb, room)
             aligner.learn(frame, alpha)
-            yield Matted(_unit(alpha), room)
+            yield Matted(_unit(alpha), None if room is None else room.whole())
         aligner.close()
 
     return run
@@ -72,7 +69,7 @@ def with_true_plate(matter: Matter) -> Method:
 
     def run(clip: Clip) -> Mattes:
         matter.reset()
-        return _behind_true_plate(clip, lambda _, rgb, room: matter.matte(rgb, room.rgb, room.coverage))
+        return _behind_true_plate(clip, lambda _, rgb, room: matte_in(matter, rgb, room))
 
     return run
 
@@ -147,12 +144,12 @@ def _behind_true_plate(clip: Clip, matte: MatteOf) -> Mattes:
     background: F32 | None = None
     for index, (rgb, H) in enumerate(zip(clip.frames, clip.H_true, strict=True)):
         plain = warper.room(Alignment(H, Light(), State.LOCKED, 1.0, ""), size)
-        small = [cv2.resize(a, SMALL, interpolation=cv2.INTER_AREA) for a in (plain.rgb, rgb)]
+        small = [cv2.resize(a, SMALL, interpolation=cv2.INTER_AREA) for a in (plain.whole().rgb, rgb)]
         light = fit_light(small[0], small[1], background, light)
         room = warper.room(Alignment(H, light, State.LOCKED, 1.0, ""), size)
         alpha = matte(index, rgb, room)
         background = 1 - _unit(cv2.resize(alpha, SMALL, interpolation=cv2.INTER_AREA))
-        yield Matted(_unit(alpha), room)
+        yield Matted(_unit(alpha), room.whole())
 
 
 def _plate_of(clip: Clip) -> Plate:

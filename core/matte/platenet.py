@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from core.matte.prior import SelfieSegmenter
-from core.matte.refine import Refiner, snapped
-from core.matte.working_size import shrink_into, working_size
+from core.matte.refine import Refiner, RoomPart, snapped
+from core.matte.working_size import shrink_into, shrunk_room, working_size
 from core.runtime.base import PlateNetRuntime
-from core.types import F32, U8
+from core.types import F32, U8, Room, SeenRoom
 
 UNKNOWN_U8 = 128  # no prior, no previous alpha; as in training
 WORKING_PIXELS = 512 * 288
@@ -37,6 +37,7 @@ class PlateMatter:
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels = working_pixels
         self._frame_size = (0, 0)
+        self._whole: Room | None = None  # given last, and shrunk, kept while the same comes again
 
     def reset(self) -> None:
         """Nothing to forget: see the class."""
@@ -45,15 +46,35 @@ class PlateMatter:
         """Alpha uint8 HxW; see core.types.Matter. The room is taken as unchanged when the same
         array objects come again, so what was made of them is kept."""
         self._prepare((rgb.shape[1], rgb.shape[0]))
+        if plate_rgb is None:
+            return self._alpha(rgb, None, None)
+        if self._whole is None or self._whole.rgb is not plate_rgb or self._whole.coverage is not coverage:
+            self._whole = Room(plate_rgb, coverage)
+            self._shrunk = shrunk_room(self._whole, self._size)
+
+        def part(where: tuple[slice, slice]) -> Room:
+            return Room(plate_rgb[where], None if coverage is None else coverage[where])
+
+        return self._alpha(rgb, self._shrunk, part)
+
+    def matte_in(self, rgb: U8, room: SeenRoom) -> U8:
+        """Alpha uint8 HxW; see core.types.PartwiseMatter."""
+        self._prepare((rgb.shape[1], rgb.shape[0]))
+        return self._alpha(rgb, room.small(self._size), room.part)
+
+    def _alpha(self, rgb: U8, small: Room | None, part: RoomPart | None) -> U8:
         shrink_into(rgb, self._frame)
-        self._take_room(plate_rgb, coverage)
+        plate, coverage = self._nothing, self._nowhere
+        if small is not None:
+            plate = small.rgb
+            coverage = self._everywhere if small.coverage is None else small.coverage
         if self._segmenter is not None:
             mask = self._segmenter.mask(self._frame)
             cv2.resize(mask, self._size, dst=self._mask)
             np.multiply(self._mask, 255, out=self._prior, casting="unsafe")
-        alpha = self._runtime.alpha(self._frame, self._plate, self._coverage, self._prior, self._unknown)
+        alpha = self._runtime.alpha(self._frame, plate, coverage, self._prior, self._unknown)
         if self._refiner is not None:
-            return self._refiner.refine(rgb, plate_rgb, coverage, self._frame, alpha)
+            return self._refiner.refine(rgb, part, self._frame, alpha)
         return snapped(cv2.resize(alpha, self._frame_size, interpolation=cv2.INTER_LINEAR))
 
     def _prepare(self, frame_size: tuple[int, int]) -> None:
@@ -64,26 +85,10 @@ class PlateMatter:
         self._runtime = self._make_runtime(self._size)
         width, height = self._size
         self._frame = np.empty((height, width, 3), np.uint8)
-        self._plate = np.zeros((height, width, 3), np.uint8)
-        self._coverage = np.zeros((height, width), np.uint8)
+        self._nothing = np.zeros((height, width, 3), np.uint8)
+        self._nowhere = np.zeros((height, width), np.uint8)
+        self._everywhere = np.full((height, width), 255, np.uint8)
         self._prior = np.full((height, width), UNKNOWN_U8, np.uint8)
         self._unknown = np.full((height, width), UNKNOWN_U8, np.uint8)
         self._mask: F32 = np.empty((height, width), np.float32)
-        self._room: tuple[U8 | None, U8 | None] = (None, None)
-
-    def _take_room(self, plate_rgb: U8 | None, coverage: U8 | None) -> None:
-        if self._room[0] is plate_rgb and self._room[1] is coverage:
-            return
-        self._room = (plate_rgb, coverage)
-        if plate_rgb is None:
-            self._plate.fill(0)
-            self._coverage.fill(0)
-            return
-        shrink_into(plate_rgb, self._plate)
-        if coverage is None:
-            self._coverage.fill(255)
-            return
-        cv2.resize(coverage, self._size, dst=self._coverage, interpolation=cv2.INTER_AREA)
-        # a working pixel that is half unknown would mix the room with nothing
-        cv2.threshold(self._coverage, 254, 255, cv2.THRESH_BINARY, dst=self._coverage)
-        self._plate[self._coverage == 0] = 0
+        self._whole = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import cv2
@@ -10,7 +11,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from core.runtime.base import CHANNELS, HALO, TILE
-from core.types import F32, U8
+from core.types import F32, U8, Room
+
+RoomPart = Callable[[tuple[slice, slice]], Room]  # rows and columns of the frame
 
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
 NEAR, FAR = (9, 33)  # px at half the working size: windows that the colours near by are gathered in
@@ -33,13 +36,11 @@ class Refiner:
         self._runtime = runtime
         self._planes: Planes | None = None
 
-    def refine(
-        self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None, rgb_small: U8, alpha_small: U8
-    ) -> U8:
+    def refine(self, rgb: U8, room: RoomPart | None, rgb_small: U8, alpha_small: U8) -> U8:
         """Alpha uint8 HxW at the size of rgb (uint8 HxWx3).
 
-        plate_rgb, coverage: as in core.types.Matter. rgb_small, alpha_small: uint8 hxwx3 and hxw, the
-        same frame and its matte at the working size.
+        room: gives parts of the room, None without a plate. rgb_small, alpha_small: uint8 hxwx3 and
+        hxw, the same frame and its matte at the working size.
         """
         height, width = rgb.shape[:2]
         coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -48,9 +49,7 @@ class Refiner:
         if len(spots):
             if self._planes is None or self._planes.size != (width, height):
                 self._planes = Planes((width, height))
-            self._planes.fill(
-                rgb, plate_rgb, coverage, coarse, colours_near_by(rgb_small, alpha_small), spots
-            )
+            self._planes.fill(rgb, room, coarse, colours_near_by(rgb_small, alpha_small), spots)
             for patch, (y, x) in zip(self._runtime.refine(self._planes.cut(spots)), spots, strict=True):
                 inside = alpha[y : y + TILE, x : x + TILE]
                 cv2.LUT(patch[: inside.shape[0], : inside.shape[1]], _SNAP, dst=inside)
@@ -74,16 +73,15 @@ class Planes:
     def fill(
         self,
         rgb: U8,
-        plate_rgb: U8 | None,
-        coverage: U8 | None,
+        room: RoomPart | None,
         coarse: U8,
         near_by: tuple[U8, U8],
         spots: NDArray[np.intp],
     ) -> None:
         """Takes a frame in, as far as tiles at `spots` will look.
 
-        rgb, plate_rgb, coverage: as in core.types.Matter. coarse: alpha uint8 HxW. near_by: from
-        `colours_near_by`. spots: from `edge_tiles`.
+        rgb: uint8 HxWx3. room: gives parts of the room, None without a plate. coarse: alpha uint8
+        HxW. near_by: from `colours_near_by`. spots: from `edge_tiles`.
         """
         width, height = self.size
         y0, x0 = np.maximum(spots.min(0) - HALO, 0)
@@ -92,24 +90,24 @@ class Planes:
         into = self._planes[:, y0 + HALO : y1 + HALO, x0 + HALO : x1 + HALO]
         into[_COARSE] = coarse[here]
         box = (int(x0), int(y0), int(x1), int(y1))
-        person, room = near_by
+        person, behind = near_by
         _split(rgb[here], into[:_ROOM])
         _split(_enlarged(person, self.size, box), into[_PERSON:])
         known = into[_COVERAGE]
-        if plate_rgb is None:
+        seen = None if room is None else room(here)
+        if seen is None:
             known.fill(0)
-        elif coverage is None:
+        elif seen.coverage is None:
             known.fill(255)
         else:
-            cv2.threshold(coverage[here], 254, 255, cv2.THRESH_BINARY, dst=known)
-        if cv2.countNonZero(known) == known.size:
-            assert plate_rgb is not None
-            _split(plate_rgb[here], into[_ROOM:_COVERAGE])
-        else:
-            behind = _enlarged(room, self.size, box)
-            if plate_rgb is not None:
-                behind = cv2.copyTo(plate_rgb[here], known, behind)
-            _split(behind, into[_ROOM:_COVERAGE])
+            cv2.threshold(seen.coverage, 254, 255, cv2.THRESH_BINARY, dst=known)
+        if seen is not None and cv2.countNonZero(known) == known.size:
+            _split(seen.rgb, into[_ROOM:_COVERAGE])
+            return
+        picture = _enlarged(behind, self.size, box)
+        if seen is not None:
+            picture = cv2.copyTo(seen.rgb, known, picture)
+        _split(picture, into[_ROOM:_COVERAGE])
 
     def cut(self, spots: NDArray[np.intp]) -> U8:
         """Tiles uint8 11 x N x S x S whose inner part begins at the spots, S the tile with its halo."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import cv2
+import numpy as np
 
-from core.types import U8
+from core.types import U8, Room
 
 MULTIPLE = 32  # platenet halves five times
 LONGEST = 1024  # a sliver of a picture is not blown up without end
@@ -37,3 +38,15 @@ def shrink_into(picture: U8, out: U8) -> None:
         half = (picture.shape[1] // 2, picture.shape[0] // 2)
         picture = cv2.resize(picture, half, interpolation=cv2.INTER_AREA)
     cv2.resize(picture, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
+
+
+def shrunk_room(room: Room, size: tuple[int, int]) -> Room:
+    """A room at a smaller size (width, height); black where it is not wholly known."""
+    rgb = np.empty((size[1], size[0], 3), np.uint8)
+    shrink_into(room.rgb, rgb)
+    if room.coverage is None:
+        return Room(rgb, None)
+    coverage = cv2.resize(room.coverage, size, interpolation=cv2.INTER_AREA)
+    # a working pixel that is half unknown would mix the room with nothing
+    cv2.threshold(coverage, 254, 255, cv2.THRESH_BINARY, dst=coverage)
+    return Room(cv2.bitwise_and(rgb, rgb, mask=coverage), coverage)

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from core.align.light import apply_light
-from core.types import F64, U8, Alignment, Plate
+from core.render.room import resize_map
+from core.types import U8, Alignment, Plate
 
 SHRINK = 4  # a blur has no detail: it is made at a quarter of the size
 WIDEST = 0.06  # sigma of strength 1, as a share of the frame's width
@@ -35,8 +36,8 @@ class RoomBlur:
         assert alignment.H is not None
         height, width = self._plate.shape[:2]
         small = (max(1, size[0] // SHRINK), max(1, size[1] // SHRINK))
-        plate_from_small = _resize_map(self._plate_size[0] / width, self._plate_size[1] / height)
-        small_from_frame = _resize_map(small[0] / size[0], small[1] / size[1])
+        plate_from_small = resize_map(self._plate_size[0] / width, self._plate_size[1] / height)
+        small_from_frame = resize_map(small[0] / size[0], small[1] / size[1])
         H = small_from_frame @ alignment.H @ plate_from_small
         warped = cv2.warpPerspective(self._plate, H, small, borderMode=cv2.BORDER_REPLICATE)
         return cv2.resize(apply_light(warped, alignment.light), size)
@@ -64,11 +65,6 @@ class RoomBlur:
             mass = cv2.GaussianBlur(mass, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
             blurred = (sums + 1e-3 * mean) / (mass + 1e-3)[..., None]
         return np.clip(blurred, 0, 255).astype(np.uint8)
-
-
-def _resize_map(sx: float, sy: float) -> F64:
-    """Pixel map of a resize, centres at integers: x' = (x + 1/2) sx - 1/2."""
-    return np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
 
 
 _AROUND = np.ones((5, 5), np.uint8)

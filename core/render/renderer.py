@@ -14,8 +14,8 @@ import numpy as np
 from core.render.backdrops import Backdrop, Background, Kind
 from core.render.blur import RoomBlur
 from core.render.composite import bounds, fgr_with_room, fgr_without_room, over, three, unmultiplied
-from core.render.room import Room, RoomWarper
-from core.types import U8, Alignment, Frame, Matter, Picture, Plate, State
+from core.render.room import RoomWarper, matte_in
+from core.types import U8, Alignment, Frame, Matter, Picture, Plate, Room, SeenRoom, State
 
 HIDDEN_RGB = (32, 34, 38)  # what stands behind while nothing of the room may be shown
 SURE_FROM = 0.6  # alpha below which a lost plate hides a pixel wholly
@@ -57,10 +57,7 @@ class Compositor:
         if (room is not None) != self._was_usable:
             self._was_usable = room is not None
             self._matter.reset()  # the history belongs to another regime
-        if room is None:
-            alpha = self._matter.matte(frame.rgb, None, None)
-        else:
-            alpha = self._matter.matte(frame.rgb, room.rgb, room.coverage)
+        alpha = matte_in(self._matter, frame.rgb, room)
         if lost:
             alpha = cv2.LUT(alpha, _SURE_ONLY)
             if (
@@ -91,7 +88,7 @@ class Compositor:
     def close(self) -> None:
         self._last = None
 
-    def _compose(self, frame: Frame, alpha: U8, room: Room | None, alignment: Alignment) -> Picture:
+    def _compose(self, frame: Frame, alpha: U8, room: SeenRoom | None, alignment: Alignment) -> Picture:
         straight = self._background.kind is Kind.TRANSPARENT
         where = bounds(alpha)
         alpha3 = three(np.ascontiguousarray(alpha[where])) if alpha[where].size else alpha[where]
@@ -100,7 +97,8 @@ class Compositor:
         else:
             out = self._behind(frame, alpha, alignment)
         if alpha3.size:
-            fgr = premultiplied_fgr(frame.rgb[where], alpha[where], alpha3, _crop(room, where))
+            behind = None if room is None else room.part(where)
+            fgr = premultiplied_fgr(frame.rgb[where], alpha[where], alpha3, behind)
             out[where] = unmultiplied(fgr, alpha3) if straight else over(fgr, alpha3, out[where])
         return Picture(out, alpha, frame.time_ns, frame.index, straight=straight)
 
@@ -129,12 +127,6 @@ def premultiplied_fgr(rgb: U8, alpha: U8, alpha3: U8, room: Room | None) -> U8:
         unknown = room.coverage == 0
         fgr[unknown] = fgr_without_room(rgb, alpha)[unknown]
     return fgr
-
-
-def _crop(room: Room | None, where: tuple[slice, slice]) -> Room | None:
-    if room is None:
-        return None
-    return Room(room.rgb[where], None if room.coverage is None else room.coverage[where])
 
 
 _SURE_ONLY = np.clip((np.arange(256) / 255 - SURE_FROM) / (1 - SURE_FROM) * 255, 0, 255).astype(np.uint8)

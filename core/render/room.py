@@ -1,67 +1,166 @@
-"""The plate as this frame should see it: warped, relit, with its coverage; kept while nothing changed."""
+"""The plate as this frame should see it: warped, relit, with its coverage; made as far as it is asked for.
+
+The network looks at the whole room small; only around the person is it needed at full size. So a
+moving camera costs a small warp and a part of a large one, a still one neither.
+"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from core.align.light import apply_light
+from core.matte.working_size import shrunk_room
 from core.plate.compose import compose_views
-from core.types import F64, U8, Alignment, Light, Plate
+from core.types import F64, U8, Alignment, Matter, PartwiseMatter, Plate, Room
+
+SLACK = 32  # px by which a part is made larger than asked for: the next frame's is not the same
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Room:
-    """rgb: uint8 HxWx3 in the frame's pixels. coverage: uint8 HxW, 255 where known; None is everywhere.
+class WarpedRoom:
+    """SeenRoom of a plate under one alignment.
 
-    The arrays of a room are never written to again: another room is another object.
+    size: (width, height) of the frame. The alignment must be usable.
     """
 
-    rgb: U8
-    coverage: U8 | None
+    def __init__(self, warper: RoomWarper, alignment: Alignment, size: tuple[int, int]) -> None:
+        assert alignment.H is not None
+        self._warper, self._H, self._light, self._size = warper, alignment.H, alignment.light, size
+        self._small: Room | None = None
+        self._small_size = (0, 0)
+        self._made: Room | None = None
+        self._box = (0, 0, 0, 0)  # x0, y0, x1, y1 of the part that is made
+
+    def whole(self) -> Room:
+        """All of it, at the frame's size."""
+        return self.part(np.s_[0 : self._size[1], 0 : self._size[0]])
+
+    def fits(self, alignment: Alignment, size: tuple[int, int]) -> bool:
+        """Whether this is the room of that alignment too. The aligner keeps the light's object while
+        nothing visible changed."""
+        same = alignment.H is self._H or np.array_equal(alignment.H, self._H)  # type: ignore[arg-type]
+        return same and alignment.light is self._light and size == self._size
+
+    def small(self, size: tuple[int, int]) -> Room:
+        if self._small is None or self._small_size != size:
+            seen = self._warper.seen_small(self._H, self._size, size)
+            self._small = Room(apply_light(seen.rgb, self._light), seen.coverage)
+            self._small_size = size
+        return self._small
+
+    def part(self, where: tuple[slice, slice]) -> Room:
+        x0, y0, x1, y1 = _box(where, self._size)
+        if self._made is None or not self._covers((x0, y0, x1, y1)):
+            self._make((x0, y0, x1, y1))
+        assert self._made is not None
+        left, top = self._box[:2]
+        return _part(self._made, np.s_[y0 - top : y1 - top, x0 - left : x1 - left])
+
+    def _covers(self, box: tuple[int, int, int, int]) -> bool:
+        x0, y0, x1, y1 = self._box
+        return x0 <= box[0] and y0 <= box[1] and box[2] <= x1 and box[3] <= y1
+
+    def _make(self, box: tuple[int, int, int, int]) -> None:
+        width, height = self._size
+        x0, y0 = max(0, box[0] - SLACK), max(0, box[1] - SLACK)
+        x1, y1 = min(width, box[2] + SLACK), min(height, box[3] + SLACK)
+        if self._made is not None:  # grows only: in a still room it soon is all that anybody asks for
+            x0, y0 = min(x0, self._box[0]), min(y0, self._box[1])
+            x1, y1 = max(x1, self._box[2]), max(y1, self._box[3])
+        self._box = (x0, y0, x1, y1)
+        seen = self._warper.seen(self._H, self._size, self._box)
+        part_of = (x0, y0, width, height)
+        self._made = Room(apply_light(seen.rgb, self._light, part_of=part_of), seen.coverage)
 
 
 class RoomWarper:
-    """Makes the room of a frame from the plate and an alignment."""
+    """Makes the rooms of frames from the plate; the same room while nothing changed."""
 
     def __init__(self, plate: Plate) -> None:
         self._plate = plate
-        self._H: F64 | None = None
-        self._light: Light | None = None
-        self._mesh: object = None
-        self._size = (0, 0)
+        self._room: WarpedRoom | None = None
+        self._shrunk: dict[tuple[int, int], Room] = {}
 
-    def room(self, alignment: Alignment, size: tuple[int, int]) -> Room:
+    def room(self, alignment: Alignment, size: tuple[int, int]) -> WarpedRoom:
         """The room at size (width, height). The alignment must be usable."""
-        assert alignment.H is not None
-        moved = (
-            self._H is None
-            or size != self._size
-            or alignment.mesh is not self._mesh
-            or not (alignment.H is self._H or np.array_equal(alignment.H, self._H))
-        )
-        if moved:
-            self._H, self._size, self._mesh = alignment.H, size, alignment.mesh
-            self._warped, self._coverage = self._warp(alignment.H, size)
-        if moved or alignment.light is not self._light:  # the aligner keeps the object while nothing changed
-            self._light = alignment.light
-            self._room = Room(apply_light(self._warped, alignment.light), self._coverage)
+        if self._room is None or not self._room.fits(alignment, size):
+            self._room = WarpedRoom(self, alignment, size)
         return self._room
 
-    def _warp(self, H: F64, size: tuple[int, int]) -> tuple[U8, U8 | None]:
-        plate = self._plate
-        if len(plate.views) == 1 and size == plate.size and np.allclose(H, np.eye(3), atol=1e-9):
-            return plate.rgb, plate.coverage
+    def seen(self, H: F64, size: tuple[int, int], box: tuple[int, int, int, int]) -> Room:
+        """The part x0, y0, x1, y1 of the plate seen by a frame of that size, in the plate's own light."""
+        plate, (x0, y0, x1, y1) = self._plate, box
         if len(plate.views) > 1:
-            room, known = compose_views(plate, H, size)
-            return room, None if known.all() else known
-        warped = cv2.warpPerspective(plate.rgb, H, size, flags=cv2.INTER_LINEAR)
-        seen = plate.coverage
-        if seen is None:
-            seen = np.full(plate.rgb.shape[:2], 255, np.uint8)
-        # linear on purpose: a pixel that touches the unseen drops below 255 and counts as unseen
-        coverage = cv2.warpPerspective(seen, H, size, flags=cv2.INTER_LINEAR)
-        cv2.threshold(coverage, 254, 255, cv2.THRESH_BINARY, dst=coverage)
-        return warped, None if coverage.all() else coverage
+            rgb, known = compose_views(plate, H, size)
+            return _part(_known(rgb, known), np.s_[y0:y1, x0:x1])
+        if size == plate.size and np.allclose(H, np.eye(3), atol=1e-9):
+            return _part(Room(plate.rgb, plate.coverage), np.s_[y0:y1, x0:x1])
+        to_part = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
+        return _warped(Room(plate.rgb, plate.coverage), to_part @ H, (x1 - x0, y1 - y0))
+
+    def seen_small(self, H: F64, size: tuple[int, int], small: tuple[int, int]) -> Room:
+        """The whole of it, at the smaller size: a small plate is warped, so nothing aliases."""
+        plate = self._plate
+        if len(plate.views) > 1:
+            rgb, known = compose_views(plate, H, size)
+            return shrunk_room(_known(rgb, known), small)
+        scale = small[0] / size[0], small[1] / size[1]
+        width, height = (max(1, round(n * s)) for n, s in zip(plate.size, scale, strict=True))
+        if (width, height) not in self._shrunk:
+            self._shrunk = {(width, height): shrunk_room(Room(plate.rgb, plate.coverage), (width, height))}
+        plate_from_small = resize_map(plate.size[0] / width, plate.size[1] / height)
+        small_H = resize_map(*scale) @ H @ plate_from_small
+        if small == (width, height) and np.allclose(small_H, np.eye(3), atol=1e-9):
+            return self._shrunk[width, height]
+        return _warped(self._shrunk[width, height], small_H, small)
+
+
+def matte_in(matter: Matter, rgb: U8, room: WarpedRoom | None) -> U8:
+    """Alpha of the person in that room, uint8 HxW; see core.types.Matter."""
+    if room is None:
+        return matter.matte(rgb, None, None)
+    if isinstance(matter, PartwiseMatter):
+        return matter.matte_in(rgb, room)
+    whole = room.whole()
+    return matter.matte(rgb, whole.rgb, whole.coverage)
+
+
+def resize_map(sx: float, sy: float) -> F64:
+    """Pixel map of a resize, centres at integers: x' = (x + 1/2) sx - 1/2."""
+    return np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
+
+
+def _warped(room: Room, H: F64, size: tuple[int, int]) -> Room:
+    rgb = cv2.warpPerspective(room.rgb, H, size, flags=cv2.INTER_LINEAR)
+    if room.coverage is None and _contains(H, room.rgb.shape[1::-1], size):
+        return Room(rgb, None)
+    seen = room.coverage
+    if seen is None:
+        seen = np.full(room.rgb.shape[:2], 255, np.uint8)
+    # linear on purpose: a pixel that touches the unseen drops below 255 and counts as unseen
+    coverage = cv2.warpPerspective(seen, H, size, flags=cv2.INTER_LINEAR)
+    cv2.threshold(coverage, 254, 255, cv2.THRESH_BINARY, dst=coverage)
+    return _known(rgb, coverage)
+
+
+def _contains(H: F64, of: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether a picture of size `of`, warped by H, fills one of that size."""
+    corners = np.array([[0, 0, 1], [size[0] - 1, 0, 1], [size[0] - 1, size[1] - 1, 1], [0, size[1] - 1, 1.0]])
+    x, y, depth = np.linalg.inv(H) @ corners.T
+    if (depth <= 0).any():
+        return False
+    x, y = x / depth, y / depth
+    return bool((x >= 0).all() and (y >= 0).all() and (x <= of[0] - 1).all() and (y <= of[1] - 1).all())
+
+
+def _known(rgb: U8, coverage: U8) -> Room:
+    return Room(rgb, None if cv2.countNonZero(coverage) == coverage.size else coverage)
+
+
+def _part(room: Room, where: tuple[slice, slice]) -> Room:
+    return Room(room.rgb[where], None if room.coverage is None else room.coverage[where])
+
+
+def _box(where: tuple[slice, slice], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    (y0, y1, _), (x0, x1, _) = where[0].indices(size[1]), where[1].indices(size[0])
+    return x0, y0, x1, y1

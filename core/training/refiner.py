@@ -26,7 +26,7 @@ from core.training.losses import gradient_pyramid
 from core.training.material import require_people
 from core.training.synthesis import Sample
 from core.training.workers import take
-from core.types import U8
+from core.types import U8, Room
 
 TILE = 64  # px of alpha; larger than the program's, so that pieces can be cut from them
 SEEN = TILE + 2 * HALO
@@ -293,5 +293,9 @@ def edge_pairs(
     small = (alpha_small.shape[1], alpha_small.shape[0])
     near_by = colours_near_by(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small)
     planes = Planes((width, height), TILE)
-    planes.fill(frame, plate if coverage.any() else None, coverage, coarse, near_by, spots)
+
+    def room(where: tuple[slice, slice]) -> Room:
+        return Room(plate[where], coverage[where])
+
+    planes.fill(frame, room if coverage.any() else None, coarse, near_by, spots)
     return planes.cut(spots), np.stack([alpha[y : y + TILE, x : x + TILE] for y, x in spots])

@@ -8,7 +8,7 @@ import pytest
 from core.evaluation.clips import LEAD_IN, Clip
 from core.evaluation.colour import ESTIMATED, HELD, OPEN, OWN, PLAIN, foreground_errors
 from core.evaluation.methods import Matted, known_alpha
-from core.render.room import Room
+from core.types import Room
 from tests.core.evaluation.made_clips import PERSON, made_clip
 
 

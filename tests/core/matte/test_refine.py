@@ -5,6 +5,7 @@ import numpy as np
 from core.matte import refine
 from core.matte.refine import Planes, Refiner, colours_near_by, edge_tiles
 from core.nets import refiner as net
+from core.types import Room
 
 
 class Echo:
@@ -29,7 +30,7 @@ def test_what_is_surely_room_or_person_is_snapped_and_costs_no_tile() -> None:
     echo = Echo()
     rgb = np.zeros((720, 1280, 3), np.uint8)
     for level, expected in ((3, 0), (252, 255)):
-        alpha = Refiner(echo).refine(rgb, None, None, rgb[:288, :512], np.full((288, 512), level, np.uint8))
+        alpha = Refiner(echo).refine(rgb, None, rgb[:288, :512], np.full((288, 512), level, np.uint8))
         assert (alpha == expected).all()
     assert not hasattr(echo, "tiles")
 
@@ -42,8 +43,12 @@ def test_tiles_carry_frame_plate_coverage_alpha_and_the_persons_colour() -> None
     coarse = rng.integers(0, 256, (100, 130), dtype=np.uint8)
     near_by = tuple(np.full((25, 32, 3), level, np.uint8) for level in ((1, 2, 3), (4, 5, 6)))
     planes = Planes((130, 100))
-    planes.fill(rgb, plate, coverage, coarse, near_by, np.array([[64, 0]]))  # what was there before
-    planes.fill(rgb, plate, coverage, coarse, near_by, np.array([[0, 64], [96, 0]]))
+
+    def room(where: tuple[slice, slice]) -> Room:
+        return Room(plate[where], coverage[where])
+
+    planes.fill(rgb, room, coarse, near_by, np.array([[64, 0]]))  # what was there before
+    planes.fill(rgb, room, coarse, near_by, np.array([[0, 64], [96, 0]]))
     tiles = planes.cut(np.array([[0, 64], [96, 0]]))
     assert tiles.shape == (refine.CHANNELS, 2, 48, 48)
     seen = tiles[:, 0, 8:].transpose(1, 2, 0)
@@ -76,7 +81,12 @@ def test_every_size_comes_out_whole_with_the_alpha_in_its_place() -> None:
         alpha_small = np.zeros((36, 64), np.uint8)
         alpha_small[:, 32:] = 255
         rgb = np.zeros((height, width, 3), np.uint8)
-        alpha = Refiner(Echo()).refine(rgb, rgb, None, np.zeros((36, 64, 3), np.uint8), alpha_small)
+        alpha = Refiner(Echo()).refine(
+            rgb,
+            lambda where, plate=rgb: Room(plate[where], None),
+            np.zeros((36, 64, 3), np.uint8),
+            alpha_small,
+        )
         assert alpha.shape == (height, width)
         if width > 1:
             assert alpha[:, : width // 2 - width // 40 - 2].max(initial=0) == 0
