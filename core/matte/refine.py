@@ -16,7 +16,8 @@ from core.types import F32, U8, Room
 RoomPart = Callable[[tuple[slice, slice]], Room]  # rows and columns of the frame
 
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
-NEAR, FAR = (9, 33)  # px at half the working size: windows that the colours near by are gathered in
+SHRINK = 4  # colours near by are gathered at a quarter of the working size
+NEAR, FAR = (5, 17)  # px there: windows that they are gathered in
 FAR_WEIGHT = 0.02  # colours from afar count where there are none near by
 _ROOM, _COVERAGE, _COARSE, _PERSON = 3, 6, 7, 8  # planes; the frame's are the first three
 
@@ -49,7 +50,7 @@ class Refiner:
         if len(spots):
             if self._planes is None or self._planes.size != (width, height):
                 self._planes = Planes((width, height))
-            self._planes.fill(rgb, room, coarse, colours_near_by(rgb_small, alpha_small), spots)
+            self._planes.fill(rgb, room, coarse, NearBy(rgb_small, alpha_small), spots)
             for patch, (y, x) in zip(self._runtime.refine(self._planes.cut(spots)), spots, strict=True):
                 inside = alpha[y : y + TILE, x : x + TILE]
                 cv2.LUT(patch[: inside.shape[0], : inside.shape[1]], _SNAP, dst=inside)
@@ -75,13 +76,13 @@ class Planes:
         rgb: U8,
         room: RoomPart | None,
         coarse: U8,
-        near_by: tuple[U8, U8],
+        near_by: NearBy,
         spots: NDArray[np.intp],
     ) -> None:
         """Takes a frame in, as far as tiles at `spots` will look.
 
         rgb: uint8 HxWx3. room: gives parts of the room, None without a plate. coarse: alpha uint8
-        HxW. near_by: from `colours_near_by`. spots: from `edge_tiles`.
+        HxW. near_by: colours of that frame. spots: from `edge_tiles`.
         """
         width, height = self.size
         y0, x0 = np.maximum(spots.min(0) - HALO, 0)
@@ -89,10 +90,8 @@ class Planes:
         here = np.s_[y0:y1, x0:x1]
         into = self._planes[:, y0 + HALO : y1 + HALO, x0 + HALO : x1 + HALO]
         into[_COARSE] = coarse[here]
-        box = (int(x0), int(y0), int(x1), int(y1))
-        person, behind = near_by
         _split(rgb[here], into[:_ROOM])
-        _split(_enlarged(person, self.size, box), into[_PERSON:])
+        _split(_enlarged(near_by.person(), self.size)[here], into[_PERSON:])
         known = into[_COVERAGE]
         seen = None if room is None else room(here)
         if seen is None:
@@ -104,25 +103,42 @@ class Planes:
         if seen is not None and cv2.countNonZero(known) == known.size:
             _split(seen.rgb, into[_ROOM:_COVERAGE])
             return
-        picture = _enlarged(behind, self.size, box)
+        behind = _enlarged(near_by.room(), self.size)[here]
         if seen is not None:
-            picture = cv2.copyTo(seen.rgb, known, picture)
-        _split(picture, into[_ROOM:_COVERAGE])
+            behind = cv2.copyTo(seen.rgb, known, behind.copy())
+        _split(behind, into[_ROOM:_COVERAGE])
 
     def cut(self, spots: NDArray[np.intp]) -> U8:
         """Tiles uint8 11 x N x S x S whose inner part begins at the spots, S the tile with its halo."""
         return np.ascontiguousarray(self._windows[:, spots[:, 0], spots[:, 1]])
 
 
-def colours_near_by(rgb: U8, alpha: U8) -> tuple[U8, U8]:
+class NearBy:
     """The person's colour and the room's, each gathered around a pixel from where alpha is sure.
 
-    rgb: uint8 hxwx3 at the working size. alpha: uint8 hxw. Two uint8 pictures of half that size.
+    rgb: uint8 hxwx3 at the working size. alpha: uint8 hxw.
     """
-    size = (max(1, rgb.shape[1] // 2), max(1, rgb.shape[0] // 2))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    level = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return _gathered(small, (level - 230) / 25), _gathered(small, (25 - level) / 25)
+
+    def __init__(self, rgb: U8, alpha: U8) -> None:
+        size = (max(1, rgb.shape[1] // SHRINK), max(1, rgb.shape[0] // SHRINK))
+        self._rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        self._alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+    def person(self) -> U8:
+        """uint8 HxWx3, a SHRINK-th of the working size."""
+        return self._gathered((self._alpha - 230) / 25)
+
+    def room(self) -> U8:
+        """The same for the room as it is seen in the frame."""
+        return self._gathered((25 - self._alpha) / 25)
+
+    def _gathered(self, sure: F32) -> U8:
+        """Mean colour weighted by sure (HxW, cut to 0..1), near by or, failing that, far."""
+        weight = np.clip(sure, 0, 1) + np.float32(1e-4)
+        stack = cv2.merge([*cv2.split(self._rgb * weight[..., None]), weight])
+        near = cv2.blur(cv2.blur(stack, (NEAR, NEAR)), (NEAR // 2 | 1, NEAR // 2 | 1))
+        near += np.float32(FAR_WEIGHT) * cv2.blur(stack, (FAR, FAR))
+        return cv2.convertScaleAbs(near[..., :3] / near[..., 3:])
 
 
 def snapped(alpha: U8) -> U8:
@@ -143,24 +159,8 @@ def edge_tiles(coarse: U8, tile: int = TILE) -> NDArray[np.intp]:
     return np.argwhere(hits) * tile
 
 
-def _gathered(small: F32, sure: F32) -> U8:
-    """Mean of small (HxWx3 0..255) weighted by sure (HxW, cut to 0..1), near by or, failing that, far."""
-    weight = np.clip(sure, 0, 1) + np.float32(1e-4)
-    stack = cv2.merge([*cv2.split(small * weight[..., None]), weight])
-    near = cv2.blur(cv2.blur(stack, (NEAR, NEAR)), (NEAR // 2 | 1, NEAR // 2 | 1))
-    near += np.float32(FAR_WEIGHT) * cv2.blur(stack, (FAR, FAR))
-    return cv2.convertScaleAbs(near[..., :3] / near[..., 3:])
-
-
-def _enlarged(small: U8, size: tuple[int, int], box: tuple[int, int, int, int]) -> U8:
-    """The part (x0, y0, x1, y1) of what `small` is when enlarged to size; bilinear."""
-    x0, y0, x1, y1 = box
-    sx, sy = small.shape[1] / size[0], small.shape[0] / size[1]
-    M = np.array([[sx, 0, (x0 + 0.5) * sx - 0.5], [0, sy, (y0 + 0.5) * sy - 0.5]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(
-        small, M, (int(x1 - x0), int(y1 - y0)), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
+def _enlarged(small: U8, size: tuple[int, int]) -> U8:
+    return cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
 
 
 def _split(picture: U8, planes: U8) -> None:

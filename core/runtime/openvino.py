@@ -188,7 +188,9 @@ class OpenVinoPlateNet:
 
     def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
         inputs = [frame[None], plate[None]] + [m[None, :, :, None] for m in (coverage, prior, previous)]
-        self._request.infer(inputs, share_inputs=True)
+        for index, array in enumerate(inputs):  # by tensor: a dictionary of arrays is half a millisecond
+            self._request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
+        self._request.infer()
         return self._request.get_output_tensor(0).data[0, 0]
 
 
@@ -266,6 +268,7 @@ class OpenVinoRefiner:
         compiled = compile_graph(refiner_graph(weights), threads, precision or best_precision())
         self._request = compiled.create_infer_request()
         self._batch = np.zeros((CHANNELS, REFINER_BATCH, SEEN, SEEN), np.uint8)
+        self._request.set_input_tensor(0, openvino.Tensor(self._batch, shared_memory=True))
 
     def refine(self, tiles: U8) -> U8:
         total = tiles.shape[1]
@@ -273,6 +276,6 @@ class OpenVinoRefiner:
         for k in range(0, total, REFINER_BATCH):
             count = min(REFINER_BATCH, total - k)
             self._batch[:, :count] = tiles[:, k : k + count]
-            self._request.infer([self._batch], share_inputs=True)
+            self._request.infer()
             alpha[k : k + count] = self._request.get_output_tensor(0).data[:count, 0]
         return alpha

@@ -18,7 +18,7 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from core.matte.refine import Planes, colours_near_by, edge_tiles
+from core.matte.refine import NearBy, Planes, edge_tiles
 from core.nets.refiner import CHANNELS, HALO, RefinerNet
 from core.training.curves import Curves
 from core.training.judge import SEED, held_out_samples
@@ -291,7 +291,7 @@ def edge_pairs(
         return np.empty((CHANNELS, 0, SEEN, SEEN), np.uint8), np.empty((0, TILE, TILE), np.uint8)
     spots = rng.permutation(spots)[:TILES_PER_PICTURE]
     small = (alpha_small.shape[1], alpha_small.shape[0])
-    near_by = colours_near_by(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small)
+    near_by = NearBy(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small)
     planes = Planes((width, height), TILE)
 
     def room(where: tuple[slice, slice]) -> Room:

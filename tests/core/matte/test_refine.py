@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.matte import refine
-from core.matte.refine import Planes, Refiner, colours_near_by, edge_tiles
+from core.matte.refine import NearBy, Planes, Refiner, edge_tiles
 from core.nets import refiner as net
 from core.types import Room
 
@@ -41,7 +41,9 @@ def test_tiles_carry_frame_plate_coverage_alpha_and_the_persons_colour() -> None
     coverage = np.full((100, 130), 255, np.uint8)
     coverage[:, :70] = 0
     coarse = rng.integers(0, 256, (100, 130), dtype=np.uint8)
-    near_by = tuple(np.full((25, 32, 3), level, np.uint8) for level in ((1, 2, 3), (4, 5, 6)))
+    near_by = NearBy(np.zeros((25, 32, 3), np.uint8), np.zeros((25, 32), np.uint8))
+    near_by.person = lambda: np.full((25, 32, 3), (1, 2, 3), np.uint8)
+    near_by.room = lambda: np.full((25, 32, 3), (4, 5, 6), np.uint8)
     planes = Planes((130, 100))
 
     def room(where: tuple[slice, slice]) -> Room:
@@ -70,8 +72,9 @@ def test_colours_near_by_come_from_where_alpha_is_sure() -> None:
     coarse[:, 150:170], coarse[:, 170:] = 128, 255
     rgb = np.zeros((180, 320, 3), np.uint8)
     rgb[:, :150], rgb[:, 150:170], rgb[:, 170:] = (10, 20, 30), (255, 0, 255), (200, 100, 50)
-    person, room = colours_near_by(rgb, coarse)
-    at_the_edge = np.s_[30:60, 76:84]  # they come at half the size
+    near_by = NearBy(rgb, coarse)
+    person, room = near_by.person(), near_by.room()
+    at_the_edge = np.s_[15:30, 38:42]  # they come at a quarter of the size
     assert np.abs(person[at_the_edge].astype(int) - (200, 100, 50)).max() <= 20
     assert np.abs(room[at_the_edge].astype(int) - (10, 20, 30)).max() <= 20
 
