@@ -17,7 +17,7 @@ from core.align.light import apply_light
 from core.align.relocalise import Describer, Relocaliser, SiftDescriber
 from core.align.tracker import PlateAligner
 from core.align.views import small_views
-from core.evaluation import scenes
+from core.evaluation import captures, scenes
 from core.evaluation.scenes import Person, Scene, Trouble, Truth, corner_error_px
 from core.evaluation.trackers import FlowSketch, HowardRecipe, XFeatDescriber
 from core.types import F64, U8, Alignment, Frame, Plate, View
@@ -107,6 +107,7 @@ def run(shared: Path, seed: int = 0, quick: bool = False) -> Table:
     _relocalise_rows(table, shared, seed, quick)
     _other_room_row(table, shared, seed, quick)
     _parallax_row(table, shared, seed, quick)
+    _capture_rows(table, shared / "data" / "captures")
     held = ", ".join(scenes.HELD_OUT_PLACES)
     table.notes.append(
         f"seed {seed}; places never tuned on: {held}; errors are in pixels of the frame's size"
@@ -412,3 +413,27 @@ def _parallax_row(table: Table, shared: Path, seed: int, quick: bool) -> None:
             if alignment.H is not None:
                 track.errors.append(corner_error_px(alignment.H, H, SMALL))
     table.add("two planes, camera stepping aside (far plane)", "", track.summary())
+
+
+def _capture_rows(table: Table, folder: Path) -> None:
+    """Real pictures: those that fit their plate, and those taken from elsewhere, which must not."""
+    residuals = captures.handheld(folder / "handheld").values()
+    table.add(
+        f"handheld pictures ({len(residuals)}): median difference to the plate",
+        "aligns",
+        f"{np.mean([r.before for r in residuals]):.0f} levels as it lies, "
+        f"{np.mean([r.after for r in residuals]):.0f} aligned",
+        all(r.after < r.before / 3 for r in residuals),
+    )
+    sequences = {
+        "desk-sequence": captures.desk(folder / "desk-sequence"),
+        "red-kitchen": captures.frames_of(folder / "red-kitchen" / "redkitchen.mp4"),
+    }
+    for name, pictures in sequences.items():
+        claimed, asked = captures.usable_elsewhere(pictures, range(0, len(pictures), len(pictures) // 2))
+        table.add(
+            f"{name}: carried camera, one picture as plate",
+            "lost, and says so",
+            f"{claimed} false fits in {asked} pictures",
+            claimed == 0,
+        )

@@ -9,6 +9,7 @@ import pytest
 from rooms import plate_of
 
 from core.align import PlateAligner, apply_light
+from core.evaluation import captures
 from core.types import Frame, State
 
 # Homographies picture -> plate found with SIFT (captures/README.md): shift of the corners, px, tl tr br bl.
@@ -17,12 +18,6 @@ HANDHELD = {
     "0500": [(28, -13), (31, -10), (22, -3), (26, -19)],
     "1000": [(14, -20), (20, -25), (15, -21), (21, -24)],
 }
-
-
-def _picture(path: Path) -> np.ndarray:
-    bgr = cv2.imread(str(path))
-    assert bgr is not None, path
-    return np.ascontiguousarray(bgr[..., ::-1])
 
 
 def _clip(path: Path, frames: range) -> Iterator[np.ndarray]:
@@ -38,7 +33,7 @@ def _clip(path: Path, frames: range) -> Iterator[np.ndarray]:
 @pytest.mark.parametrize("name", sorted(HANDHELD))
 def test_handheld_pictures_align_as_measured_by_others(shared: Path, name: str):
     folder = shared / "data" / "captures" / "handheld"
-    plate, frame = _picture(folder / "back.jpg"), _picture(folder / f"{name}_img.jpg")
+    plate, frame = captures.read(folder / "back.jpg"), captures.read(folder / f"{name}_img.jpg")
     size = (frame.shape[1], frame.shape[0])
     alignment = PlateAligner(plate_of(plate), size).update(Frame(frame, 0, 0))
     assert alignment.H is not None, alignment.reason
@@ -52,27 +47,34 @@ def test_handheld_pictures_align_as_measured_by_others(shared: Path, name: str):
     assert after < before / 3
 
 
-def _states(frames: list[np.ndarray], reference: int) -> list[tuple[int, State, float]]:
-    size = (frames[0].shape[1], frames[0].shape[0])
-    aligner = PlateAligner(plate_of(frames[reference]), size)
-    alignments = [aligner.update(Frame(rgb, i, i)) for i, rgb in enumerate(frames)]
-    return [(i, a.state, a.score) for i, a in enumerate(alignments)]
+def test_the_table_has_the_residual_of_every_handheld_picture_before_and_after(shared: Path):
+    found = captures.handheld(shared / "data" / "captures" / "handheld")
+    assert sorted(found) == sorted(HANDHELD)
+    assert all(residual.after < residual.before / 3 for residual in found.values())
 
 
-@pytest.mark.parametrize("reference", [8])
+@pytest.mark.parametrize("reference", [3, 8])
 def test_a_camera_carried_around_a_desk_is_lost_and_says_so(shared: Path, reference: int):
-    files = sorted((shared / "data" / "captures" / "desk-sequence").glob("*.jpg"))
-    states = _states([_picture(path) for path in files], reference)
-    far = [state for i, state, _ in states if abs(i - reference) > 3]
-    assert all(state is State.LOST for state in far)
+    pictures = captures.desk(shared / "data" / "captures" / "desk-sequence")
+    assert captures.usable_elsewhere(pictures, range(reference, reference + 1)) == (0, far(17, reference))
+    assert all(a.reason for a in captures.states(pictures[:2], 0))
 
 
-@pytest.mark.parametrize("reference", [0])
-def test_a_kitchen_seen_in_large_steps_is_never_locked_but_in_its_own_frame(shared: Path, reference: int):
-    clip = shared / "data" / "captures" / "red-kitchen" / "redkitchen.mp4"
-    for i, state, score in _states(list(_clip(clip, range(29))), reference):
-        assert state is not State.LOCKED or abs(i - reference) <= 1
-        assert state is State.LOST or score > 0.4
+@pytest.mark.parametrize("reference", [0, 14])
+def test_a_kitchen_seen_in_large_steps_is_locked_to_its_own_picture_alone(shared: Path, reference: int):
+    pictures = captures.frames_of(shared / "data" / "captures" / "red-kitchen" / "redkitchen.mp4")
+    near = pictures[max(0, reference - 4) :: 2]
+    own = (reference - max(0, reference - 4)) // 2
+    said = captures.states(near, own)
+    assert said[own].state is State.LOCKED
+    for index, alignment in enumerate(said):
+        assert alignment.state is not State.LOCKED or index == own
+        assert alignment.state is State.LOST or alignment.score > 0.4
+
+
+def far(count: int, reference: int) -> int:
+    """How many of that many pictures are not near the reference."""
+    return sum(abs(index - reference) > captures.SAME_PLACE for index in range(count))
 
 
 def test_a_fixed_camera_stays_locked_while_a_person_comes_and_goes(shared: Path):

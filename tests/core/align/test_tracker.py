@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rooms import SIZE, error_px, person_in, plate_of, room, seen, turned
 
-from core.align import NoPlateAligner, PlateAligner
+from core.align import NoPlateAligner, PlateAligner, apply_light
 from core.types import Frame, Plate, State, View
 
 STILL = np.eye(3)
@@ -216,6 +216,18 @@ def test_a_blank_wall_is_taken_as_still_and_says_so():
     assert alignment.state is State.LOCKED
     assert "no texture" in alignment.reason
     assert aligner.update(Frame(np.full_like(wall, 30), 1, 1)).state is State.LOST
+
+
+def test_a_faint_wall_follows_its_light_and_is_lost_when_somebody_else_stands_all_over_it():
+    shade = np.linspace(140, 165, SIZE[0])[None, :, None]
+    wall = np.broadcast_to(shade, (SIZE[1], SIZE[0], 3)).astype(np.uint8)
+    aligner = PlateAligner(plate_of(wall), SIZE)
+    first = aligner.update(seen(wall, STILL, gain=0.85))
+    assert first.H is not None
+    assert error_px(first.H, STILL) == 0
+    np.testing.assert_allclose(apply_light(wall, first.light), wall * 0.85, atol=3)
+    assert aligner.update(seen(room(9), STILL, 1)).state is State.LOST
+    assert aligner.update(seen(wall, STILL, 2)).usable
 
 
 def test_repeated_texture_does_not_let_it_slip_by_a_tile():

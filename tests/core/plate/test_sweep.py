@@ -1,5 +1,7 @@
 """Sweeps: one plate from a turning camera, refused with the reason where it cannot be one."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import pytest
@@ -132,6 +134,43 @@ def test_too_fast_a_turn_is_refused_with_the_reason(wall: np.ndarray):
 def test_a_dark_sweep_is_refused_with_the_reason(wall: np.ndarray):
     with pytest.raises(PlateError, match="too dark"):
         build_sweep("room", [(_look(wall, yaw) * 0.03).astype(np.uint8) for yaw in range(5)])
+
+
+def _carried(depths: tuple[float, ...], seed: int) -> Iterator[np.ndarray]:
+    """A camera carried sideways before a wall with things at other depths: 30 frames of 4 px on the wall."""
+    rng = np.random.default_rng(seed)
+    walls = [_wall(seed + i, width=1280, height=SIZE[1]) for i in range(len(depths))]
+    masks = [np.full((SIZE[1], 1280), 255, np.uint8)]
+    for near in range(1, len(depths)):
+        masks.append(np.zeros((SIZE[1], 1280), np.uint8))
+        for _ in range(14):
+            x, y = rng.integers(0, 1280), rng.integers(30 * near, SIZE[1])
+            axes = int(rng.integers(15, 45)), int(rng.integers(20, 70))
+            cv2.ellipse(masks[-1], (int(x), int(y)), axes, 0, 0, 360, 255, -1)
+    for k in range(30):
+        out = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+        for depth, picture, mask in zip(depths, walls, masks, strict=True):
+            shift = np.array([[1, 0, -4.0 * k * depth], [0, 1, 0]])
+            near, where = (
+                cv2.warpAffine(a, shift, SIZE, borderMode=cv2.BORDER_WRAP) for a in (picture, mask)
+            )
+            out[where > 127] = near[where > 127]
+        yield np.clip(out + rng.normal(0, 2, out.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("depths", [(1.0, 1.6, 2.6, 4.0), (1.0, 1.3, 1.6)])
+def test_a_camera_that_is_carried_is_refused_with_the_reason(depths: tuple[float, ...]):
+    with pytest.raises(PlateError, match=r"about (the camera's|its) own place"):
+        build_sweep("room", _carried(depths, 1))
+
+
+def test_a_carried_camera_with_little_parallax_is_kept_with_what_was_seen():
+    plate = build_sweep("room", _carried((1.0, 1.1), 1))
+    H = np.linalg.inv(plate.views[-1].plate_from_view)
+    _, coverage = compose_views(plate, H / H[2, 2], SIZE)
+    assert (coverage == 255).mean() > 0.95, "the last view is known all over"
+    far = np.array([[1, 0, 4000.0], [0, 1, 0], [0, 0, 1]])
+    assert not compose_views(plate, far, SIZE)[1].any(), "and nothing is where nobody looked"
 
 
 def test_no_frames_are_refused():
