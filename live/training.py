@@ -17,6 +17,7 @@ class Run:
     """data: one folder or more. stage: None takes all of the model's in turn.
 
     base: weights of the stage before; None takes what that stage wrote into `out`.
+    start: weights of a platenet stage to begin with instead of chance; it needs stage too.
     size, batch: of the papers' networks; None is the stage's own.
     """
 
@@ -26,6 +27,7 @@ class Run:
     model: str = "platenet"
     stage: str | None = None
     base: Path | None = None
+    start: Path | None = None
     device: str = "auto"
     workers: int = 1
     threads: int = 2
@@ -71,6 +73,13 @@ def run(asked: Run, tell: Callable[[str], None]) -> list[Path]:
     if asked.base is not None and asked.stage in (None, next(iter(shares))):
         later = ", ".join(list(shares)[1:])
         raise SettingsError(f"--base is for a later stage alone: give --stage too, one of {later}")
+    if asked.start is not None:
+        if asked.model != "platenet" or asked.stage is None:
+            raise SettingsError(
+                "--start is for one stage of platenet: give --stage net or --stage refiner too"
+            )
+        if not asked.start.is_file():
+            raise WeightsError(f"--start {asked.start} is not a file: give a stage's .safetensors file")
     device = resolve_device(asked.device)
     torch_device(device)
     written: list[Path] = []
@@ -113,6 +122,7 @@ def _platenet_stage(asked: Run, stage: str, minutes: float, device: str, tell: C
             more_data=tuple(more),
             validation=asked.validation,
             curves=curves,
+            start=asked.start,
         )
         return train(options, tell)
     refiner_options = RefinerOptions(
@@ -129,6 +139,7 @@ def _platenet_stage(asked: Run, stage: str, minutes: float, device: str, tell: C
         more_data=tuple(more),
         validation=asked.validation,
         curves=curves,
+        start=asked.start,
     )
     return train_refiner(refiner_options, tell)
 

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 import torch.multiprocessing as mp
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from core.matte.refine import NearBy, Planes, edge_tiles
 from core.nets.refiner import CHANNELS, HALO, RefinerNet
+from core.nets.weights import load_strictly, read_state_dict
 from core.training.curves import Curves
 from core.training.judge import SEED, held_out_samples
 from core.training.losses import gradient_pyramid
@@ -75,7 +76,7 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
     device = torch.device(options.device)
     net = RefinerNet().train().to(device)
     if options.start is not None:
-        net.load_state_dict(load_file(options.start))
+        load_strictly(net, read_state_dict(options.start), options.start.name)
     optimizer = torch.optim.AdamW(net.parameters(), lr=options.learning_rate, weight_decay=1e-4)
     average = {k: v.detach().clone() for k, v in net.state_dict().items()}
     spent, step = 0.0, 0

@@ -51,6 +51,12 @@ def train(
         Path | None,
         typer.Option("--base", help="Weights of the stage before. Default: what it wrote to --out."),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--start", metavar="WEIGHTS", help="platenet, with --stage: weights to begin with, not chance."
+        ),
+    ] = None,
     minutes: Annotated[float, typer.Option("--minutes", min=0.01, help="Length of the whole run.")] = 180.0,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda")] = "auto",
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that synthesise pictures.")] = 1,
@@ -103,6 +109,7 @@ def train(
         model=model,
         stage=stage,
         base=base,
+        start=start,
         device=device,
         workers=workers,
         threads=threads,

@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from core.errors import MediaError
+from core.nets.platenet import PlateNet
+from core.nets.refiner import RefinerNet
 from core.runtime.torch import load_platenet, load_refiner
 from core.training import refiner
 from core.training.curves import Curves
@@ -50,6 +54,22 @@ def test_platenet_then_its_refiner_are_judged_and_their_curves_written(tmp_path:
     train_refiner(options, lines.append)
     assert sum("held out: MAD in edge tiles" in line for line in lines) == 2
     assert any("goes on at step" in line for line in lines)
+
+
+def test_a_run_may_begin_with_given_weights(tmp_path: Path):
+    data = write_data(tmp_path / "data")
+    net, tiles = PlateNet(), RefinerNet()
+    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in tiles.state_dict().items()}
+    save_file(halves, tmp_path / "tiles.safetensors")
+    start = tmp_path / "net.safetensors"
+    begun = load_platenet(train(Options(data=data, out=tmp_path / "run", minutes=0, start=start), print))
+    assert all(torch.equal(v, net.state_dict()[k]) for k, v in begun.state_dict().items())
+    options = RefinerOptions(
+        data=data, base=start, out=tmp_path / "r.safetensors", minutes=0, start=tmp_path / "tiles.safetensors"
+    )
+    refined = load_refiner(train_refiner(options, print)).state_dict()
+    assert all(torch.allclose(v, tiles.state_dict()[k], atol=1e-3) for k, v in refined.items())
 
 
 def test_held_out_pairs_are_of_the_held_out_and_the_same_every_time(tmp_path: Path):
