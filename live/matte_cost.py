@@ -18,6 +18,7 @@ from core.errors import CleanplateError
 
 LIMITS = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}  # of OpenVINO and torch; of torch
 CORES = 2
+BUSY = 1.3  # load a core, above which figures are of the others as much as of us; our own run comes to 1
 SIZE = (1280, 720)
 FRAMES = 24  # poses of the demo scene
 
@@ -98,8 +99,12 @@ def cost_table(runs: Mapping[str, MatteCost]) -> str:
     return "\n".join(lines)
 
 
-def load_words() -> str:
-    """How busy the machine was in the last minute; a warning where that spoils the figures."""
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    busy = ": others were computing too, so these figures are too high" if load > 1.3 * cores else ""
-    return f"load {load:.1f} on {cores} cores in the last minute{busy}"
+def load_per_core() -> float:
+    """Processes that wanted a core in the last minute, over the number of cores."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
+
+
+def load_words(load: float) -> str:
+    """The load per core in a sentence, with a warning where it spoils the figures."""
+    busy = ": others were computing too, so these figures are too high" if load > BUSY else ""
+    return f"load {load:.1f} a core in the last minute{busy}"

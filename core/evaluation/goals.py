@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.evaluation.clips import CLASSES
 from core.evaluation.matte import Results
 from core.evaluation.methods import MEDIAPIPE, PLATELESS, RVM, TRACKED
 
@@ -29,22 +30,28 @@ class Goal:
         return self.reached >= self.bound if self.at_least else self.reached <= self.bound
 
 
-def goals(results: Results, cost_ms: float | None = None, cost_avx2_ms: float | None = None) -> list[Goal]:
+def goals(
+    results: Results,
+    cost_ms: float | None = None,
+    cost_avx2_ms: float | None = None,
+    busy: bool = False,
+) -> list[Goal]:
     """Every goal, in the order in which they were set.
 
     cost_ms: median of network and refinement at 1280x720 on two cores, and with the processor limited
-    to AVX2, for which no bound was set.
+    to AVX2, for which no bound was set. busy: others were computing meanwhile, so cost is not judged.
     """
     ours, plateless = TRACKED, PLATELESS
-    mad = results.mean(ours, "mad")
-    bare = results.mean(plateless, "mad")
+    mad, bare = _over_all(results, ours, "mad"), _over_all(results, plateless, "mad")
+    rvm_mad, mediapipe_mad = _over_all(results, RVM, "mad"), _over_all(results, MEDIAPIPE, "mad")
+    cost = "cost, two cores, 1280x720, median ms" + (", on a busy machine" if busy else "")
     return [
         Goal("MAD with plate, mean of the six classes", "≤ 3.0", mad, 3.0),
-        Goal("the same", "≤ half of RVM's", mad, _times(results.mean(RVM, "mad"), 0.5)),
+        Goal("the same", "≤ half of RVM's", mad, _times(rvm_mad, 0.5)),
         Goal("MAD with plate, class drift", "≤ 4.5", results.mean(ours, "mad", ["drift"]), 4.5),
-        Goal("Grad with plate", "≤ RVM's", results.mean(ours, "grad"), results.mean(RVM, "grad")),
-        Goal("MAD without plate", "≤ RVM's + 20 %", bare, _times(results.mean(RVM, "mad"), 1.2)),
-        Goal("the same", "≤ half of MediaPipe's", bare, _times(results.mean(MEDIAPIPE, "mad"), 0.5)),
+        Goal("Grad with plate", "≤ RVM's", _over_all(results, ours, "grad"), _over_all(results, RVM, "grad")),
+        Goal("MAD without plate", "≤ RVM's + 20 %", bare, _times(rvm_mad, 1.2)),
+        Goal("the same", "≤ half of MediaPipe's", bare, _times(mediapipe_mad, 0.5)),
         Goal(
             "moving clips, tracked: dtSSD",
             "≤ RVM's",
@@ -62,7 +69,7 @@ def goals(results: Results, cost_ms: float | None = None, cost_avx2_ms: float | 
             results.mean(ours, "sad", ["hair"]),
             _times(results.mean(RVM, "sad", ["hair"]), 0.5),
         ),
-        Goal("cost, two cores, 1280x720, median ms", "≤ 12", cost_ms, 12.0),
+        Goal(cost, "≤ 12", cost_ms, None if busy else 12.0),
         Goal("the same, AVX2 only", "no bound set", cost_avx2_ms, None),
     ]
 
@@ -76,6 +83,13 @@ def goal_table(rows: list[Goal]) -> str:
             f"| {goal.what} | {goal.wanted} | {_figure(goal.reached)} | {_figure(goal.bound)} | {met} |"
         )
     return "\n".join(lines)
+
+
+def _over_all(results: Results, method: str, figure: str) -> float | None:
+    """Mean over all classes; None unless each was measured: a mean of the easy ones says nothing."""
+    if any(results.mean(method, figure, [kind]) is None for kind in CLASSES):
+        return None
+    return results.mean(method, figure)
 
 
 def _times(value: float | None, factor: float) -> float | None:

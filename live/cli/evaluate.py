@@ -66,8 +66,10 @@ def matte(
     MAD, MSE, Grad and dtSSD by class of trouble; movement, props, empty rooms, shadows, hair, colours of
     the edge; cost; and which goals are met.
     """
-    from core.errors import MediaError
+    from core.errors import MediaError, SettingsError
 
+    if peer_weights is not None and model is None:
+        raise SettingsError(f"--peer-weights {peer_weights} needs --model, the name of the network they fit")
     if not data.is_dir():
         raise MediaError(
             f"--data {data} is not a folder: the clips are made of people and rooms that it holds"
@@ -98,20 +100,22 @@ def matte(
         for table in (judge.class_table(results), judge.trial_table(results), judge.colour_table(results)):
             if table:
                 typer.echo(f"\n{table}")
-    cost_ms: list[float | None] = [None, None]
+    cost_ms: tuple[float | None, float | None] = (None, None)
+    busy = False
     if COST in kinds:
         from core.evaluation.cost import WITH_PLATE
-        from live.matte_cost import cost_table, load_words, measure_apart
+        from live.matte_cost import BUSY, cost_table, load_per_core, load_words, measure_apart
 
         typer.echo("cost ...", err=True)
-        load_before = load_words()
+        machine_load = load_per_core()
         runs = {
             "as it is": measure_apart(found, limited=False),
             "AVX2 only": measure_apart(found, limited=True),
         }
-        cost_ms = [run.median_ms[WITH_PLATE] for run in runs.values()]
-        typer.echo(f"\n{cost_table(runs)}\n\n{load_before}")
-    typer.echo(f"\n{goal_table(goals(results, *cost_ms))}")
+        cost_ms = (runs["as it is"].median_ms[WITH_PLATE], runs["AVX2 only"].median_ms[WITH_PLATE])
+        typer.echo(f"\n{cost_table(runs)}\n\n{load_words(machine_load)}")
+        busy = machine_load > BUSY
+    typer.echo(f"\n{goal_table(goals(results, *cost_ms, busy))}")
     if seen and PLATELESS not in results.figures:
         typer.echo("(goals that need a method left out by --only are not judged)", err=True)
 
@@ -129,11 +133,12 @@ def cost(
     """
     from live import matte_cost
 
+    load = matte_cost.load_per_core()
     measured = matte_cost.measure(Path(peers) if peers and Path(peers).is_dir() else None)
     if as_json:
         typer.echo(matte_cost.as_json(measured))
     else:
-        typer.echo(f"{matte_cost.cost_table({'p50': measured})}\n\n{matte_cost.load_words()}")
+        typer.echo(f"{matte_cost.cost_table({'p50': measured})}\n\n{matte_cost.load_words(load)}")
 
 
 @app.command("alignment")

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import CleanplateError
 from live import matte_cost
-from live.matte_cost import MatteCost, cost_table, is_limited, measure_apart
+from live.matte_cost import MatteCost, cost_table, is_limited, load_words, measure_apart
 
 
 def test_a_limit_below_avx512_is_one():
@@ -29,6 +29,11 @@ def test_the_table_shows_the_kernel_that_proves_the_limit():
         "| ours | 10.0 | 41.3 |",
         "| rvm | 170.0 | – |",
     ]
+
+
+def test_a_busy_machine_is_admitted():
+    assert load_words(1.0) == "load 1.0 a core in the last minute"
+    assert "too high" in load_words(4.0)
 
 
 def test_a_process_that_fails_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch):
