@@ -14,6 +14,7 @@ from core.nets.registry import find_model
 from core.plate.refresh import PlateRefresh
 from core.render.backdrops import Backdrop, Background, Kind
 from core.render.build import MatterOptions, build_platenet, build_renderer
+from core.runtime.base import REFINER
 from core.runtime.choose import resolve_device
 from core.types import U8, Aligner, Matter, Plate, Renderer
 from live.backdrop import VideoBackdrop
@@ -131,4 +132,9 @@ def _matter(model: Model) -> tuple[Matter | None, str]:
 
 
 def _options(model: Model) -> MatterOptions:
-    return MatterOptions(model.device, model.threads, model.size[0] * model.size[1])
+    return MatterOptions(
+        model.device,
+        model.threads,
+        model.size[0] * model.size[1],
+        refiner_weights=REFINER if model.refine else None,
+    )

@@ -11,7 +11,7 @@ from core.matte.prior import SelfieSegmenter
 from core.matte.refine import Refiner, RefinerRuntime
 from core.render.backdrops import Backdrop, Background, ColourBackdrop, Kind, PictureBackdrop
 from core.render.renderer import Compositor
-from core.runtime.base import WEIGHTS, PlateNetRuntime
+from core.runtime.base import REFINER, WEIGHTS, PlateNetRuntime
 from core.runtime.choose import resolve_device
 from core.types import Matter, Plate
 
@@ -21,14 +21,14 @@ class MatterOptions:
     """How the network runs.
 
     device: "auto", "cpu", "cuda". threads: 0 is one per core. working_pixels: area it works at.
-    weights: platenet's file. refiner_weights: of an edge refiner; None upsamples bilinearly.
+    weights: platenet's file. refiner_weights: the refiner's; None upsamples bilinearly.
     """
 
     device: str = "auto"
     threads: int = 0
     working_pixels: int = WORKING_PIXELS
     weights: Path = WEIGHTS
-    refiner_weights: Path | None = None
+    refiner_weights: Path | None = REFINER
 
 
 def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, str]:

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from core.types import U8
 
-WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "platenet.safetensors"
+_BUNDLED = Path(__file__).resolve().parent.parent / "weights"
+WEIGHTS, REFINER = _BUNDLED / "platenet.safetensors", _BUNDLED / "refiner.safetensors"
 BN_EPSILON = 1e-5  # of torch.nn.BatchNorm2d
 
 
