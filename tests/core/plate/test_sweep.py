@@ -97,6 +97,61 @@ def test_blending_leaves_no_seam_between_views_of_one_wall(wall: np.ndarray):
     assert np.abs(room.astype(int) - wall[:180, 80:400])[inner].max() <= 1
 
 
+def _two_views(wall: np.ndarray, gain: float = 1.0) -> Plate:
+    left, right = np.eye(3), np.eye(3)
+    right[0, 2] = 160
+    lit = np.clip(wall[:180, 160:480] * gain, 0, 255).astype(np.uint8)
+    return Plate("two", SIZE, (View(wall[:180, :320].copy(), None, left), View(lit, None, right)))
+
+
+def _shifted(dx: float) -> np.ndarray:
+    return np.array([[1, 0, dx], [0, 1, 0], [0, 0, 1.0]])
+
+
+def test_a_place_of_the_room_looks_the_same_wherever_the_camera_looks(wall: np.ndarray):
+    plate = _two_views(wall, gain=1.15)  # two views that do not agree in their light
+    for dx in (-20, -60, -79, -81, -110):  # the view that is nearest to the frame's middle changes at -80
+        before, _ = compose_views(plate, _shifted(-80), SIZE)
+        after, coverage = compose_views(plate, _shifted(dx), SIZE)
+        both = before[:, 40:280], np.roll(after, -80 - dx, axis=1)[:, 40:280]
+        known = np.roll(coverage, -80 - dx, axis=1)[:, 40:280] == 255
+        inside = np.s_[2:-2, 35:-35]
+        assert known[inside].mean() > 0.85
+        assert np.abs(both[0].astype(int) - both[1])[inside][known[inside]].max() <= 1
+
+
+def test_views_that_disagree_fade_and_do_not_step(wall: np.ndarray):
+    bright, dark = np.full((180, 320, 3), 120, np.uint8), np.full((180, 320, 3), 112, np.uint8)
+    plate = Plate("two", SIZE, (View(bright), View(dark, None, _shifted(160))))
+    room, _ = compose_views(plate, _shifted(-80), SIZE)
+    row = room[90, :, 0].astype(int)
+    assert row[0] == 120
+    assert row[-1] == 112
+    assert np.abs(np.diff(row)).max() <= 2
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.3])
+def test_a_reduced_frame_is_the_reduced_room_without_aliasing(wall: np.ndarray, scale: float):
+    plate, small = _two_views(wall), (round(320 * scale), round(180 * scale))
+    sx, sy = small[0] / SIZE[0], small[1] / SIZE[1]
+    to_small = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
+    room, coverage = compose_views(plate, to_small @ _shifted(-80), small)
+    full, _ = compose_views(plate, _shifted(-80), SIZE)
+    expected = cv2.resize(full, small, interpolation=cv2.INTER_AREA)
+    inner = np.s_[2:-2, 2:-2]
+    assert (coverage[inner] == 255).all()
+    assert np.abs(room.astype(int) - expected)[inner].mean() < 3
+
+
+def test_a_view_behind_the_camera_is_not_shown(wall: np.ndarray):
+    K = np.array([[FOCAL, 0, 159.5], [0, FOCAL, 89.5], [0, 0, 1.0]])
+    about = K @ cv2.Rodrigues(np.array([0.0, np.pi, 0.0]))[0] @ np.linalg.inv(K)
+    views = (View(_look(wall, 0)), View(_look(wall, 20), None, about))
+    room, _ = compose_views(Plate("around", SIZE, views), _shifted(0.5), SIZE)
+    alone, _ = compose_views(Plate("one", SIZE, views[:1]), _shifted(0.5), SIZE)
+    np.testing.assert_array_equal(room, alone)
+
+
 def test_a_view_with_a_hole_leaves_the_hole_uncovered():
     rgb = _wall(width=320, height=180)
     hole = np.full(SIZE[::-1], 255, np.uint8)
