@@ -90,21 +90,19 @@ class RoomWarper:
     def seen(self, H: F64, size: tuple[int, int], box: tuple[int, int, int, int]) -> Room:
         """The part x0, y0, x1, y1 of the plate seen by a frame of that size, in the plate's own light."""
         plate, (x0, y0, x1, y1) = self._plate, box
+        to_part = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
         if len(plate.views) > 1:
-            rgb, known = compose_views(plate, H, size)
-            return _part(_known(rgb, known), np.s_[y0:y1, x0:x1])
+            return _known(*compose_views(plate, to_part @ H, (x1 - x0, y1 - y0)))
         if size == plate.size and np.allclose(H, np.eye(3), atol=1e-9):
             return _part(Room(plate.rgb, plate.coverage), np.s_[y0:y1, x0:x1])
-        to_part = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
         return _warped(Room(plate.rgb, plate.coverage), to_part @ H, (x1 - x0, y1 - y0))
 
     def seen_small(self, H: F64, size: tuple[int, int], small: tuple[int, int]) -> Room:
         """The whole of it, at the smaller size: a small plate is warped, so nothing aliases."""
         plate = self._plate
-        if len(plate.views) > 1:
-            rgb, known = compose_views(plate, H, size)
-            return shrunk_room(_known(rgb, known), small)
         scale = small[0] / size[0], small[1] / size[1]
+        if len(plate.views) > 1:
+            return _known(*compose_views(plate, resize_map(*scale) @ H, small))
         width, height = (max(1, round(n * s)) for n, s in zip(plate.size, scale, strict=True))
         if (width, height) not in self._shrunk:
             self._shrunk = {(width, height): shrunk_room(Room(plate.rgb, plate.coverage), (width, height))}
