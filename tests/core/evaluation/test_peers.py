@@ -49,10 +49,12 @@ def test_rvm_remembers_until_reset_and_starts_anew_at_another_size(shared: Path)
     with np.load(shared / "models" / "reference" / "rvm_mobilenetv3_reference.npz") as z:
         frames, expected = z["frames_rgb"], z["ds050_pha_2"].astype(np.float32)
         first = z["ds050_pha_0"].astype(np.float32)
+        colour = z["ds050_fgr_2"].astype(np.float32).transpose(1, 2, 0) * 255
     peer = RvmPeer(shared / "models" / "rvm_mobilenetv3_int8release.safetensors", ratio=0.5)
     for rgb in frames:
         alpha = peer(rgb)
     assert np.abs(alpha - expected).max() < 1e-3
+    assert np.abs(peer.fgr() - colour).max() < 0.5  # grey levels: the reference is in half precision
     assert peer(frames[0][:200, :300]).shape == (200, 300)
     assert np.abs(peer(frames[0]) - first).max() < 1e-3
     peer.reset()
