@@ -44,7 +44,7 @@ def measure(peers: Path | None) -> MatteCost:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     from core.evaluation import cost
-    from core.runtime.openvino import best_precision
+    from core.runtime.graph import best_precision
     from live.sources.demo import LOOP_S, DemoSource
 
     kernel = cost.convolution_kernel()

@@ -41,15 +41,14 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
     threads = o.threads or os.cpu_count() or 1
     refiner: RefinerRuntime | None = None
     if device == "cpu":
-        from core.runtime.openvino import OpenVinoPlateNet, OpenVinoRefiner, best_precision
+        from core.runtime.openvino import OpenVinoPlateNet, OpenVinoRefiner
 
         def make(size: tuple[int, int]) -> PlateNetRuntime:
             return OpenVinoPlateNet(size, o.weights, threads)
 
-        make((32, 32))  # the weights are checked before a camera is opened
+        words = make((32, 32)).name  # the weights are checked before a camera is opened
         if o.refiner_weights is not None:
             refiner = OpenVinoRefiner(o.refiner_weights, threads)
-        words = f"OpenVINO on the CPU ({best_precision()}, {threads} threads)"
     else:
         from core.runtime.torch import TorchPlateNet, TorchRefiner
 

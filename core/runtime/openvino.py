@@ -13,13 +13,21 @@ import numpy as np
 import openvino
 from openvino import Node
 from openvino import opset13 as ov
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from core.errors import WeightsError
-from core.runtime.base import BN_EPSILON, CHANNELS, HALO, SEEN, TILE, WEIGHTS
-from core.runtime.compiled import compile_on_cpu
-from core.types import F32, U8
+from core.runtime.base import CHANNELS, HALO, SEEN, TILE, WEIGHTS
+from core.runtime.graph import (
+    GraphBuilder,
+    GraphWeights,
+    Ranges,
+    best_precision,
+    compile_graph,
+    load_ranges,
+    picture_input,
+)
+from core.types import U8
+
+INT8 = "int8"
 
 # The refiner's constants once more (core/nets/refiner.py needs torch); a test compares the two.
 COARSE = 7
@@ -29,118 +37,16 @@ SURE = 0.01
 REFINER_BATCH = 16  # tiles a call: a fixed shape, since a new one costs the runtime tens of milliseconds
 
 
-def load_weights(path: Path) -> dict[str, F32]:
-    """All arrays of a safetensors file, float32. Raises WeightsError when missing or damaged."""
-    if not path.is_file():
-        raise WeightsError(f"{path} is missing: install cleanplate again, or give another model")
-    try:
-        return {k: np.asarray(v, np.float32) for k, v in load_file(path).items()}
-    except (SafetensorError, ValueError, OSError) as error:
-        raise WeightsError(f"{path} is damaged ({error}): install cleanplate again") from error
+def platenet_graph(
+    size: tuple[int, int], weights: Path = WEIGHTS, ranges: Ranges | None = None
+) -> tuple[openvino.Model, dict[str, Node]]:
+    """platenet for one working size (width, height), multiples of 32; see PlateNetRuntime for the inputs.
 
-
-class GraphWeights:
-    """Hands out arrays by name, once each, and complains about what is missing, odd or left over."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._arrays = path, load_weights(path)
-
-    def take(self, name: str) -> F32:
-        try:
-            return self._arrays.pop(name)
-        except KeyError:
-            raise WeightsError(
-                f"{self._path} has no array {name!r}: it belongs to another network or version; install again"
-            ) from None
-
-    def finish(self) -> None:
-        left = [k for k in self._arrays if not k.endswith("num_batches_tracked")]
-        if left:
-            raise WeightsError(
-                f"{self._path} has {len(left)} arrays too many ({left[0]!r}, …): it is of another network"
-            )
-
-
-class GraphBuilder:
-    """The few layers our networks are made of, as OpenVINO nodes."""
-
-    def __init__(self, weights: GraphWeights) -> None:
-        self._weights = weights
-
-    def conv(self, x: Node, name: str, stride: int = 1) -> Node:
-        """A convolution with bias, padding to keep the size."""
-        kernel = self._weights.take(f"{name}.weight")
-        return self._conv(x, kernel, self._weights.take(f"{name}.bias"), stride)
-
-    def conv_bn(self, x: Node, conv: str, norm: str, stride: int = 1, dilation: int = 1) -> Node:
-        """A convolution and its batch normalisation in one."""
-        kernel = self._weights.take(f"{conv}.weight")
-        take = self._weights.take
-        gamma, beta = take(f"{norm}.weight"), take(f"{norm}.bias")
-        mean, variance = take(f"{norm}.running_mean"), take(f"{norm}.running_var")
-        scale = gamma / np.sqrt(variance + BN_EPSILON)
-        return self._conv(x, kernel * scale[:, None, None, None], beta - mean * scale, stride, dilation)
-
-    def block(self, x: Node, name: str, stride: int = 1, dilation: int = 1) -> Node:
-        """conv, norm, ReLU: `_conv` of platenet and of the refiner."""
-        return ov.relu(self.conv_bn(x, f"{name}.0", f"{name}.1", stride, dilation))
-
-    def residual(self, x: Node, name: str) -> Node:
-        y = self.block(x, f"{name}.body.0")
-        return ov.relu(ov.add(x, self.conv_bn(y, f"{name}.body.1", f"{name}.body.2")))
-
-    def up(self, x: Node, size: tuple[int, int]) -> Node:
-        """Bilinear resize to (height, width), half-pixel centres as torch with align_corners=False."""
-        return ov.interpolate(
-            x,
-            np.array(size, np.int64),
-            "linear_onnx",
-            "sizes",
-            coordinate_transformation_mode="half_pixel",
-            axes=np.array([2, 3], np.int64),
-        )
-
-    def _conv(self, x: Node, kernel: F32, bias: F32, stride: int, dilation: int = 1) -> Node:
-        pad = [kernel.shape[2] // 2 * dilation, kernel.shape[3] // 2 * dilation]
-        channels = x.get_output_partial_shape(0)[1].get_length()
-        if channels != kernel.shape[1]:
-            raise WeightsError(
-                f"the weights expect {kernel.shape[1]} channels where the network has {channels}: "
-                "they belong to another version; install cleanplate again"
-            )
-        y = ov.convolution(x, ov.constant(kernel), [stride, stride], pad, pad, [dilation] * 2)
-        return ov.add(y, ov.constant(bias[None, :, None, None]))
-
-
-def picture_input(name: str, height: int, width: int, channels: int) -> tuple[Node, Node]:
-    """A uint8 NHWC parameter, and the same as float32 NCHW 0..1."""
-    parameter = ov.parameter([1, height, width, channels], np.uint8, name)
-    x = ov.multiply(ov.convert(parameter, np.float32), ov.constant(np.float32(1 / 255)))
-    return parameter, ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
-
-
-def compile_graph(model: openvino.Model, threads: int, precision: str) -> openvino.CompiledModel:
-    """Compiled for the CPU, for one picture at a time."""
-    return compile_on_cpu(
-        model,
-        INFERENCE_NUM_THREADS=threads,
-        PERFORMANCE_HINT="LATENCY",
-        INFERENCE_PRECISION_HINT=precision,
-        ENABLE_CPU_PINNING=False,
-    )
-
-
-def best_precision() -> str:
-    """bf16 where the processor has instructions for it, else f32."""
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "bf16" if "BF16" in capabilities else "f32"
-
-
-def platenet_graph(size: tuple[int, int], weights: Path = WEIGHTS) -> openvino.Model:
-    """platenet for one working size (width, height), multiples of 32; see PlateNetRuntime for the inputs."""
+    ranges: what is done on 8-bit integers. Also returns what goes into each 3x3 convolution.
+    """
     width, height = size
     held = GraphWeights(weights)
-    b = GraphBuilder(held)
+    b = GraphBuilder(held, ranges)
     inputs = [picture_input(n, height, width, 3) for n in ("frame", "plate")]
     inputs += [picture_input(n, height, width, 1) for n in ("coverage", "prior", "previous")]
     frame, plate, coverage, prior, previous = (node for _, node in inputs)
@@ -168,11 +74,15 @@ def platenet_graph(size: tuple[int, int], weights: Path = WEIGHTS) -> openvino.M
     held.finish()
     alpha = ov.multiply(ov.sigmoid(logits), ov.constant(np.float32(255)))
     alpha = ov.convert(ov.round(alpha, "half_to_even"), np.uint8)
-    return openvino.Model([alpha], [p for p, _ in inputs], "platenet")
+    return openvino.Model([alpha], [p for p, _ in inputs], "platenet"), b.entering
 
 
 class OpenVinoPlateNet:
-    """PlateNetRuntime on the CPU."""
+    """PlateNetRuntime on the CPU.
+
+    precision: "f32", "bf16" or, where the weights are calibrated, "int8"; None takes the fastest. What
+    is not done on integers is done in the best of the other two.
+    """
 
     def __init__(
         self,
@@ -181,8 +91,13 @@ class OpenVinoPlateNet:
         threads: int = 2,
         precision: str | None = None,
     ) -> None:
-        precision = precision or best_precision()
-        compiled = compile_graph(platenet_graph(size, weights), threads, precision)
+        ranges = load_ranges(weights) if precision in (None, INT8) and weights.is_file() else {}
+        if precision == INT8 and not ranges:
+            raise WeightsError(f"{weights} is not calibrated for {INT8}: use bf16 or f32, or calibrate it")
+        rest = best_precision() if precision in (None, INT8) else precision
+        precision = INT8 if ranges else rest
+        model, _ = platenet_graph(size, weights, ranges)
+        compiled = compile_graph(model, threads, rest)
         self._request = compiled.create_infer_request()
         self.name = f"OpenVINO on the CPU, {precision}, {threads} threads"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from core.nets.platenet import PlateNet
 from core.nets.weights import load_strictly, read_state_dict
+from core.runtime.quantise import platenet_ranges, write_ranges
 from core.training.curves import Curves
 from core.training.judge import held_out_samples, mean_error
 from core.training.losses import matting_loss
@@ -34,6 +36,7 @@ from core.types import U8
 CURRICULUM = ((0.30, (256, 160), 16), (0.70, (384, 224), 10), (1.01, (512, 288), 6))
 WARM_UP_STEPS = 200
 CHECKPOINT_STEPS = 500
+CALIBRATION = 48  # last samples, which say what range the activations have
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     held_out = _held_out(options)
     curves, feed = Curves(options.curves), _Feed(options, step)
     recent: list[float] = []
+    shown: deque[tuple[np.ndarray, ...]] = deque(maxlen=CALIBRATION)
     begin = time.monotonic()
     try:
         while (elapsed := spent + (time.monotonic() - begin) / 60) < options.minutes:
@@ -101,7 +105,9 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
             rate *= 0.5 * (1 + math.cos(math.pi * progress)) + 0.01
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            inputs, alpha = _to_tensors(feed.batch(size, batch_size), device)
+            samples = feed.batch(size, batch_size)
+            shown.extend(samples)
+            inputs, alpha = _to_tensors(samples, device)
             with torch.autocast(device.type, torch.bfloat16, enabled=options.half):
                 logits, side = net(*inputs)
             logits, side = logits.float(), side.float()
@@ -128,8 +134,13 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     finally:
         feed.close()
         curves.close()
-    _save(options.out, net, optimizer, average, step, options.minutes)
-    return options.out / "platenet.safetensors"
+    weights = options.out / "platenet.safetensors"
+    if shown or not weights.is_file():  # else nothing was learnt, and the file is the finished one
+        _save(options.out, net, optimizer, average, step, options.minutes)
+    if shown:
+        last = [s[:-1] for s in shown if s[-1].shape == shown[-1][-1].shape]
+        write_ranges(weights, platenet_ranges(weights, last))
+    return weights
 
 
 def stage_at(

@@ -46,7 +46,7 @@ def _runtimes() -> list[str]:
 
     import openvino
 
-    from core.runtime.openvino import best_precision
+    from core.runtime.graph import best_precision
 
     core = openvino.Core()
     lines = [

@@ -13,6 +13,7 @@ from core.nets import refiner as refiner_net
 from core.runtime import openvino
 from core.runtime.base import WEIGHTS
 from core.runtime.openvino import OpenVinoPlateNet, OpenVinoRefiner
+from core.runtime.quantise import platenet_ranges, write_ranges
 from core.runtime.torch import TorchPlateNet, TorchRefiner, load_platenet, torch_device
 
 SIZE = (128, 96)
@@ -28,7 +29,7 @@ def inputs(seed: int) -> list[np.ndarray]:
     return [frame, plate, *maps]
 
 
-@pytest.mark.parametrize("precision", ["f32", "bf16"])
+@pytest.mark.parametrize("precision", ["f32", "bf16", "int8"])
 def test_openvino_and_torch_agree_to_one_grey_level_on_average(precision: str) -> None:
     torch.set_num_threads(1)
     reference, fast = TorchPlateNet(), OpenVinoPlateNet(SIZE, threads=1, precision=precision)
@@ -65,6 +66,26 @@ def test_refiners_agree_to_one_grey_level_on_average_for_any_number_of_tiles(tmp
 
 def test_the_bundled_weights_load_strictly() -> None:
     assert sum(p.numel() for p in load_platenet().parameters()) > 1e6
+
+
+def test_integers_are_used_where_the_weights_are_calibrated_and_only_there(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.safetensors"
+    save_torch_file(load_platenet().state_dict(), plain)
+    assert "int8" in OpenVinoPlateNet(SIZE, threads=1).name
+    assert "int8" not in OpenVinoPlateNet(SIZE, plain, threads=1).name
+    with pytest.raises(WeightsError, match="not calibrated"):
+        OpenVinoPlateNet(SIZE, plain, precision="int8")
+    expected = OpenVinoPlateNet(SIZE, plain, 1, "f32").alpha(*inputs(1)).astype(int)
+    ranges = platenet_ranges(plain, [tuple(inputs(seed)) for seed in range(3)])
+    assert ranges["stem.0"] == (0, 1), "pictures and maps as they come"
+    write_ranges(plain, ranges)
+    calibrated = OpenVinoPlateNet(SIZE, plain, threads=1)
+    assert "int8" in calibrated.name
+    assert np.abs(calibrated.alpha(*inputs(1)) - expected).mean() <= 1.0
+    assert load_platenet(plain).state_dict().keys() == load_platenet().state_dict().keys()
+    save_torch_file(load_platenet().state_dict(), plain, metadata={"ranges": '{"stem.0": 7}'})
+    with pytest.raises(WeightsError, match="damaged ranges"):
+        OpenVinoPlateNet(SIZE, plain)
 
 
 @pytest.mark.parametrize("make", [lambda p: OpenVinoPlateNet(SIZE, p), lambda p: TorchPlateNet("cpu", p)])

@@ -1,0 +1,161 @@
+"""Networks as OpenVINO graphs, layer by layer, from a safetensors file and without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import openvino
+from openvino import Node
+from openvino import opset13 as ov
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file
+
+from core.errors import WeightsError
+from core.runtime.base import BN_EPSILON
+from core.runtime.compiled import compile_on_cpu
+from core.types import F32
+
+Ranges = dict[str, tuple[float, float]]  # of what goes into a convolution, by the convolution's name
+RANGES = "ranges"  # under this name they stand in the file's metadata, as JSON
+LEVELS = 256
+
+
+def load_weights(path: Path) -> dict[str, F32]:
+    """All arrays of a safetensors file, float32. Raises WeightsError when missing or damaged."""
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing: install cleanplate again, or give another model")
+    try:
+        return {k: np.asarray(v, np.float32) for k, v in load_file(path).items()}
+    except (SafetensorError, ValueError, OSError) as error:
+        raise WeightsError(f"{path} is damaged ({error}): install cleanplate again") from error
+
+
+def load_ranges(path: Path) -> Ranges:
+    """What calibration wrote into the file (core/runtime/quantise.py); empty without one."""
+    try:
+        with safe_open(path, "np") as file:
+            written = (file.metadata() or {}).get(RANGES, "{}")
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is damaged ({error}): install cleanplate again") from error
+    try:
+        return {str(name): (float(low), float(high)) for name, (low, high) in json.loads(written).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path} has damaged {RANGES} ({error}): install cleanplate again") from error
+
+
+class GraphWeights:
+    """Hands out arrays by name, once each, and complains about what is missing, odd or left over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._arrays = path, load_weights(path)
+
+    def take(self, name: str) -> F32:
+        try:
+            return self._arrays.pop(name)
+        except KeyError:
+            raise WeightsError(
+                f"{self._path} has no array {name!r}: it belongs to another network or version; install again"
+            ) from None
+
+    def finish(self) -> None:
+        left = [k for k in self._arrays if not k.endswith("num_batches_tracked")]
+        if left:
+            raise WeightsError(
+                f"{self._path} has {len(left)} arrays too many ({left[0]!r}, …): it is of another network"
+            )
+
+
+class GraphBuilder:
+    """The few layers our networks are made of, as OpenVINO nodes.
+
+    ranges: convolutions named here are done on 8-bit integers. entering: what goes into each 3x3
+    convolution, for calibration.
+    """
+
+    def __init__(self, weights: GraphWeights, ranges: Ranges | None = None) -> None:
+        self._weights, self._ranges = weights, ranges or {}
+        self.entering: dict[str, Node] = {}
+
+    def conv(self, x: Node, name: str, stride: int = 1) -> Node:
+        """A convolution with bias, padding to keep the size."""
+        kernel = self._weights.take(f"{name}.weight")
+        return self._conv(x, name, kernel, self._weights.take(f"{name}.bias"), stride)
+
+    def conv_bn(self, x: Node, conv: str, norm: str, stride: int = 1, dilation: int = 1) -> Node:
+        """A convolution and its batch normalisation in one."""
+        kernel = self._weights.take(f"{conv}.weight")
+        take = self._weights.take
+        gamma, beta = take(f"{norm}.weight"), take(f"{norm}.bias")
+        mean, variance = take(f"{norm}.running_mean"), take(f"{norm}.running_var")
+        scale = gamma / np.sqrt(variance + BN_EPSILON)
+        kernel = np.asarray(kernel * scale[:, None, None, None], np.float32)
+        return self._conv(x, conv, kernel, beta - mean * scale, stride, dilation)
+
+    def block(self, x: Node, name: str, stride: int = 1, dilation: int = 1) -> Node:
+        """conv, norm, ReLU: `_conv` of platenet and of the refiner."""
+        return ov.relu(self.conv_bn(x, f"{name}.0", f"{name}.1", stride, dilation))
+
+    def residual(self, x: Node, name: str) -> Node:
+        y = self.block(x, f"{name}.body.0")
+        return ov.relu(ov.add(x, self.conv_bn(y, f"{name}.body.1", f"{name}.body.2")))
+
+    def up(self, x: Node, size: tuple[int, int]) -> Node:
+        """Bilinear resize to (height, width), half-pixel centres as torch with align_corners=False."""
+        return ov.interpolate(
+            x,
+            np.array(size, np.int64),
+            "linear_onnx",
+            "sizes",
+            coordinate_transformation_mode="half_pixel",
+            axes=np.array([2, 3], np.int64),
+        )
+
+    def _conv(self, x: Node, name: str, kernel: F32, bias: F32, stride: int, dilation: int = 1) -> Node:
+        pad = [kernel.shape[2] // 2 * dilation, kernel.shape[3] // 2 * dilation]
+        channels = x.get_output_partial_shape(0)[1].get_length()
+        if channels != kernel.shape[1]:
+            raise WeightsError(
+                f"the weights expect {kernel.shape[1]} channels where the network has {channels}: "
+                "they belong to another version; install cleanplate again"
+            )
+        weights = ov.constant(kernel)
+        if kernel.shape[2] == 3:
+            self.entering[name] = x
+        if name in self._ranges:
+            largest = np.maximum(np.abs(kernel).max((1, 2, 3), keepdims=True), 1e-9)
+            low, high = (np.full(1, end, np.float32) for end in self._ranges[name])
+            x = _quantised(x, low, high, LEVELS)
+            weights = _quantised(weights, -largest, largest, LEVELS - 1)
+        y = ov.convolution(x, weights, [stride, stride], pad, pad, [dilation] * 2)
+        return ov.add(y, ov.constant(bias[None, :, None, None]))
+
+
+def _quantised(x: Node, low: F32, high: F32, levels: int) -> Node:
+    ends = [ov.constant(end) for end in (low, high, low, high)]
+    return ov.fake_quantize(x, *ends, levels)
+
+
+def picture_input(name: str, height: int, width: int, channels: int) -> tuple[Node, Node]:
+    """A uint8 NHWC parameter, and the same as float32 NCHW 0..1."""
+    parameter = ov.parameter([1, height, width, channels], np.uint8, name)
+    x = ov.multiply(ov.convert(parameter, np.float32), ov.constant(np.float32(1 / 255)))
+    return parameter, ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
+
+
+def compile_graph(model: openvino.Model, threads: int, precision: str) -> openvino.CompiledModel:
+    """Compiled for the CPU, for one picture at a time."""
+    return compile_on_cpu(
+        model,
+        INFERENCE_NUM_THREADS=threads,
+        PERFORMANCE_HINT="LATENCY",
+        INFERENCE_PRECISION_HINT=precision,
+        ENABLE_CPU_PINNING=False,
+    )
+
+
+def best_precision() -> str:
+    """bf16 where the processor has instructions for it, else f32."""
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in capabilities else "f32"
