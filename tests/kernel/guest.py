@@ -16,7 +16,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "120")  # seconds; the host may be slow and busy
 import cv2
 
-from tests.kernel import program_checks, session_checks, virtualcam_checks, webcam_checks
+from tests.kernel import session_checks, virtualcam_checks, webcam_checks
 from tests.kernel.stage import NEWEST, VERSION, Skip
 
 EACH: dict[str, Callable[[], str]] = {
@@ -38,23 +38,28 @@ EACH: dict[str, Callable[[], str]] = {
     "camera on demand": session_checks.camera_on_demand,
     "two outputs, second start": session_checks.two_outputs_and_a_second_start,
 }
-# Nothing in these hangs on the driver of the virtual camera, or they take a minute.
-ONCE: dict[str, Callable[[], str]] = {
-    "webcam": webcam_checks.webcam_as_asked,
-    "webcam with MJPG": webcam_checks.webcam_with_mjpg,
-    "webcam in use": webcam_checks.webcam_in_use,
-    "webcam unplugged and back": session_checks.webcam_unplugged,
-    "webcam to Chromium's getUserMedia": program_checks.seen_by_chromium,
-    "plate recorded and checked": program_checks.plate_recorded,
-    "whole program with it, SIGTERM": program_checks.whole_program,
-}
+
+
+def once() -> dict[str, Callable[[], str]]:
+    """Nothing in these hangs on the driver of the virtual camera, or they take a minute."""
+    from tests.kernel import program_checks  # imports more than the others, and imports are slow here
+
+    return {
+        "webcam": webcam_checks.webcam_as_asked,
+        "webcam with MJPG": webcam_checks.webcam_with_mjpg,
+        "webcam in use": webcam_checks.webcam_in_use,
+        "webcam unplugged and back": session_checks.webcam_unplugged,
+        "webcam to Chromium's getUserMedia": program_checks.seen_by_chromium,
+        "plate recorded and checked": program_checks.plate_recorded,
+        "whole program with it, SIGTERM": program_checks.whole_program,
+    }
 
 
 def main() -> int:
     """Runs the checks whose names hold one of the words on the command line, or all."""
     cv2.setNumThreads(1)  # threads of its own do not live on in a process that is forked
     failed = 0
-    for name, check in (EACH | ONCE if VERSION == NEWEST else EACH).items():
+    for name, check in (EACH | once() if VERSION == NEWEST else EACH).items():
         if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
             continue
         began = time.monotonic()

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from core.types import U8
 from live.cli.app import app
 from live.sinks.loopback import query
-from tests.kernel.session_checks import running
+from tests.kernel.session_checks import SLOW_FPS, running
 from tests.kernel.stage import (
     GREEN,
     NODE,
@@ -85,7 +85,7 @@ def seen_by_chromium() -> str:
     # Only a page of a server is asked to have a camera.
     with (
         HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server,
-        writing(SECOND),
+        writing(SECOND, SLOW_FPS),
         running(camera__source=SECOND, output__sinks=[f"virtualcam:{NODE}"]),
     ):
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -80,19 +81,30 @@ def colours_off(rgb: U8, backdrop: tuple[int, int, int] = BACKDROP) -> int:
 
 def is_idle(rgb: U8) -> bool:
     """Whether it is the idle picture, by its dark ground: the words on it may change."""
-    idle = IdlePicture(SIZE).picture(STOPPED, 0, 0).rgb
-    return bool(np.abs(rgb[:100].astype(int) - idle[:100]).max() <= 4)
+    rows = above_words(rgb)
+    ground = idle_ground((rgb.shape[1], rgb.shape[0]))
+    return bool(cv2.absdiff(rgb[rows], ground[rows]).max() <= 4)
 
 
-def write_until_told(path: str, pipe: Connection) -> None:
+def above_words(rgb: U8) -> slice:
+    """Rows of a picture that would be the idle one's ground."""
+    return slice(0, rgb.shape[0] // 4)
+
+
+@cache
+def idle_ground(size: tuple[int, int]) -> U8:
+    return IdlePicture(size).picture(STOPPED, 0, 0).rgb
+
+
+def write_until_told(path: str, fps: float, pipe: Connection) -> None:
     """A writer in a process of its own. Says "written" after two pictures, or what went wrong."""
     try:
-        sink = VirtualCameraSink(SIZE, FPS, path)
+        sink = VirtualCameraSink(SIZE, fps, path)
         for index in range(1 << 16):
             sink.push(shown(index))
             if index == 1:
                 pipe.send("written")
-            if pipe.poll(1 / FPS):
+            if pipe.poll(1 / fps):
                 break
         sink.close()
     except DeviceError as error:
@@ -102,10 +114,10 @@ def write_until_told(path: str, pipe: Connection) -> None:
 class Writer:
     """A virtual camera in a process of its own. said: "written" when it runs, or why it does not."""
 
-    def __init__(self, path: str = NODE) -> None:
+    def __init__(self, path: str = NODE, fps: float = FPS) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
         fork = multiprocessing.get_context("fork")
-        self.process = fork.Process(target=write_until_told, args=(path, theirs), daemon=True)
+        self.process = fork.Process(target=write_until_told, args=(path, fps, theirs), daemon=True)
         self.process.start()
         theirs.close()
         self.said = self._pipe.recv() if self._pipe.poll(PATIENCE_S) else "nothing"
@@ -120,8 +132,8 @@ class Writer:
 
 
 @contextmanager
-def writing(path: str = NODE) -> Iterator[Writer]:
-    writer = Writer(path)
+def writing(path: str = NODE, fps: float = FPS) -> Iterator[Writer]:
+    writer = Writer(path, fps)
     assert writer.said == "written", writer.said
     try:
         yield writer
