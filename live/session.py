@@ -155,7 +155,13 @@ class _SourceOpener:
         self._holding = ExitStack()
 
     def __call__(self) -> Source:
-        source = open_source(self._spec, self._camera.size, self._camera.fps)
+        try:
+            source = open_source(self._spec, self._camera.size, self._camera.fps)
+        except MediaError as error:
+            if not self._live:
+                raise
+            # A camera named by its label: nothing of this name is there now.
+            raise DeviceError(f"camera {self._spec!r} is gone; plug it in again") from error
         self._live = source.live
         self.hold(self._values)
         return source

@@ -248,6 +248,24 @@ def test_no_frame_of_a_camera_is_worked_on_that_is_older_than_the_settings_allow
     assert all(index % 2 == 0 for index in indices)
 
 
+def test_a_camera_named_by_its_label_is_waited_for_while_nothing_has_that_name(stage, monkeypatch, caplog):
+    class Unplugged(DemoSource):
+        def read(self) -> Frame:
+            raise DeviceError("the camera is gone")
+
+    answers = [Unplugged(SIZE, 30.0), MediaError("no source 'HD Webcam'"), DemoSource(SIZE, 30.0)]
+
+    def open_source(*arguments):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("live.session.open_source", open_source)
+    assert run(camera__source="HD Webcam", frames=2).frames == 2
+    assert "camera 'HD Webcam' is gone; plug it in again" in caplog.text
+
+
 def test_the_service_manager_hears_that_it_runs_and_that_it_ends(stage, pictures, monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", "@cleanplate-test-session")
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
