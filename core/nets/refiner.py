@@ -60,15 +60,16 @@ class RefinerNet(nn.Module):
 
 def refiner_features(x: Tensor) -> Tensor:
     """What the convolutions see, B,13,H,W: frame, difference, its largest channel, coarse alpha, alpha
-    by projection of the pixel and of its 3x3 mean, coverage, contrast, distance from the person's colour.
+    by projection, of the pixel and averaged over 3x3, coverage, contrast, distance from the person's colour.
     x: as RefinerNet.forward."""
     frame, room, coverage, coarse, person = x[:, :3], x[:, 3:6], x[:, 6:7], x[:, 7:8], x[:, 8:11]
     apart, span = frame - room, person - room
     contrast = (span * span).sum(1, keepdim=True)
-    mean = F.avg_pool2d(apart, 3, 1, 1, count_include_pad=False)
+    along = (apart * span).sum(1, keepdim=True)
+    mean = F.avg_pool2d(along, 3, 1, 1, count_include_pad=False)
     projected = [
-        ((u * span).sum(1, keepdim=True) / (contrast + least)).clamp(-0.3, 1.3)
-        for u, least in zip((apart, mean), LEAST_CONTRAST, strict=True)
+        (u / (contrast + least)).clamp(-0.3, 1.3)
+        for u, least in zip((along, mean), LEAST_CONTRAST, strict=True)
     ]
     off = frame - person
     return torch.cat(

@@ -78,10 +78,16 @@ class GraphBuilder:
         self._weights, self._ranges = weights, ranges or {}
         self.entering: dict[str, Node] = {}
 
-    def conv(self, x: Node, name: str, stride: int = 1) -> Node:
-        """A convolution with bias, padding to keep the size."""
-        kernel = self._weights.take(f"{name}.weight")
-        return self._conv(x, name, kernel, self._weights.take(f"{name}.bias"), stride)
+    def conv(self, x: Node, name: str, stride: int = 1, least: int = 1) -> Node:
+        """A convolution with bias, padding to keep the size.
+
+        least: channels that come out at least, zeros where the weights have fewer: with a single one
+        the runtime takes a kernel that is slower than that for four.
+        """
+        kernel, bias = self._weights.take(f"{name}.weight"), self._weights.take(f"{name}.bias")
+        more = max(0, least - len(kernel))
+        kernel, bias = np.pad(kernel, ((0, more), (0, 0), (0, 0), (0, 0))), np.pad(bias, (0, more))
+        return self._conv(x, name, kernel, bias, stride)
 
     def conv_bn(self, x: Node, conv: str, norm: str, stride: int = 1, dilation: int = 1) -> Node:
         """A convolution and its batch normalisation in one."""

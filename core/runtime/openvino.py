@@ -130,7 +130,7 @@ def refiner_graph(weights: Path) -> openvino.Model:
     y = b.block(ov.concat([y, *guides], 1), "fine")
     coarse = ov.clamp(planes[COARSE], SURE, 1 - SURE)
     logit = ov.subtract(ov.log(coarse), ov.log(ov.subtract(_scalar(1), coarse)))
-    alpha = ov.sigmoid(ov.add(logit, b.conv(y, "head")))
+    alpha = ov.sigmoid(ov.add(logit, _cut(b.conv(y, "head", least=4), 1, 0, 1)))
     alpha = _cut(_cut(alpha, 2, HALO, SEEN - HALO), 3, HALO, SEEN - HALO)
     held.finish()
     alpha = ov.convert(ov.round(ov.multiply(alpha, _scalar(255)), "half_to_even"), np.uint8)
@@ -156,14 +156,12 @@ def _refiner_features(planes: list[Node]) -> tuple[list[Node], list[Node]]:
         r, g, b = (ov.multiply(a, b) for a, b in zip(u, v, strict=True))
         return ov.add(ov.add(r, g), b)
 
-    def mean(u: Node) -> Node:
-        return ov.avg_pool(u, [1, 1], [1, 1], [1, 1], [3, 3], exclude_pad=True)
-
     apart, span, off = minus(frame, room), minus(person, room), minus(frame, person)
-    contrast = dot(span, span)
+    contrast, along = dot(span, span), dot(apart, span)
+    mean = ov.avg_pool(along, [1, 1], [1, 1], [1, 1], [3, 3], exclude_pad=True)
     projected = [
-        ov.clamp(ov.divide(dot(u, span), ov.add(contrast, _scalar(least))), -0.3, 1.3)
-        for u, least in zip((apart, [mean(u) for u in apart]), LEAST_CONTRAST, strict=True)
+        ov.clamp(ov.divide(u, ov.add(contrast, _scalar(least))), -0.3, 1.3)
+        for u, least in zip((along, mean), LEAST_CONTRAST, strict=True)
     ]
     largest = ov.maximum(ov.maximum(*(ov.abs(u) for u in apart[:2])), ov.abs(apart[2]))
     guides = [
