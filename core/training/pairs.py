@@ -14,7 +14,7 @@ import torch.multiprocessing as mp
 from core.matte.soft_segmentation import soft_segmentation
 from core.training.papers import Truth
 from core.training.synthesis import UNKNOWN_U8, Sample
-from core.training.workers import take
+from core.training.workers import give
 from core.types import U8
 
 _SEGMENTATION_PX = 512  # soft_segmentation's sizes are meant for this side
@@ -104,4 +104,4 @@ def _work(queue: Any, source: Source, seed: list[int]) -> None:
     material = load(source.data, source.unknown_licences, source.more)
     synthesizer = Synthesizer(material, source.size, SelfieSegmenter(), rng, layers=True)
     while True:
-        queue.put(arrays_of(synthesizer.sample(), rng))
+        give(queue, arrays_of(synthesizer.sample(), rng))

@@ -26,7 +26,7 @@ from core.training.judge import SEED, held_out_samples
 from core.training.losses import gradient_pyramid
 from core.training.material import require_people
 from core.training.synthesis import Sample
-from core.training.workers import take
+from core.training.workers import give, take
 from core.types import U8, Room
 
 TILE = 64  # px of alpha; larger than the program's, so that pieces can be cut from them
@@ -257,7 +257,7 @@ def _work(queue: Any, options: RefinerOptions, seed: list[int]) -> None:
         size = options.sizes[rng.integers(len(options.sizes))]
         tiles, alpha = tile_makers[size].tiles(makers[size].sample(), rng)
         if len(alpha):
-            queue.put((tiles, alpha))
+            give(queue, (tiles, alpha))
 
 
 class _TileMaker:

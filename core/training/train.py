@@ -29,7 +29,7 @@ from core.training.judge import held_out_samples, mean_error
 from core.training.losses import matting_loss
 from core.training.material import require_people
 from core.training.synthesis import Sample
-from core.training.workers import take
+from core.training.workers import give, take
 from core.types import U8
 
 # share of the run, picture size, batch: small pictures teach what a person is, large ones the edges
@@ -254,7 +254,7 @@ def _work(queue: Any, size: Any, options: Options, seed: list[int]) -> None:
             made_for = (wanted[0], wanted[1])
             synthesizer = Synthesizer(material, made_for, segmenter, rng)
         s = synthesizer.sample()
-        queue.put((s.frame, s.plate, s.coverage, s.prior, s.previous, s.alpha))
+        give(queue, (s.frame, s.plate, s.coverage, s.prior, s.previous, s.alpha))
 
 
 def _to_tensors(

@@ -1,7 +1,9 @@
-"""Waiting for worker processes, without waiting for dead ones."""
+"""Waiting for worker processes, without waiting for dead ones, and working for no dead parent."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import queue
 from collections.abc import Sequence
 from typing import Any
@@ -21,3 +23,19 @@ def take(samples: Any, workers: Sequence[Any]) -> Any:
             dead = [w for w in workers if not w.is_alive()]
             if dead:
                 raise RuntimeError(f"{len(dead)} of {len(workers)} workers died; see above") from None
+
+
+def give(samples: Any, item: Any) -> None:
+    """Puts an item into a multiprocessing queue, from a worker; ends the worker where its parent died.
+
+    A parent that is killed outright tells nobody, and its workers would synthesise for ever.
+    """
+    parent = multiprocessing.parent_process()
+    while True:
+        if parent is not None and not parent.is_alive():
+            os._exit(1)  # a proper end would wait for the queue to be emptied
+        try:
+            samples.put(item, timeout=PATIENCE_S)
+            return
+        except queue.Full:
+            continue

@@ -1,0 +1,46 @@
+"""Workers live no longer than who takes what they make."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SCRIPT = """
+import multiprocessing
+from core.training import workers
+workers.PATIENCE_S = 0.05
+
+def work(queue):
+    while True:
+        workers.give(queue, 1)
+
+context = multiprocessing.get_context("fork")
+queue = context.Queue(2)
+worker = context.Process(target=work, args=(queue,))
+worker.start()
+assert workers.take(queue, [worker]) == 1
+print(worker.pid, flush=True)
+worker.join()
+"""
+
+
+def test_workers_end_when_their_parent_was_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 60
+    while _runs(worker):
+        assert time.monotonic() < deadline, "the worker goes on for nobody"
+        time.sleep(0.02)
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
