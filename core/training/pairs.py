@@ -14,7 +14,7 @@ import torch.multiprocessing as mp
 from core.matte.soft_segmentation import soft_segmentation
 from core.training.papers import Truth
 from core.training.synthesis import UNKNOWN_U8, Sample
-from core.training.workers import give
+from core.training.workers import give, take
 from core.types import U8
 
 _SEGMENTATION_PX = 512  # soft_segmentation's sizes are meant for this side
