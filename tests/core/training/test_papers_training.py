@@ -162,7 +162,13 @@ def test_a_teacher_learns_and_its_student_learns_from_it_alone(tmp_path: Path):
     )
     values = [student.step(blind, progress=0.0) for _ in range(11)]
     assert values[-1]["loss"] < values[0]["loss"]
-    assert values[-1]["alpha"] < values[0]["alpha"], "it comes nearer to its teacher"
+    of_teacher = (
+        "alpha",
+        "alpha gradient",
+        "fgr",
+    )  # alpha alone hardly differs so early, by chance either way
+    apart = [sum(v[term] for term in of_teacher) for v in values]
+    assert apart[-1] < 0.9 * apart[0], "it comes nearer to its teacher"
     judged = [v["discriminator"] for v in values if "discriminator" in v]
     assert len(judged) == 3, "once in five steps"
     assert 0 <= student.alpha(truth).min() <= student.alpha(truth).max() <= 1
