@@ -16,8 +16,8 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "120")  # seconds; the host may be slow and busy
 import cv2
 
-from tests.kernel import session_checks, virtualcam_checks, webcam_checks
-from tests.kernel.stage import NEWEST, VERSION, Skip
+from tests.kernel import virtualcam_checks, webcam_checks
+from tests.kernel.stage import HAS_EVENT, NEWEST, VERSION, Skip
 
 EACH: dict[str, Callable[[], str]] = {
     "announced as a camera while written": virtualcam_checks.node_is_camera_only_while_written,
@@ -34,17 +34,29 @@ EACH: dict[str, Callable[[], str]] = {
     "other devices": virtualcam_checks.not_a_virtual_camera,
     "self-test for doctor": virtualcam_checks.self_test,
     "10,000 pictures": virtualcam_checks.many_pictures,
-    "webcam to ffmpeg, OpenCV, v4l2-ctl": session_checks.seen_by_readers,
-    "camera on demand": session_checks.camera_on_demand,
-    "two outputs, second start": session_checks.two_outputs_and_a_second_start,
 }
 
 
-def once() -> dict[str, Callable[[], str]]:
-    """Nothing in these hangs on the driver of the virtual camera, or they take a minute."""
-    from tests.kernel import program_checks  # imports more than the others, and imports are slow here
+def checks() -> dict[str, Callable[[], str]]:
+    """Those for this version. Imports are slow here, so each version has only those that it needs.
 
-    return {
+    The whole program runs with the newest driver and with one that does not tell of readers.
+    """
+    if HAS_EVENT and VERSION != NEWEST:
+        return EACH
+    from tests.kernel import session_checks
+
+    program = {
+        "webcam to ffmpeg, OpenCV, v4l2-ctl": session_checks.seen_by_readers,
+        "camera on demand": session_checks.camera_on_demand,
+    }
+    if VERSION != NEWEST:
+        return EACH | program
+    from tests.kernel import program_checks
+
+    # Nothing in these hangs on the driver of the virtual camera, or they take a minute.
+    once = {
+        "two outputs, second start": session_checks.two_outputs_and_a_second_start,
         "webcam": webcam_checks.webcam_as_asked,
         "webcam with MJPG": webcam_checks.webcam_with_mjpg,
         "webcam in use": webcam_checks.webcam_in_use,
@@ -53,13 +65,14 @@ def once() -> dict[str, Callable[[], str]]:
         "plate recorded and checked": program_checks.plate_recorded,
         "whole program with it, SIGTERM": program_checks.whole_program,
     }
+    return EACH | program | once
 
 
 def main() -> int:
     """Runs the checks whose names hold one of the words on the command line, or all."""
     cv2.setNumThreads(1)  # threads of its own do not live on in a process that is forked
     failed = 0
-    for name, check in (EACH | once() if VERSION == NEWEST else EACH).items():
+    for name, check in checks().items():
         if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
             continue
         began = time.monotonic()
