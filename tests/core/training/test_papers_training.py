@@ -166,6 +166,7 @@ def test_a_teacher_learns_and_its_student_learns_from_it_alone(tmp_path: Path):
     assert len(judged) == 3, "once in five steps"
     assert 0 <= student.alpha(truth).min() <= student.alpha(truth).max() <= 1
 
+    student = Student2020(CPU, tmp_path / "teacher.safetensors", width=NARROW, judge_width=NARROW)
     weight = next(student._judge.parameters())  # a judge of no opinion: the teacher alone is left
     student._judge.forward = lambda picture: 0 * (picture.mean() + weight.sum())
     values = [student.step(blind, progress=0.0) for _ in range(11)]
