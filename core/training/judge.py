@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -15,6 +16,30 @@ from core.types import U8
 
 SEED = 20_260  # never that of a run: the pairs are to be the same for all runs
 _SHOWN = 6  # pairs in a picture
+
+
+class Judged(Protocol):
+    """The options of a run, whatever it trains."""
+
+    @property
+    def data(self) -> Path: ...
+    @property
+    def more_data(self) -> tuple[Path, ...]: ...
+    @property
+    def unknown_licences(self) -> bool: ...
+    @property
+    def validation(self) -> int: ...
+
+
+def held_out_of(run: Judged, size: tuple[int, int], layers: bool = False) -> list[Sample]:
+    """The run's held-out samples, with the program's own prior; none where it asks for none."""
+    if not run.validation:
+        return []
+    from core.matte.prior import SelfieSegmenter
+
+    return held_out_samples(
+        run.data, run.more_data, run.unknown_licences, size, run.validation, SelfieSegmenter(), layers
+    )
 
 
 def held_out_samples(

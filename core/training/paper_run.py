@@ -18,7 +18,7 @@ from core.errors import SettingsError
 from core.nets.bgm2020 import PUBLISHED_WIDTH
 from core.training.curves import Curves
 from core.training.discriminator import WIDTH
-from core.training.judge import SEED, held_out_samples, mean_error
+from core.training.judge import SEED, held_out_of, mean_error
 from core.training.material import require_people
 from core.training.pairs import PairFeed, Source, arrays_of, to_truth
 from core.training.stages import Stage, Student2020, Teacher2020, V2Base, V2Refine
@@ -89,7 +89,7 @@ def train_paper(options: PaperOptions, tell: Callable[[str], None]) -> Path:
             part.load_state_dict(held["parts"][name])
         step, spent = held["step"], held["minutes"]
         tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
-    held_out = _held_out(options, size)
+    held_out = held_out_of(options, size, layers=True)
     curves = Curves(options.curves)
     source = Source(
         options.data, size, options.more_data, options.unknown_licences, options.seed, options.workers
@@ -134,22 +134,6 @@ def build_stage(options: PaperOptions, device: torch.device) -> Stage:
     backbone = options.model.removeprefix("bgmv2-")
     start = options.start or options.base
     return V2Base(backbone, device, start) if options.stage == "base" else V2Refine(backbone, device, start)
-
-
-def _held_out(options: PaperOptions, size: tuple[int, int]) -> list[Sample]:
-    if not options.validation:
-        return []
-    from core.matte.prior import SelfieSegmenter
-
-    return held_out_samples(
-        options.data,
-        options.more_data,
-        options.unknown_licences,
-        size,
-        options.validation,
-        SelfieSegmenter(),
-        layers=True,
-    )
 
 
 def _judge(

@@ -22,7 +22,7 @@ from core.matte.refine import NearBy, Planes, edge_tiles
 from core.nets.refiner import CHANNELS, HALO, RefinerNet
 from core.nets.weights import load_strictly, read_state_dict
 from core.training.curves import Curves
-from core.training.judge import SEED, held_out_samples
+from core.training.judge import SEED, held_out_of
 from core.training.losses import gradient_pyramid
 from core.training.material import require_people
 from core.training.synthesis import Sample
@@ -216,17 +216,8 @@ def _judge(
     tell: Callable[[str], None],
 ) -> None:
     """Says what the moving average gains in the edge tiles of held-out people."""
-    from core.matte.prior import SelfieSegmenter
-
     rng, size = np.random.default_rng(SEED), options.sizes[0]
-    samples = held_out_samples(
-        options.data,
-        options.more_data,
-        options.unknown_licences,
-        size,
-        options.validation,
-        SelfieSegmenter(),
-    )
+    samples = held_out_of(options, size)
     maker = _TileMaker(options.base, size)
     pairs = [maker.tiles(sample, rng) for sample in samples]
     x, y = _to_tensors(

@@ -25,7 +25,7 @@ from core.nets.platenet import PlateNet
 from core.nets.weights import load_strictly, read_state_dict
 from core.runtime.quantise import platenet_ranges, write_ranges
 from core.training.curves import Curves
-from core.training.judge import held_out_samples, mean_error
+from core.training.judge import held_out_of, mean_error
 from core.training.losses import matting_loss
 from core.training.material import require_people
 from core.training.synthesis import Sample
@@ -92,7 +92,7 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
         optimizer.load_state_dict(held["optimizer"])
         average, step, spent = held["average"], held["step"], held["minutes"]
         tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
-    held_out = _held_out(options)
+    held_out = held_out_of(options, options.curriculum[-1][1])
     curves, feed = Curves(options.curves), _Feed(options, step)
     recent: list[float] = []
     shown: deque[tuple[np.ndarray, ...]] = deque(maxlen=CALIBRATION)
@@ -151,22 +151,6 @@ def stage_at(
         if progress < until:
             return size, batch
     return curriculum[-1][1], curriculum[-1][2]
-
-
-def _held_out(options: Options) -> list[Sample]:
-    if not options.validation:
-        return []
-    from core.matte.prior import SelfieSegmenter
-
-    size = options.curriculum[-1][1]
-    return held_out_samples(
-        options.data,
-        options.more_data,
-        options.unknown_licences,
-        size,
-        options.validation,
-        SelfieSegmenter(),
-    )
 
 
 @torch.inference_mode()
