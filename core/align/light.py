@@ -41,7 +41,7 @@ _GRID_SMOOTH = 0.02
 _GRID_WORTH = 0.012  # a grid flatter than this costs more than it mends
 _GRID_FOLLOW = 0.35
 _TONE_FOLLOW = 0.1
-_TONE_WORTH = 1.0  # levels; a flatter one is not worth the slower look-up
+_TONE_WORTH = 1.5  # levels; a flatter one is not worth the slower look-up
 
 
 def fit_light(

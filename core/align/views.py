@@ -13,6 +13,7 @@ from core.align.template import LEVELS, MIN_SIDE, Template, build_template, smoo
 from core.types import F32, F64, U8, Frame, Plate, View
 
 WORK_SIDE = 640  # px, the longer side of the working picture
+_FINER = 2  # sides of the view's light picture over the frame's
 LIGHT_SIDE = 128  # px, the longer side of the picture that light is fitted on
 
 
@@ -125,8 +126,9 @@ class SmallView:
 
     @cached_property
     def light_picture(self) -> tuple[U8, U8]:
-        """The view for fitting light: uint8 hxwx3 and its coverage hxw, 255 where known."""
-        size = scaled_size(self.size, LIGHT_SIDE)
+        """The view for fitting light: uint8 hxwx3 and its coverage hxw, 255 where known; finer than a
+        frame's, for warping blurs it, and beside a sharp frame that would pass for a change of contrast."""
+        size = scaled_size(self.size, _FINER * LIGHT_SIDE)
         full = np.full((size[1], size[0]), 255, np.uint8)
         return shrunk(self.rgb, size), full if self.coverage is None else shrunk(self.coverage, size)
 
@@ -137,12 +139,13 @@ class SmallView:
     def light_in_frame(self, frame_from_view: F64, size: tuple[int, int]) -> tuple[U8, U8]:
         """The view warped into the light picture of a frame of this working size, and where it is known."""
         rgb, coverage = self.light_picture
-        light_size = scaled_size(size, LIGHT_SIDE)
-        to_light = resize_map(size, light_size)
+        light_size, fine_size = (scaled_size(size, side) for side in (LIGHT_SIDE, _FINER * LIGHT_SIDE))
+        to_light = resize_map(size, fine_size)
         from_light = np.linalg.inv(resize_map(self.size, (rgb.shape[1], rgb.shape[0])))
         H = to_light @ frame_from_view @ from_light
-        known = cv2.warpPerspective(coverage, H, light_size, flags=cv2.INTER_NEAREST)
-        return np.asarray(cv2.warpPerspective(rgb, H, light_size), np.uint8), np.asarray(known, np.uint8)
+        known = np.asarray(cv2.warpPerspective(coverage, H, fine_size, flags=cv2.INTER_NEAREST), np.uint8)
+        warped = np.asarray(cv2.warpPerspective(rgb, H, fine_size), np.uint8)
+        return shrunk(warped, light_size), shrunk(known, light_size)
 
 
 def small_views(plate: Plate, seed: int) -> list[SmallView]:
