@@ -26,7 +26,7 @@ class RefinerRuntime(Protocol):
     """Runs the refiner on a batch of tiles."""
 
     def refine(self, tiles: U8) -> U8:
-        """uint8 11 x N x 48 x 48, cut by `Planes` -> alpha uint8 N x 32 x 32."""
+        """uint8 11 x N x 32 x 32, cut by `Planes` -> alpha uint8 N x 24 x 24."""
         ...
 
 

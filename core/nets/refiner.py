@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-HALO = 8  # px seen on every side of the alpha that a tile delivers
 CHANNELS = 11  # frame 3, room 3, coverage 1, coarse alpha 1, person's colour near by 3
 FEATURES = 13
 WIDTH, FINE = 16, 8
@@ -44,7 +43,7 @@ class RefinerNet(nn.Module):
         self.head = nn.Conv2d(FINE, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of alpha, B,1,H,W; the outer HALO px are to be thrown away.
+        """Logits of alpha, B,1,H,W; the outer ones have not seen all that they should.
 
         Args:
             x: B,11,H,W 0..1, H and W even: frame RGB, room RGB (the plate; where it is unknown, the

@@ -31,6 +31,7 @@ class PlateNetRuntime(Protocol):
 
 
 # The refiner's input (core/nets/refiner.py, which needs torch; a test compares the two)
-HALO, CHANNELS = 8, 11
-TILE = 32  # px of alpha that a tile delivers; smaller ones waste less on what is no edge, but have more halo
+CHANNELS = 11
+TILE = 24  # px of alpha that a tile delivers; smaller ones waste less on what is no edge, but have more halo
+HALO = 4  # px seen on every side of it; 8 were 0.3 % better and a third slower
 SEEN = TILE + 2 * HALO

@@ -12,8 +12,8 @@ from torch import nn
 
 from core.errors import DeviceError, WeightsError
 from core.nets.platenet import PlateNet
-from core.nets.refiner import HALO, RefinerNet
-from core.runtime.base import WEIGHTS
+from core.nets.refiner import RefinerNet
+from core.runtime.base import HALO, WEIGHTS
 from core.types import U8
 
 Net = TypeVar("Net", bound=nn.Module)

@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from core.matte.refine import NearBy, Planes, edge_tiles
-from core.nets.refiner import CHANNELS, HALO, RefinerNet
+from core.nets.refiner import CHANNELS, RefinerNet
 from core.nets.weights import load_strictly, read_state_dict
+from core.runtime.base import HALO
 from core.training.curves import Curves
 from core.training.judge import SEED, held_out_of
 from core.training.losses import gradient_pyramid
@@ -273,7 +274,7 @@ class _TileMaker:
 def edge_pairs(
     frame: U8, plate: U8, coverage: U8, alpha_small: U8, alpha: U8, rng: np.random.Generator
 ) -> tuple[U8, U8]:
-    """Tiles as the refiner sees them (11 x N x 80 x 80) and their true alpha (N x 64 x 64), uint8."""
+    """Tiles as the refiner sees them (11 x N x 72 x 72) and their true alpha (N x 64 x 64), uint8."""
     height, width = alpha.shape
     coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
     spots = edge_tiles(coarse, TILE)
