@@ -15,6 +15,10 @@ from core.types import F32, U8, Room
 
 RoomPart = Callable[[tuple[slice, slice]], Room]  # rows and columns of the frame
 
+TILES_PER_PX = (
+    0.1  # of the width, at most, which bounds a frame's time: 128 at 1280, a hair-rich head and arms
+)
+LEAST_TILES = 16
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
 SHRINK = 4  # colours near by are gathered at a quarter of the working size
 NEAR, FAR = (5, 17)  # px there: windows that they are gathered in
@@ -45,7 +49,7 @@ class Refiner:
         """
         height, width = rgb.shape[:2]
         coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
-        spots = edge_tiles(coarse)
+        spots = edge_tiles(coarse, most=max(LEAST_TILES, round(width * TILES_PER_PX)))
         alpha = snapped(coarse)
         if len(spots):
             if self._planes is None or self._planes.size != (width, height):
@@ -146,17 +150,21 @@ def snapped(alpha: U8) -> U8:
     return cv2.LUT(alpha, _SNAP)
 
 
-def edge_tiles(coarse: U8, tile: int = TILE) -> NDArray[np.intp]:
+def edge_tiles(coarse: U8, tile: int = TILE, most: int | None = None) -> NDArray[np.intp]:
     """(y, x) in rows, Nx2, of the tiles that hold a pixel which is neither surely room nor surely person.
 
-    coarse: alpha uint8 HxW.
+    coarse: alpha uint8 HxW. most: where there are more, the ones with most such pixels.
     """
     edge = cv2.inRange(coarse, SURELY_ROOM + 1, SURELY_PERSON - 1)
+    np.bitwise_and(edge, 1, out=edge)
     rows, columns = -(-edge.shape[0] // tile), -(-edge.shape[1] // tile)
-    # a maximum over each tile: INTER_AREA would dilute a single hair
-    hits = np.maximum.reduceat(edge, np.arange(rows) * tile, axis=0)
-    hits = np.maximum.reduceat(hits, np.arange(columns) * tile, axis=1)
-    return np.argwhere(hits) * tile
+    counts = np.add.reduceat(edge, np.arange(rows) * tile, axis=0, dtype=np.uint8)  # at most `tile` each
+    counts = np.add.reduceat(counts, np.arange(columns) * tile, axis=1, dtype=np.uint16)
+    spots = np.argwhere(counts)
+    if most is not None and len(spots) > most:
+        order = np.argsort(counts[counts > 0])[::-1]
+        spots = spots[np.sort(order[:most])]
+    return spots * tile
 
 
 def _enlarged(small: U8, size: tuple[int, int]) -> U8:

@@ -16,7 +16,8 @@ def compile_on_cpu(model: openvino.Model | str, **options: Any) -> openvino.Comp
     Raises:
         RuntimeError: OpenVINO cannot read or compile it.
     """
-    compiled = openvino.Core().compile_model(model, "CPU", options)
+    # Pinned threads of one model keep those of another from the same core while the next one idles.
+    compiled = openvino.Core().compile_model(model, "CPU", {"ENABLE_CPU_PINNING": False, **options})
     _KEPT.append(compiled)
     return compiled
 

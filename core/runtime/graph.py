@@ -150,14 +150,15 @@ def picture_input(name: str, height: int, width: int, channels: int) -> tuple[No
     return parameter, ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
 
 
-def compile_graph(model: openvino.Model, threads: int, precision: str) -> openvino.CompiledModel:
-    """Compiled for the CPU, for one picture at a time."""
+def compile_graph(
+    model: openvino.Model, threads: int, precision: str, streams: int = 1
+) -> openvino.CompiledModel:
+    """Compiled for the CPU. streams: requests that may run at once, sharing the threads."""
     return compile_on_cpu(
         model,
         INFERENCE_NUM_THREADS=threads,
-        PERFORMANCE_HINT="LATENCY",
+        NUM_STREAMS=streams,
         INFERENCE_PRECISION_HINT=precision,
-        ENABLE_CPU_PINNING=False,
     )
 
 

@@ -175,20 +175,44 @@ def _refiner_features(planes: list[Node]) -> tuple[list[Node], list[Node]]:
 
 
 class OpenVinoRefiner:
-    """RefinerRuntime on the CPU."""
+    """RefinerRuntime on the CPU: a batch a thread, since threads that share a small one mostly wait."""
 
     def __init__(self, weights: Path, threads: int = 2, precision: str | None = None) -> None:
-        compiled = compile_graph(refiner_graph(weights), threads, precision or best_precision())
+        compiled = compile_graph(
+            refiner_graph(weights), threads, precision or best_precision(), streams=threads
+        )
+        self._lanes = [_Lane(compiled) for _ in range(threads)]
+
+    def refine(self, tiles: U8) -> U8:
+        alpha = np.empty((tiles.shape[1], TILE, TILE), np.uint8)
+        for number, first in enumerate(range(0, len(alpha), REFINER_BATCH)):
+            lane = self._lanes[number % len(self._lanes)]
+            lane.collect(alpha)
+            lane.start(tiles, first)
+        for lane in self._lanes:
+            lane.collect(alpha)
+        return alpha
+
+
+class _Lane:
+    """One request of the refiner, and the batch that is under way in it."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
         self._request = compiled.create_infer_request()
         self._batch = np.zeros((CHANNELS, REFINER_BATCH, SEEN, SEEN), np.uint8)
         self._request.set_input_tensor(0, openvino.Tensor(self._batch, shared_memory=True))
+        self._under_way: tuple[int, int] | None = None  # first tile, number of tiles
 
-    def refine(self, tiles: U8) -> U8:
-        total = tiles.shape[1]
-        alpha = np.empty((total, TILE, TILE), np.uint8)
-        for k in range(0, total, REFINER_BATCH):
-            count = min(REFINER_BATCH, total - k)
-            self._batch[:, :count] = tiles[:, k : k + count]
-            self._request.infer()
-            alpha[k : k + count] = self._request.get_output_tensor(0).data[:count, 0]
-        return alpha
+    def start(self, tiles: U8, first: int) -> None:
+        count = min(REFINER_BATCH, tiles.shape[1] - first)
+        self._batch[:, :count] = tiles[:, first : first + count]
+        self._request.start_async()
+        self._under_way = first, count
+
+    def collect(self, alpha: U8) -> None:
+        """Waits for what was started and puts it in its place."""
+        if self._under_way is None:
+            return
+        (first, count), self._under_way = self._under_way, None
+        self._request.wait()
+        alpha[first : first + count] = self._request.get_output_tensor(0).data[:count, 0]

@@ -26,6 +26,14 @@ def test_a_single_hair_selects_its_tile_and_no_other() -> None:
     assert edge_tiles(coarse, 64).tolist() == [[64, 128]]
 
 
+def test_where_there_are_too_many_tiles_those_with_most_to_do_are_taken() -> None:
+    coarse = np.zeros((96, 96), np.uint8)
+    coarse[:24, :24], coarse[50:60, 50:60], coarse[90, 90] = 100, 100, 100
+    assert edge_tiles(coarse, 24).tolist() == [[0, 0], [48, 48], [72, 72]]
+    assert edge_tiles(coarse, 24, most=2).tolist() == [[0, 0], [48, 48]]
+    assert edge_tiles(np.full((96, 96), 100, np.uint8), 96).tolist() == [[0, 0]]
+
+
 def test_what_is_surely_room_or_person_is_snapped_and_costs_no_tile() -> None:
     echo = Echo()
     rgb = np.zeros((720, 1280, 3), np.uint8)
