@@ -29,9 +29,10 @@ def fgr_with_room(rgb: U8, alpha3: U8, room: U8) -> U8:
     return cv2.min(fgr, alpha3, dst=fgr)
 
 
-def fgr_without_room(rgb: U8, alpha: U8) -> U8:
+def fgr_without_room(rgb: U8, alpha: U8, of_width: int | None = None) -> U8:
     """Premultiplied foreground with the colours estimated, HxWx3.
 
+    of_width: width of the picture that rgb and alpha are a part of; None: the whole.
     Source: Forte, "Approximate fast foreground colour estimation", 2021, eq. 4 and 5 (blur fusion,
     one pass), with the blurs taken at a quarter of the size.
     """
@@ -43,7 +44,7 @@ def fgr_without_room(rgb: U8, alpha: U8) -> U8:
     small = (max(1, width // 4), max(1, height // 4))
     i = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
     a = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
-    side = max(3, width // 4 // BLUR_SHARE * 2 + 1)
+    side = max(3, (of_width or width) // 4 // BLUR_SHARE * 2 + 1)
     spread = cv2.blur(a, (side, side))[..., None]
     person = cv2.blur(i * a, (side, side)) / (spread + 1e-4)
     room = cv2.blur(i * (1 - a), (side, side)) / (1 - spread + 1e-4)

@@ -18,6 +18,7 @@ from core.render.room import RoomWarper, matte_in
 from core.types import U8, Alignment, Frame, Matter, Picture, Plate, Room, SeenRoom, State
 
 HIDDEN_RGB = (32, 34, 38)  # what stands behind while nothing of the room may be shown
+AROUND_PX = 64  # what the estimate of a pixel's colours looks at
 SURE_FROM = 0.6  # alpha below which a lost plate hides a pixel wholly
 
 
@@ -123,9 +124,15 @@ def premultiplied_fgr(rgb: U8, alpha: U8, alpha3: U8, room: Room | None) -> U8:
     if room is None:
         return fgr_without_room(rgb, alpha)
     fgr = fgr_with_room(rgb, alpha3, room.rgb)
-    if room.coverage is not None and not room.coverage.all():
-        unknown = room.coverage == 0
-        fgr[unknown] = fgr_without_room(rgb, alpha)[unknown]
+    if room.coverage is None:
+        return fgr
+    # Only a mixed pixel needs the room: a handful at the frame's border, where the camera shakes.
+    wanted = cv2.bitwise_and(cv2.inRange(alpha, 1, 254), cv2.bitwise_not(room.coverage))
+    where = bounds(wanted)
+    if wanted[where].size:
+        around = tuple(slice(max(0, s.start - AROUND_PX), s.stop + AROUND_PX) for s in where)
+        estimated = fgr_without_room(rgb[around], alpha[around], alpha.shape[1])
+        cv2.copyTo(estimated, wanted[around], fgr[around])
     return fgr
 
 

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from core.render.composite import bounds, fgr_with_room, fgr_without_room, over, three, unmultiplied
+from core.render.renderer import premultiplied_fgr
+from core.types import Room
 
 
 def scene(seed: int = 0) -> tuple[np.ndarray, ...]:
@@ -73,3 +75,19 @@ def test_bounds_hold_every_pixel_of_the_person(point: tuple[int, int]) -> None:
 
 def test_bounds_of_nobody_are_empty() -> None:
     assert np.zeros((4, 5), np.uint8)[bounds(np.zeros((4, 5), np.uint8))].size == 0
+
+
+def test_where_the_room_is_unknown_mixed_pixels_have_their_colours_estimated() -> None:
+    rng = np.random.default_rng(4)
+    rgb = cv2.GaussianBlur(rng.integers(0, 256, (180, 320, 3), dtype=np.uint8), (0, 0), 3)
+    alpha = np.zeros((180, 320), np.uint8)
+    alpha[:, 100:], alpha[:, 110:] = 90, 255
+    coverage = np.full_like(alpha, 255)
+    coverage[:60] = 0
+    room = cv2.bitwise_and(cv2.flip(rgb, 1), cv2.merge([coverage] * 3))
+    fgr = premultiplied_fgr(rgb, alpha, three(alpha), Room(room, coverage))
+    known, strip = np.s_[60:], np.s_[:60, 100:110]
+    assert (fgr[known] == fgr_with_room(rgb, three(alpha), room)[known]).all()
+    assert np.abs(fgr[strip].astype(int) - fgr_without_room(rgb, alpha)[strip]).max() <= 3
+    assert (fgr[:, :100] == 0).all()
+    assert (fgr[:, 110:] == rgb[:, 110:]).all()
