@@ -44,7 +44,8 @@ def measure(peers: Path | None) -> MatteCost:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     from core.evaluation import cost
-    from core.runtime.graph import best_precision
+    from core.runtime.base import WEIGHTS
+    from core.runtime.graph import best_precision, load_ranges
     from live.sources.demo import LOOP_S, DemoSource
 
     kernel = cost.convolution_kernel()
@@ -52,6 +53,8 @@ def measure(peers: Path | None) -> MatteCost:
     if is_limited(os.environ):
         cost.never_bf16()
         precision = "f32"
+    if load_ranges(WEIGHTS):
+        precision = f"int8, rest {precision}"
     demo = DemoSource(SIZE)
     frames = [demo.picture(k * LOOP_S / FRAMES).copy() for k in range(FRAMES)]
     times = cost.costs(frames, demo.plate().rgb, peers, CORES)
