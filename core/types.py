@@ -197,6 +197,10 @@ class Room:
     rgb: U8
     coverage: U8 | None
 
+    def part(self, where: tuple[slice, slice]) -> Room:
+        """A rectangle of it, rows and columns: views, not copies."""
+        return Room(self.rgb[where], None if self.coverage is None else self.coverage[where])
+
 
 class SeenRoom(Protocol):
     """The room of one frame, made only as far as it is asked for."""

@@ -51,11 +51,7 @@ class PlateMatter:
         if self._whole is None or self._whole.rgb is not plate_rgb or self._whole.coverage is not coverage:
             self._whole = Room(plate_rgb, coverage)
             self._shrunk = shrunk_room(self._whole, self._size)
-
-        def part(where: tuple[slice, slice]) -> Room:
-            return Room(plate_rgb[where], None if coverage is None else coverage[where])
-
-        return self._alpha(rgb, self._shrunk, part)
+        return self._alpha(rgb, self._shrunk, self._whole.part)
 
     def matte_in(self, rgb: U8, room: SeenRoom) -> U8:
         """Alpha uint8 HxW; see core.types.PartwiseMatter."""

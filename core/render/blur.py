@@ -10,8 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from core.align.geometry import resized_from_original
 from core.align.light import apply_light
-from core.render.room import resize_map
 from core.types import U8, Alignment, Plate
 
 SHRINK = 4  # a blur has no detail: it is made at a quarter of the size
@@ -36,8 +36,8 @@ class RoomBlur:
         assert alignment.H is not None
         height, width = self._plate.shape[:2]
         small = (max(1, size[0] // SHRINK), max(1, size[1] // SHRINK))
-        plate_from_small = resize_map(self._plate_size[0] / width, self._plate_size[1] / height)
-        small_from_frame = resize_map(small[0] / size[0], small[1] / size[1])
+        plate_from_small = resized_from_original(self._plate_size[0] / width, self._plate_size[1] / height)
+        small_from_frame = resized_from_original(small[0] / size[0], small[1] / size[1])
         H = small_from_frame @ alignment.H @ plate_from_small
         warped = cv2.warpPerspective(self._plate, H, small, borderMode=cv2.BORDER_REPLICATE)
         return cv2.resize(apply_light(warped, alignment.light), size)

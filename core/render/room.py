@@ -9,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from core.align.geometry import resized_from_original
 from core.align.light import apply_light
 from core.matte.working_size import shrunk_room
 from core.plate.compose import compose_views
@@ -54,7 +55,7 @@ class WarpedRoom:
             self._make((x0, y0, x1, y1))
         assert self._made is not None
         left, top = self._box[:2]
-        return _part(self._made, np.s_[y0 - top : y1 - top, x0 - left : x1 - left])
+        return self._made.part(np.s_[y0 - top : y1 - top, x0 - left : x1 - left])
 
     def _covers(self, box: tuple[int, int, int, int]) -> bool:
         x0, y0, x1, y1 = self._box
@@ -94,7 +95,7 @@ class RoomWarper:
         if len(plate.views) > 1:
             return _known(*compose_views(plate, to_part @ H, (x1 - x0, y1 - y0)))
         if size == plate.size and np.allclose(H, np.eye(3), atol=1e-9):
-            return _part(Room(plate.rgb, plate.coverage), np.s_[y0:y1, x0:x1])
+            return Room(plate.rgb, plate.coverage).part(np.s_[y0:y1, x0:x1])
         return _warped(Room(plate.rgb, plate.coverage), to_part @ H, (x1 - x0, y1 - y0))
 
     def seen_small(self, H: F64, size: tuple[int, int], small: tuple[int, int]) -> Room:
@@ -102,12 +103,12 @@ class RoomWarper:
         plate = self._plate
         scale = small[0] / size[0], small[1] / size[1]
         if len(plate.views) > 1:
-            return _known(*compose_views(plate, resize_map(*scale) @ H, small))
+            return _known(*compose_views(plate, resized_from_original(*scale) @ H, small))
         width, height = (max(1, round(n * s)) for n, s in zip(plate.size, scale, strict=True))
         if (width, height) not in self._shrunk:
             self._shrunk = {(width, height): shrunk_room(Room(plate.rgb, plate.coverage), (width, height))}
-        plate_from_small = resize_map(plate.size[0] / width, plate.size[1] / height)
-        small_H = resize_map(*scale) @ H @ plate_from_small
+        plate_from_small = resized_from_original(plate.size[0] / width, plate.size[1] / height)
+        small_H = resized_from_original(*scale) @ H @ plate_from_small
         if small == (width, height) and np.allclose(small_H, np.eye(3), atol=1e-9):
             return self._shrunk[width, height]
         return _warped(self._shrunk[width, height], small_H, small)
@@ -121,11 +122,6 @@ def matte_in(matter: Matter, rgb: U8, room: WarpedRoom | None) -> U8:
         return matter.matte_in(rgb, room)
     whole = room.whole()
     return matter.matte(rgb, whole.rgb, whole.coverage)
-
-
-def resize_map(sx: float, sy: float) -> F64:
-    """Pixel map of a resize, centres at integers: x' = (x + 1/2) sx - 1/2."""
-    return np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
 
 
 def _warped(room: Room, H: F64, size: tuple[int, int]) -> Room:
@@ -153,10 +149,6 @@ def _contains(H: F64, of: tuple[int, int], size: tuple[int, int]) -> bool:
 
 def _known(rgb: U8, coverage: U8) -> Room:
     return Room(rgb, None if cv2.countNonZero(coverage) == coverage.size else coverage)
-
-
-def _part(room: Room, where: tuple[slice, slice]) -> Room:
-    return Room(room.rgb[where], None if room.coverage is None else room.coverage[where])
 
 
 def _box(where: tuple[slice, slice], size: tuple[int, int]) -> tuple[int, int, int, int]:

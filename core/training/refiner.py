@@ -286,9 +286,5 @@ def edge_pairs(
     small = (alpha_small.shape[1], alpha_small.shape[0])
     near_by = NearBy(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small)
     planes = Planes((width, height), TILE)
-
-    def room(where: tuple[slice, slice]) -> Room:
-        return Room(plate[where], coverage[where])
-
-    planes.fill(frame, room if coverage.any() else None, coarse, near_by, spots)
+    planes.fill(frame, Room(plate, coverage).part if coverage.any() else None, coarse, near_by, spots)
     return planes.cut(spots), np.stack([alpha[y : y + TILE, x : x + TILE] for y, x in spots])
