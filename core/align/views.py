@@ -41,7 +41,7 @@ class Workspace:
 
     def __init__(self, size: tuple[int, int]) -> None:
         width, height = scaled_size(size, WORK_SIDE)
-        self.rgb = np.empty((height, width, 3), np.uint8)
+        self.full_grey = np.empty((size[1], size[0]), np.uint8)
         self.grey = np.empty((height, width), np.uint8)
         self.blurred = np.empty((height, width), np.uint8)
         self.picture = np.empty((height, width), np.float32)
@@ -56,10 +56,11 @@ class SmallFrame:
     def __init__(self, frame: Frame, work: Workspace | None = None) -> None:
         self.size = scaled_size(frame.size, WORK_SIDE)
         w = work if work is not None else Workspace(frame.size)
-        self.rgb = frame.rgb
+        self._frame = frame
+        # Grey first: to shrink three channels takes four times as long, and colours are seldom asked for.
+        self.grey = np.asarray(cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY, w.full_grey), np.uint8)
         if self.size != frame.size:
-            self.rgb = np.asarray(cv2.resize(frame.rgb, self.size, w.rgb, interpolation=cv2.INTER_AREA))
-        self.grey = np.asarray(cv2.cvtColor(self.rgb, cv2.COLOR_RGB2GRAY, w.grey), np.uint8)
+            self.grey = np.asarray(cv2.resize(self.grey, self.size, w.grey, interpolation=cv2.INTER_AREA))
         self.picture = smooth(self.grey, w.blurred, w.picture)
         self._coarser: list[F32] = []
 
@@ -76,9 +77,10 @@ class SmallFrame:
 
     @cached_property
     def light_rgb(self) -> U8:
-        # Halved first: that is fast, and the slow general reduction has a quarter of the pixels left.
-        half = shrunk(self.rgb, scaled_size(self.size, max(LIGHT_SIDE, max(self.size) // 2)))
-        return shrunk(half, scaled_size(self.size, LIGHT_SIDE))
+        # Halved first, and again: that is fast, and leaves few pixels to the slow general reduction.
+        picture = shrunk(self._frame.rgb, self.size)
+        picture = shrunk(picture, scaled_size(self.size, max(LIGHT_SIDE, max(self.size) // 2)))
+        return shrunk(picture, scaled_size(self.size, LIGHT_SIDE))
 
 
 class SmallView:
