@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.align.flat import FlatPlate
-from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow
+from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow, look_at
 from core.align.geometry import corner_shift_px, nearest_turn, plausible
 from core.align.judge import LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
 from core.align.leap import leap
+from core.align.mesh import RoomMesh
 from core.align.refine import Belief, Comparison, Step, compare, in_sight, sample_places, solve, stepped
 from core.align.relight import LIGHT_EVERY, LIGHT_EVERY_MOVING, RoomLight
 from core.align.relocalise import Found, Relocaliser
@@ -38,6 +39,7 @@ CREEP_PX = 0.008  # of that correction, a frame: nobody sees it
 SLOW_PAN_PX = 0.25  # averaged offset that is no offset any more: the camera creeps
 SETTLE_PX = 0.12  # motion over SETTLE_FRAMES below which the camera stands still
 SETTLE_FRAMES = 5
+MESH_EVERY = 20  # frames between looks after the mesh of a still camera
 _SURE = 4.0  # standard deviations that a motion must exceed to be one
 _ANCHOR_MEMORY = 0.05  # weight of a new frame in the averaged offset
 _ANCHOR_FRAMES = 24
@@ -81,6 +83,7 @@ class PlateAligner:
         submit: runs a search for the plate elsewhere (a worker thread) and returns its future;
             None searches at once, which costs that frame about 60 ms.
         relocaliser: another one than SIFT, for comparisons.
+        bend: whether a mesh may be added where one homography leaves a residual.
     """
 
     def __init__(
@@ -91,7 +94,9 @@ class PlateAligner:
         seed: int = 0,
         submit: Submit | None = None,
         relocaliser: Relocaliser | None = None,
+        bend: bool = True,
     ) -> None:
+        self._bend = bend
         self._plate, self._seed = plate, seed
         self._views = small_views(plate, seed)
         self._submit = submit
@@ -171,10 +176,12 @@ class PlateAligner:
         self._belief = Belief.fresh()
         self._held = None
         self._recent: list[F64] = []
-        self._light = RoomLight()
+        self._light, self._mesh = RoomLight(), RoomMesh()
+        self._frame_per_work = np.array(size, np.float32) / np.array(self._work_size, np.float32)
         self._hidden = None
         self.close()
         self._pause, self._waited = 1, 0
+        self._shown_mesh: tuple[F32 | None, F32 | None] = None, None  # in working and in frame pixels
 
     @property
     def _view(self) -> SmallView:
@@ -236,6 +243,8 @@ class PlateAligner:
         if held.creep.any():
             self._creep()
         self._relight(small, look)
+        if held.frames % MESH_EVERY == 0:
+            self._unbend(small, look_at(self._template, small, H, self._hidden))
         return self._found(verdict, State.LOCKED, "the camera stands still")
 
     def _creep(self) -> None:
@@ -381,10 +390,10 @@ class PlateAligner:
             self._start_hold(np.mean(self._recent, axis=0), fit.look.agrees)
         elif len(self._views) > 1:
             self._change_view(small)
-        if self._held is not None:
-            self._relight(small, fit.look)
-            return self._found(fit.verdict, State.LOCKED, "the camera stands still")
         self._relight(small, fit.look)
+        self._unbend(small, fit.look)
+        if self._held is not None:
+            return self._found(fit.verdict, State.LOCKED, "the camera stands still")
         return self._found(fit.verdict, State.TRACKING, f"following {moved_px:.1f} px a frame")
 
     def _calm(self, limit_px: float) -> bool:
@@ -422,12 +431,24 @@ class PlateAligner:
             plate = held.plate_light if held is not None else view.light_in_frame(H, small.size)
             self._light.fit(plate, small.light_rgb, self._hidden, look)
 
+    def _unbend(self, small: SmallFrame, plain: Comparison) -> None:
+        """Looks after the mesh. plain: the comparison at working size under H alone."""
+        if self._bend and plain.level is self._template.levels[0]:  # else another view has just taken over
+            assert self._H is not None
+            still = self._held is not None
+            self._mesh.update(self._template, self._H, small, self._hidden, plain, still)
+
     def _found(self, verdict: Verdict, state: State, what: str) -> Alignment:
         assert self._H is not None
         assert self._light.light is not None
         self._last_good = (self._index, self._H)
         H = self._held.frame_from_plate if self._held is not None else self._full(self._H)
-        return Alignment(H, self._light.light, state, verdict.score, f"{what}: {verdict.words}")
+        mesh = self._mesh.mesh
+        if mesh is not self._shown_mesh[0]:
+            shown = None if mesh is None else np.asarray(mesh * self._frame_per_work, np.float32)
+            self._shown_mesh = mesh, shown
+        words = f"{what}: {verdict.words}"
+        return Alignment(H, self._light.light, state, verdict.score, words, self._shown_mesh[1])
 
     def _full(self, H: F64) -> F64:
         """Full-size frame from plate pixels, read-only."""
@@ -437,7 +458,7 @@ class PlateAligner:
         return np.asarray(full)
 
     def _lost(self, reason: str, score: float = 0.0) -> Alignment:
-        self._H, self._light, self._recent = None, RoomLight(), []
+        self._H, self._light, self._mesh, self._recent = None, RoomLight(), RoomMesh(), []
         self._held = None
         self._belief = Belief.fresh()
         return Alignment(None, Light(), State.LOST, score, reason)

@@ -46,12 +46,15 @@ class PlateRefresh:
         self._age = np.zeros(plate.rgb.shape[:2], np.int32)
 
     def learn(self, rgb: U8, alpha_u8: U8, alignment: Alignment) -> None:
-        """One lesson: takes a frame in. Only a locked camera teaches: a moving one would blur the plate.
+        """One lesson: takes a frame in. Only a locked camera teaches, and only one that sees what the
+        plate saw: others would blur it.
 
         rgb: uint8 HxWx3. alpha_u8: uint8 of the same frame, any size.
         """
         if len(self._plate.views) != 1 or alignment.state is not State.LOCKED or alignment.H is None:
             return
+        if alignment.mesh is not None:
+            return  # the camera has stepped aside: what it sees is not the plate's picture
         H, size, plate_size = alignment.H, (rgb.shape[1], rgb.shape[0]), self._plate.size
         gain = alignment.light.gain
         # Compared as the viewer sees it, in the frame: what resampling blurs is then blurred in both.

@@ -13,13 +13,15 @@ from core.align.geometry import resized_from_original
 from core.align.light import apply_light
 from core.matte.working_size import shrunk_room
 from core.plate.compose import compose_views
-from core.types import F64, U8, Alignment, Matter, PartwiseMatter, Plate, Room
+from core.render.bend import bent_map
+from core.types import F32, F64, U8, Alignment, Matter, PartwiseMatter, Plate, Room
 
+_FLAT = np.zeros((1, 1, 2), np.float32)
 SLACK = 32  # px by which a part is made larger than asked for: the next frame's is not the same
 
 
 class WarpedRoom:
-    """SeenRoom of a plate under one alignment.
+    """SeenRoom of a plate under one alignment. `small` and `part` may have a thread each.
 
     size: (width, height) of the frame. The alignment must be usable.
     """
@@ -27,6 +29,7 @@ class WarpedRoom:
     def __init__(self, warper: RoomWarper, alignment: Alignment, size: tuple[int, int]) -> None:
         assert alignment.H is not None
         self._warper, self._H, self._light, self._size = warper, alignment.H, alignment.light, size
+        self._mesh = alignment.mesh
         self._small: Room | None = None
         self._small_size = (0, 0)
         self._made: Room | None = None
@@ -37,14 +40,15 @@ class WarpedRoom:
         return self.part(np.s_[0 : self._size[1], 0 : self._size[0]])
 
     def fits(self, alignment: Alignment, size: tuple[int, int]) -> bool:
-        """Whether this is the room of that alignment too. The aligner keeps the light's object while
-        nothing visible changed."""
+        """Whether this is the room of that alignment too. The aligner keeps the light's object and
+        that of the mesh while nothing visible changed."""
         same = alignment.H is self._H or np.array_equal(alignment.H, self._H)  # type: ignore[arg-type]
-        return same and alignment.light is self._light and size == self._size
+        same = same and alignment.light is self._light and alignment.mesh is self._mesh
+        return same and size == self._size
 
     def small(self, size: tuple[int, int]) -> Room:
         if self._small is None or self._small_size != size:
-            seen = self._warper.seen_small(self._H, self._size, size)
+            seen = self._warper.seen_small(self._H, self._size, size, self._mesh)
             self._small = Room(apply_light(seen.rgb, self._light), seen.coverage)
             self._small_size = size
         return self._small
@@ -69,7 +73,7 @@ class WarpedRoom:
             x0, y0 = min(x0, self._box[0]), min(y0, self._box[1])
             x1, y1 = max(x1, self._box[2]), max(y1, self._box[3])
         self._box = (x0, y0, x1, y1)
-        seen = self._warper.seen(self._H, self._size, self._box)
+        seen = self._warper.seen(self._H, self._size, self._box, self._mesh)
         part_of = (x0, y0, width, height)
         self._made = Room(apply_light(seen.rgb, self._light, part_of=part_of), seen.coverage)
 
@@ -88,30 +92,57 @@ class RoomWarper:
             self._room = WarpedRoom(self, alignment, size)
         return self._room
 
-    def seen(self, H: F64, size: tuple[int, int], box: tuple[int, int, int, int]) -> Room:
+    def seen(
+        self, H: F64, size: tuple[int, int], box: tuple[int, int, int, int], mesh: F32 | None = None
+    ) -> Room:
         """The part x0, y0, x1, y1 of the plate seen by a frame of that size, in the plate's own light."""
         plate, (x0, y0, x1, y1) = self._plate, box
         to_part = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
         if len(plate.views) > 1:
-            return _known(*compose_views(plate, to_part @ H, (x1 - x0, y1 - y0)))
+            return self._composed(H, size, box, mesh)
+        if mesh is not None:
+            return _bent(Room(plate.rgb, plate.coverage), H, size, box, mesh)
         if size == plate.size and np.allclose(H, np.eye(3), atol=1e-9):
             return Room(plate.rgb, plate.coverage).part(np.s_[y0:y1, x0:x1])
         return _warped(Room(plate.rgb, plate.coverage), to_part @ H, (x1 - x0, y1 - y0))
 
-    def seen_small(self, H: F64, size: tuple[int, int], small: tuple[int, int]) -> Room:
+    def seen_small(
+        self, H: F64, size: tuple[int, int], small: tuple[int, int], mesh: F32 | None = None
+    ) -> Room:
         """The whole of it, at the smaller size: a small plate is warped, so nothing aliases."""
         plate = self._plate
         scale = small[0] / size[0], small[1] / size[1]
         if len(plate.views) > 1:
-            return _known(*compose_views(plate, resized_from_original(*scale) @ H, small))
+            shifts = None if mesh is None else mesh * np.array(scale, np.float32)
+            return self._composed(resized_from_original(*scale) @ H, small, (0, 0, *small), shifts)
         width, height = (max(1, round(n * s)) for n, s in zip(plate.size, scale, strict=True))
         if (width, height) not in self._shrunk:
             self._shrunk = {(width, height): shrunk_room(Room(plate.rgb, plate.coverage), (width, height))}
         plate_from_small = resized_from_original(plate.size[0] / width, plate.size[1] / height)
         small_H = resized_from_original(*scale) @ H @ plate_from_small
+        if mesh is not None:
+            shifts = mesh * np.array(scale, np.float32)
+            return _bent(self._shrunk[width, height], small_H, small, (0, 0, *small), shifts)
         if small == (width, height) and np.allclose(small_H, np.eye(3), atol=1e-9):
             return self._shrunk[width, height]
         return _warped(self._shrunk[width, height], small_H, small)
+
+    def plate_xy(self, alignment: Alignment, size: tuple[int, int]) -> F32:
+        """Where on the plate each pixel of a frame of that size looks: float32 HxWx2, plate pixels."""
+        assert alignment.H is not None
+        mesh = alignment.mesh if alignment.mesh is not None else _FLAT
+        return bent_map(alignment.H, mesh, size, (0, 0, *size))[0]
+
+    def _composed(
+        self, H: F64, size: tuple[int, int], box: tuple[int, int, int, int], mesh: F32 | None
+    ) -> Room:
+        """The part of a sweep that a frame sees: composed by H, then shifted by what the mesh adds."""
+        x0, y0, x1, y1 = box
+        more = 0 if mesh is None else int(np.ceil(np.abs(mesh).max()))
+        part = np.array([[1.0, 0, more - x0], [0, 1, more - y0], [0, 0, 1]])
+        composed = compose_views(self._plate, part @ H, (x1 - x0 + 2 * more, y1 - y0 + 2 * more))
+        room = _known(*composed)
+        return room if mesh is None else _bent(room, np.linalg.inv(part), size, box, mesh)
 
 
 def matte_in(matter: Matter, rgb: U8, room: WarpedRoom | None) -> U8:
@@ -119,7 +150,7 @@ def matte_in(matter: Matter, rgb: U8, room: WarpedRoom | None) -> U8:
     if room is None:
         return matter.matte(rgb, None, None)
     if isinstance(matter, PartwiseMatter):
-        return matter.matte_in(rgb, room)
+        return matter.refined(rgb, room, matter.coarse(rgb, room))
     whole = room.whole()
     return matter.matte(rgb, whole.rgb, whole.coverage)
 
@@ -133,6 +164,19 @@ def _warped(room: Room, H: F64, size: tuple[int, int]) -> Room:
         seen = np.full(room.rgb.shape[:2], 255, np.uint8)
     # linear on purpose: a pixel that touches the unseen drops below 255 and counts as unseen
     coverage = cv2.warpPerspective(seen, H, size, flags=cv2.INTER_LINEAR)
+    cv2.threshold(coverage, 254, 255, cv2.THRESH_BINARY, dst=coverage)
+    return _known(rgb, coverage)
+
+
+def _bent(room: Room, H: F64, size: tuple[int, int], box: tuple[int, int, int, int], mesh: F32) -> Room:
+    """The part of a room under H that a frame with a mesh of shifts sees."""
+    places, (left, top, right, bottom) = bent_map(H, mesh, size, box)
+    rgb = cv2.remap(room.rgb, places, None, cv2.INTER_LINEAR)
+    height, width = room.rgb.shape[:2]
+    if room.coverage is None and left >= 0 and top >= 0 and right <= width - 1 and bottom <= height - 1:
+        return Room(rgb, None)
+    seen = room.coverage if room.coverage is not None else np.full((height, width), 255, np.uint8)
+    coverage = cv2.remap(seen, places, None, cv2.INTER_LINEAR)
     cv2.threshold(coverage, 254, 255, cv2.THRESH_BINARY, dst=coverage)
     return _known(rgb, coverage)
 

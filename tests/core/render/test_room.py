@@ -1,5 +1,7 @@
 """A room that is made in parts is the same room."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -58,6 +60,57 @@ def test_the_small_room_is_the_whole_one_shrunk(H: np.ndarray) -> None:
     assert apart.mean() < 0.6
     assert apart.max() <= 8
     assert (small.coverage is None) == (H is not TURNED)
+
+
+MESH = np.stack(np.meshgrid(np.linspace(-5, 4, 12), np.linspace(2, -3, 7)), -1).astype(np.float32)
+
+
+@pytest.mark.parametrize("H", [np.eye(3), TURNED])
+def test_a_mesh_adds_its_shifts_to_the_homography(H: np.ndarray) -> None:
+    shift = np.broadcast_to(np.float32([6.0, -3.0]), (7, 12, 2))
+    moved = np.array([[1.0, 0, 6], [0, 1, -3], [0, 0, 1]]) @ H
+    warper = RoomWarper(smooth_plate())
+    for size in (SIZE, SMALL):
+        bent, expected = (
+            warper.room(a, SIZE).small(size) for a in (replace(aligned(H), mesh=shift), aligned(moved))
+        )
+        known = cv2.erode(expected.coverage, np.ones((3, 3))) > 0
+        assert np.abs(bent.rgb.astype(int) - expected.rgb)[known].max() <= 2
+        assert bent.coverage is not None
+        assert (bent.coverage[known] > 0).all()
+
+
+@pytest.mark.parametrize("hole", [False, True])
+def test_parts_of_a_bent_room_are_those_of_the_whole(hole: bool) -> None:
+    bent = replace(aligned(TURNED, UNEVEN), mesh=MESH)
+    whole = RoomWarper(smooth_plate(hole)).room(bent, SIZE).whole()
+    room = RoomWarper(smooth_plate(hole)).room(bent, SIZE)
+    assert whole.coverage is not None
+    for where in (np.s_[60:100, 200:240], np.s_[0:30, 10:300], np.s_[150:180, 300:320]):
+        part = room.part(where)
+        known = whole.coverage[where] > 0
+        assert np.abs(part.rgb.astype(int) - whole.rgb[where])[known].max() <= 2
+
+
+def test_a_sweep_is_bent_like_a_single_picture() -> None:
+    rgb = smooth_plate().rgb
+    right = np.array([[1.0, 0, 140], [0, 1, 0], [0, 0, 1]])
+    views = (View(rgb[:, :200].copy()), View(rgb[:, 140:].copy(), None, right))
+    bent = replace(aligned(TURNED), mesh=MESH)
+    one, two = (RoomWarper(p).room(bent, SIZE).whole() for p in (smooth_plate(), Plate("s", SIZE, views)))
+    assert one.coverage is not None
+    assert two.coverage is not None
+    known = cv2.erode(cv2.min(one.coverage, two.coverage), np.ones((5, 5))) > 0
+    assert known.mean() > 0.8
+    assert np.abs(one.rgb.astype(int) - two.rgb)[known].mean() < 1.5
+
+
+def test_another_mesh_is_another_room() -> None:
+    warper, mesh = RoomWarper(smooth_plate()), MESH.copy()
+    light = Light()
+    room = warper.room(replace(aligned(TURNED, light), mesh=mesh), SIZE)
+    assert warper.room(replace(aligned(TURNED, light), mesh=mesh), SIZE) is room
+    assert warper.room(aligned(TURNED, light), SIZE) is not room
 
 
 def test_what_did_not_change_is_not_made_again() -> None:
