@@ -35,8 +35,11 @@ def best_mode(modes: Iterable[Mode], size: tuple[int, int], fps: float) -> Mode:
     return Mode(best.code, best.size, min(best.fps or fps, fps))
 
 
-def modes_of(path: Path) -> list[Mode]:
+def modes_of(path: Path, *, readable: bool = False) -> list[Mode]:
     """All that the driver lists, each size with its highest rate; empty where it lists none.
+
+    readable: those alone that OpenCV reads. A driver may list dozens of formats, by thousands of calls, and
+        whoever opens a camera is waited for.
 
     Raises: OSError when the device cannot be opened.
     """
@@ -52,6 +55,8 @@ def modes_of(path: Path) -> list[Mode]:
     with Device(path) as device:
         # Not device.info.formats: linuxpy 0.25 fails there for nodes that also have VBI formats.
         formats = [fmt.pixel_format for fmt in iter_read_formats(device, BufferType.VIDEO_CAPTURE)]
+        if readable:
+            formats = [code for code in formats if fourcc_name(code) in READABLE]
         rates: dict[tuple[str, tuple[int, int]], float] = {}
         for kind in iter_read_pixel_formats_frame_intervals(device, formats):
             key = (fourcc_name(kind.pixel_format), (kind.width, kind.height))

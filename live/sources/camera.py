@@ -46,14 +46,16 @@ class CameraSource:
         self._label = str(self._path.resolve()) if sys.platform == "linux" else f"camera {device}"
         asked = Mode("MJPG", size or ASKED_SIZE, fps or ASKED_FPS)
         self._index = 0
+        self._first: tuple[U8, int] | None = None  # taken on opening, for the first read
         self._capture = _open(device, self._path, self._label)
         try:
             _ask(self._capture, _nearest(self._path, asked))
-            first = self._first_picture()
+            self._first = self._first_picture()
         except BaseException:
             self._capture.release()
             raise
-        self.size = (first.shape[1], first.shape[0])  # what was granted in words may not be what comes
+        height, width = self._first[0].shape[:2]
+        self.size = (width, height)  # what was granted in words may not be what comes
         self.fps = float(self._capture.get(cv2.CAP_PROP_FPS))
         granted = Mode(_code(self._capture), self.size, self.fps)
         self.name = f"camera {self._label}{_card(self._path)}, {_in_words(granted, asked)}"
@@ -61,7 +63,7 @@ class CameraSource:
     def read(self) -> Frame:
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            taken = self._take()
+            taken = self._fresh_first() or self._take()
             if taken is not None:
                 break
             self._index += 1  # a torn picture is a lost one
@@ -84,12 +86,19 @@ class CameraSource:
     def close(self) -> None:
         self._capture.release()
 
-    def _first_picture(self) -> U8:
+    def _fresh_first(self) -> tuple[U8, int] | None:
+        """The picture taken on opening, while the next one is still to come: somebody may wait for it."""
+        first, self._first = self._first, None
+        if first is None or time.monotonic_ns() - first[1] > 1e9 / (self.fps or ASKED_FPS):
+            return None
+        return first
+
+    def _first_picture(self) -> tuple[U8, int]:
         deadline = time.monotonic() + FIRST_FRAME_S
         while time.monotonic() < deadline:
             taken = self._take()
             if taken is not None:
-                return taken[0]
+                return taken
             time.sleep(_RETRY_S)
         raise DeviceError(
             f"camera {self._label} opens but gives no picture{_used(self._path)}; "
@@ -134,7 +143,7 @@ def _nearest(path: Path, asked: Mode) -> Mode:
     if sys.platform != "linux":
         return asked  # the other systems choose by themselves
     try:
-        modes = modes_of(path)
+        modes = modes_of(path, readable=True)
     except OSError as error:
         log.info("%s does not list its modes: %s", path, error.strerror)
         modes = []
