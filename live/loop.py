@@ -58,9 +58,8 @@ def run_loop(
         try:
             with meter.stage("source"):
                 frame = source.read()
-        except RestingError:
-            outbox.push(idle.picture("the camera is off", time.monotonic_ns(), last_index))
-            stop.wait(IDLE_PERIOD_S)
+        except RestingError as reason:
+            outbox.push(idle.picture(str(reason), time.monotonic_ns(), last_index))
             continue
         except DeviceError as error:
             faults.note("source", error)

@@ -14,6 +14,7 @@ from core.errors import DeviceError, MediaError
 NAME = "cleanplate.service"
 MARK = "# Written by `cleanplate service install`."
 JOURNAL = f"journalctl --user -u {NAME}"
+PAUSE = "systemctl --user kill -s USR1 cleanplate"
 WATCHDOG_S = 30  # ten times what a camera may be silent before the loop goes on without it
 SYSTEMCTL_S = 150.0  # a start takes until the first picture is out, which systemd limits to 90
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
 from live.meter import Meter, Snapshot
 from live.notify import BeatingSource, Notifier
+from live.pause import SIGNAL, Pause, paused_by_signal
 from live.plates import open_plate
 from live.refresh import Refreshing
 from live.report import Report
@@ -30,7 +32,7 @@ from live.sinks.base import Sink
 from live.sinks.registry import open_sink
 from live.sinks.virtualcam import VirtualCameraSink
 from live.sources.base import Source
-from live.sources.on_demand import OnDemandSource
+from live.sources.on_demand import OnDemandSource, PausedFilm, Watch
 from live.sources.registry import DEMO, open_source
 from live.terminal import StatusLine, WatchedAligner
 from live.threads import ThreadedSink, ThreadedSource
@@ -62,6 +64,7 @@ def run_session(
 ) -> Outcome:
     """Runs until the source ends, `frames` are done, or SIGINT, SIGTERM or `stop` end it.
 
+    SIGUSR1 pauses it, and the next one goes on: the camera is closed meanwhile, and the idle picture shown.
     tell: takes a line for the person at the terminal.
     force: files that are there already may be replaced.
     Raises: any CleanplateError, before or while it runs; everything is closed then.
@@ -70,7 +73,9 @@ def run_session(
     meter = Meter()
     background = parse_background(settings.background.spec)
     find_model(settings.model.name)  # a wrong name is said before a camera is opened
+    pause = Pause()
     with ExitStack() as opened:
+        opened.enter_context(paused_by_signal(pause))
         lines = opened.enter_context(_report(report, force=force))
         opener = _SourceOpener(settings)
         source = opener()
@@ -95,7 +100,7 @@ def run_session(
         )
         opened.callback(parts.close)
         tell(f"  network     {parts.runs_on}")
-        sinks = opened.enter_context(_sinks(settings, source, background, meter, tell, force=force))
+        sinks = opened.enter_context(_sinks(settings, source, background, meter, pause, tell, force=force))
         paced = any(output.kind in REALTIME_SINKS for output in sinks)
 
         def on_thread(source: Source) -> Source:
@@ -108,17 +113,25 @@ def run_session(
                 oldest_ns=opener.oldest_ns,
             )
 
-        frames_from: Source
-        if settings.output.on_demand:
-            frames_from = opened.enter_context(
-                _on_demand(source, opener, on_thread, sinks, settings.output.grace_seconds, tell)
+        watched = opened.enter_context(_watched(source, sinks, tell)) if settings.output.on_demand else ()
+        frames_from = on_thread(source)
+        if source.live:
+            frames_from = OnDemandSource(
+                frames_from,
+                lambda: on_thread(opener()),
+                watched,
+                settings.output.grace_seconds,
+                pause=pause,
+                rest=opener.release,
+                wait=stop.wait,
             )
-        else:
-            frames_from = on_thread(source)
+        elif paced:
+            frames_from = PausedFilm(frames_from, pause)
         opened.callback(frames_from.close)
-        tell("Ctrl-C stops.")
+        pauses = f"; kill -USR1 {os.getpid()} pauses, and goes on" if hasattr(signal, SIGNAL) else ""
+        tell(f"Ctrl-C stops{pauses}.")
         aligner = WatchedAligner(parts.aligner)
-        status = StatusLine(meter, aligner, sys.stderr)
+        status = StatusLine(meter, aligner, pause, sys.stderr)
         opened.callback(status.close)
         notifier = Notifier.of_environment(os.environ)
         if notifier is not None:
@@ -224,15 +237,8 @@ class _Output:
 
 
 @contextmanager
-def _on_demand(
-    source: Source,
-    opener: _SourceOpener,
-    on_thread: Callable[[Source], Source],
-    sinks: list[_Output],
-    grace_s: float,
-    tell: Tell,
-) -> Iterator[Source]:
-    """The source, open only while a virtual camera is read."""
+def _watched(source: Source, sinks: list[_Output], tell: Tell) -> Iterator[Sequence[Watch]]:
+    """What tells whether the virtual cameras are read."""
     nodes = [output.node for output in sinks if output.node is not None]
     if not source.live:
         raise SettingsError(
@@ -246,19 +252,24 @@ def _on_demand(
     from live.sinks.demand import Demand
 
     with ExitStack() as watching:
-        outputs = []
+        outputs: list[Demand] = []
         for node in nodes:
             outputs.append(Demand(node))
             watching.callback(outputs[-1].close)
         tell(f"  on demand   the camera is closed until a program reads {' or '.join(nodes)}")
-        yield OnDemandSource(
-            on_thread(source), lambda: on_thread(opener()), outputs, grace_s, rest=opener.release
-        )
+        yield outputs
 
 
 @contextmanager
 def _sinks(
-    settings: Settings, source: Source, background: Background, meter: Meter, tell: Tell, *, force: bool
+    settings: Settings,
+    source: Source,
+    background: Background,
+    meter: Meter,
+    pause: Pause,
+    tell: Tell,
+    *,
+    force: bool,
 ) -> Iterator[list[_Output]]:
     """Every sink behind a thread of its own."""
     fps = source.fps or FALLBACK_FPS
@@ -276,6 +287,7 @@ def _sinks(
                     port=settings.web.port,
                     transparent=background.kind is Kind.TRANSPARENT,
                     force=force,
+                    pause=pause,
                 )
 
             try:

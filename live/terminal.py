@@ -9,6 +9,7 @@ from typing import TextIO
 
 from core.types import U8, Aligner, Alignment, Frame
 from live.meter import Meter, Snapshot
+from live.pause import Pause
 
 PERIOD_S = 0.5
 CLEAR_LINE = "\r\x1b[2K"
@@ -35,8 +36,8 @@ class WatchedAligner:
 class StatusLine:
     """Rewrites one line every half second on a terminal, and is silent elsewhere. Has a thread of its own."""
 
-    def __init__(self, meter: Meter, aligner: WatchedAligner, stream: TextIO) -> None:
-        self._meter, self._aligner, self._stream = meter, aligner, stream
+    def __init__(self, meter: Meter, aligner: WatchedAligner, pause: Pause, stream: TextIO) -> None:
+        self._meter, self._aligner, self._pause, self._stream = meter, aligner, pause, stream
         self._left = Event()
         self._thread = Thread(target=self._run, name="status line", daemon=True)
         if stream.isatty():
@@ -51,7 +52,7 @@ class StatusLine:
     def _run(self) -> None:
         while not self._left.wait(PERIOD_S):
             with _terminal:
-                line = status_words(self._meter.snapshot(), self._aligner.last)
+                line = status_words(self._meter.snapshot(), self._aligner.last, paused=self._pause.on)
                 self._stream.write(CLEAR_LINE + line)
                 self._stream.flush()
         with _terminal:
@@ -59,8 +60,10 @@ class StatusLine:
             self._stream.flush()
 
 
-def status_words(snapshot: Snapshot, alignment: Alignment | None) -> str:
+def status_words(snapshot: Snapshot, alignment: Alignment | None, *, paused: bool = False) -> str:
     """One line: rate, time a frame takes, age at the sinks, drops, and what is known of the plate."""
+    if paused:
+        return f"paused: nothing of you or your room is shown · {snapshot.frames} frames so far"
     work_ms = sum(
         snapshot.stages[name].p50_ms for name in ("align", "render", "learn") if name in snapshot.stages
     )

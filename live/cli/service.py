@@ -21,7 +21,7 @@ PrintOption = Annotated[bool, typer.Option("--print", help="Print the unit alone
 @app.command()
 def install(config: ConfigOption = None, print_only: PrintOption = False, force: ForceOption = False) -> None:
     """Starts it now and at each log-in, again after a failure."""
-    from live.service import JOURNAL, unit
+    from live.service import JOURNAL, PAUSE, unit
 
     read_settings(config)  # what is wrong in the file is better said here than in the journal
     text = unit(config.resolve() if config else None)
@@ -31,6 +31,7 @@ def install(config: ConfigOption = None, print_only: PrintOption = False, force:
     service = _service()
     service.install(text, force=force)
     typer.echo(f"runs, and starts when you log in; the unit is {service.path}, the log {JOURNAL}")
+    typer.echo(f"pause it, and go on, by: {PAUSE}")
 
 
 @app.command()

@@ -47,7 +47,8 @@ class Demand:
         if self.by_event:
             poll = select.poll()
             poll.register(self._fd, select.POLLPRI)
-            poll.poll(timeout_ms)
+            if any(not event & select.POLLPRI for _, event in poll.poll(timeout_ms)):
+                time.sleep(timeout_ms / 1000)  # the node is gone, which would be told again at once
         else:
             time.sleep(min(timeout_ms / 1000, LOOK_AGAIN_S))
         return self.watched()

@@ -1,4 +1,4 @@
-"""A camera that is on only while somebody looks: closed, its light off, until a program reads the output."""
+"""A camera that is on only while it is wanted: closed, its light off, while paused or nobody looks."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from typing import Protocol
 
 from core.errors import CleanplateError, DeviceError
 from core.types import Frame
+from live.pause import Pause
 from live.sources.base import Source
 
 log = logging.getLogger(__name__)
 
 REST_MS = 200  # how long a read waits for somebody to come, all outputs together
 AGAIN_S = 0.5  # between tries to open a camera that another program has
+PAUSED_S = 1 / 15  # how long a read waits while paused: enough pictures to keep a virtual camera alive
 
 
 class RestingError(CleanplateError):
-    """From `read`: nobody looks, so there is no frame and nothing is wrong; read again."""
+    """From `read`, after a short wait: no frame is wanted, and nothing is wrong; read again.
+
+    Its words are for the idle picture.
+    """
 
 
 class Watch(Protocol):
@@ -31,11 +36,13 @@ class Watch(Protocol):
 
 
 class OnDemandSource:
-    """Opens the camera when somebody looks, closes it when nobody has for a while. One thread calls it.
+    """Opens the camera when it is wanted, closes it when it is not. One thread calls it.
 
-    now: the camera, open already; it is closed at the first read unless somebody looks.
+    now: the camera, open already; it is closed at the first read unless it is wanted.
     open_again: opens the same camera. rest: called once it is closed.
-    outputs: what may be looked at; one of them is enough. grace_s: how long nobody must have looked.
+    outputs: what may be looked at; one of them is enough, and with none it is as if somebody always looked.
+    grace_s: how long nobody must have looked.
+    pause: while it is on the camera is closed whoever looks. wait: waits so many seconds.
     """
 
     def __init__(
@@ -45,13 +52,15 @@ class OnDemandSource:
         outputs: Sequence[Watch],
         grace_s: float,
         *,
+        pause: Pause,
         rest: Callable[[], None] = lambda: None,
         clock_s: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self.name, self.size, self.fps, self.live = now.name, now.size, now.fps, now.live
         self._camera: Source | None = now
         self._open_again, self._outputs, self._grace_s = open_again, outputs, grace_s
-        self._rest, self._clock_s = rest, clock_s
+        self._pause, self._rest, self._clock_s, self._wait = pause, rest, clock_s, wait
         self._seen_s = float("-inf")
         self._try_s = float("-inf")
         self._refused = ""
@@ -60,19 +69,22 @@ class OnDemandSource:
     def read(self) -> Frame | None:
         """The next frame; their numbers go on over a rest.
 
-        Raises: RestingError after a short wait when nobody looks; DeviceError when the camera cannot be
-            opened.
+        Raises: RestingError while it is not wanted; DeviceError when the camera cannot be opened.
         """
+        if self._pause.on:
+            self.close()
+            self._wait(PAUSED_S)
+            raise RestingError("paused")
         if self._camera is None:
-            if not any([output.wait(REST_MS // len(self._outputs)) for output in self._outputs]):
-                raise RestingError("nobody looks")
+            if self._outputs and not self._somebody_comes():
+                raise RestingError("the camera is off")
             self._camera = self._opened()
             self._seen_s = self._clock_s()
-        elif any([output.watched() for output in self._outputs]):
+        elif self._outputs and any([output.watched() for output in self._outputs]):
             self._seen_s = self._clock_s()
-        elif self._clock_s() - self._seen_s >= self._grace_s:
+        elif self._outputs and self._clock_s() - self._seen_s >= self._grace_s:
             self.close()
-            raise RestingError("nobody looks any more")
+            raise RestingError("the camera is off")
         frame = self._camera.read()
         if frame is None:
             return None
@@ -86,6 +98,9 @@ class OnDemandSource:
             camera.close()
             self._rest()
             log.info("%s is closed", self.name)
+
+    def _somebody_comes(self) -> bool:
+        return any([output.wait(REST_MS // len(self._outputs)) for output in self._outputs])
 
     def _opened(self) -> Source:
         if self._clock_s() < self._try_s:
@@ -102,5 +117,23 @@ class OnDemandSource:
             self._try_s, self._refused = self._clock_s() + AGAIN_S, str(error)
             raise
         self._first_index = self._next_index
-        log.info("somebody looks: %s is open", self.name)
+        log.info("%s is open", self.name)
         return camera
+
+
+class PausedFilm:
+    """A film that goes on unseen while paused. One thread calls it."""
+
+    def __init__(self, film: Source, pause: Pause) -> None:
+        self.name, self.size, self.fps, self.live = film.name, film.size, film.fps, film.live
+        self._film, self._pause = film, pause
+
+    def read(self) -> Frame | None:
+        """The next frame. RestingError, in the film's own time: paused."""
+        frame = self._film.read()
+        if frame is not None and self._pause.on:
+            raise RestingError("paused")
+        return frame
+
+    def close(self) -> None:
+        self._film.close()

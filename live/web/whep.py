@@ -3,12 +3,14 @@
 `POST /whep` takes a viewer's SDP offer and answers it; `DELETE` on the session's address ends it.
 `GET /` is the page, `GET /state` what the page says below the picture. Only this machine's own
 programs and this page may ask: Host and Origin are checked, so that no other web page can watch.
+`POST /pause` with {"paused": true} or false is for the page alone; programs have SIGUSR1.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
@@ -20,6 +22,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.sdp import SessionDescription
 
+from live.pause import Pause
 from live.web.video import Broadcast, Codec, PacketTrack
 
 log = logging.getLogger(__name__)
@@ -57,14 +60,21 @@ class Whep:
 
     host, port: where the server listens; host is a loopback address.
     state: gives what `GET /state` says; must be quick.
+    pause: what the page may turn, if anything.
     """
 
     def __init__(
-        self, broadcast: Broadcast, host: str, port: int, state: Callable[[], dict[str, Any]]
+        self,
+        broadcast: Broadcast,
+        host: str,
+        port: int,
+        state: Callable[[], dict[str, Any]],
+        pause: Pause | None = None,
     ) -> None:
         self._broadcast = broadcast
         self._host = host
         self._state = state
+        self._pause = pause
         self._hosts = {f"{name}:{port}" for name in (host, "localhost")}
         self._viewers: dict[str, Viewer] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -78,6 +88,8 @@ class Whep:
         app = web.Application(middlewares=[self._guard], client_max_size=LARGEST_OFFER)
         app.router.add_get("/", self._page)
         app.router.add_get("/state", self._tell_state)
+        if self._pause is not None:
+            app.router.add_post("/pause", functools.partial(self._turn, self._pause))
         app.router.add_get("/whep", self._describe)
         app.router.add_post("/whep", self._watch)
         app.router.add_delete("/whep/{session}", self._leave)
@@ -113,6 +125,20 @@ class Whep:
 
     async def _tell_state(self, request: web.Request) -> web.Response:
         return web.json_response(self._state() | {"viewers": self.viewers})
+
+    async def _turn(self, pause: Pause, request: web.Request) -> web.Response:
+        if "Origin" not in request.headers:  # browsers always send it; another one's was refused before
+            raise web.HTTPForbidden(text="Only the page of cleanplate may pause.\n")
+        if request.content_type != "application/json":  # which a form of another page cannot send
+            raise web.HTTPUnsupportedMediaType(text='Send {"paused": true} as application/json.\n')
+        try:
+            wanted = (await request.json())["paused"]
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+            wanted = None
+        if not isinstance(wanted, bool):
+            raise web.HTTPBadRequest(text='Send {"paused": true} or false.\n')
+        pause.on = wanted
+        return await self._tell_state(request)
 
     async def _describe(self, request: web.Request) -> web.Response:
         return web.Response(content_type=SDP)

@@ -1,7 +1,8 @@
-"""The camera's light is on while somebody looks, and for the grace period; by fakes of camera and readers."""
+"""The camera's light is on while somebody looks, for the grace period, and never while paused; by fakes."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Event
 
 import numpy as np
@@ -11,7 +12,8 @@ from core.errors import DeviceError
 from live.idle import IdlePicture
 from live.loop import run_loop
 from live.meter import Meter
-from live.sources.on_demand import OnDemandSource, RestingError
+from live.pause import Pause
+from live.sources.on_demand import AGAIN_S, PAUSED_S, OnDemandSource, PausedFilm, RestingError
 from tests.live.scripted import FixedAligner, InvertingRenderer, ScriptedSource
 
 GREY = np.full((48, 64, 3), 90, np.uint8)
@@ -40,8 +42,17 @@ class Bench:
         self.refuses: list[DeviceError] = []
         self.tries = 0
         self.size = GREY.shape
+        self.pause = Pause()
+        self.waits: list[float] = []
         self.source = OnDemandSource(
-            self.camera(), self.open, readers, grace_s, rest=self.rest, clock_s=lambda: self.now_s
+            self.camera(),
+            self.open,
+            readers,
+            grace_s,
+            pause=self.pause,
+            rest=self.rest,
+            clock_s=lambda: self.now_s,
+            wait=self.waits.append,
         )
 
     def camera(self) -> ScriptedSource:
@@ -158,7 +169,7 @@ def test_the_loop_shows_the_idle_picture_and_rests_the_network_while_nobody_look
         def push(self, picture) -> None:
             shown.append(picture.idle)
             readers.count = int(len(shown) in (3, 4))  # somebody looks at the fourth and fifth
-            if len(shown) == 7:
+            if len(shown) == 8:
                 stop.set()
 
         def close(self) -> None: ...
@@ -173,6 +184,91 @@ def test_the_loop_shows_the_idle_picture_and_rests_the_network_while_nobody_look
         meter=meter,
         stop=stop,
     )
-    assert shown == [True, True, True, False, False, True, True]
-    assert (done, len(rendered)) == (2, 2)
+    assert shown[:5] == [True, True, True, False, False]
+    assert shown[6:] == [True, True]  # the sixth was begun while the fifth was sent out
+    assert done == len(rendered) == shown.count(False)
     assert meter.counted("fault source") == 0
+
+
+def test_a_pause_closes_the_camera_though_somebody_looks_and_in_the_grace_period():
+    bench = Bench(Readers(1))
+    bench.source.read()
+    bench.pause.turn_over()
+    for _ in range(2):
+        with pytest.raises(RestingError, match="paused"):
+            bench.source.read()
+    assert not bench.light
+    assert (bench.rests, bench.tries) == (1, 0)
+    assert bench.waits == [PAUSED_S, PAUSED_S]
+
+
+def test_a_camera_that_nobody_needs_to_look_at_is_open_but_for_pauses_and_its_numbers_go_on():
+    bench = Bench()
+    seen = []
+    for bench.now_s in range(0, 600, 100):
+        bench.pause.on = bench.now_s in (200, 300)
+        with suppress(RestingError):
+            seen.append(bench.source.read().index)
+    assert seen == [0, 1, 2, 3]
+    assert (len(bench.cameras), bench.rests) == (2, 1)
+    assert bench.light
+
+
+def test_after_a_pause_an_unwatched_camera_stays_off():
+    readers = Readers(0)
+    bench = Bench(readers)
+    bench.pause.on = True
+    with pytest.raises(RestingError, match="paused"):
+        bench.source.read()
+    bench.pause.on = False
+    with pytest.raises(RestingError, match="the camera is off"):
+        bench.source.read()
+    assert bench.tries == 0
+
+
+def test_a_camera_taken_by_another_program_during_a_pause_is_tried_again():
+    bench = Bench()
+    bench.pause.on = True
+    with pytest.raises(RestingError):
+        bench.source.read()
+    bench.pause.on, bench.refuses = False, [DeviceError("in use by zoom")]
+    with pytest.raises(DeviceError, match="in use by zoom"):
+        bench.source.read()
+    bench.now_s = AGAIN_S
+    assert bench.source.read().index == 0
+
+
+def test_a_film_goes_on_unseen_while_paused():
+    pause = Pause()
+    film = PausedFilm(ScriptedSource([GREY] * 3), pause)
+    seen = []
+    for pause.on in (False, True, False):
+        try:
+            seen.append(film.read().index)
+        except RestingError as reason:
+            seen.append(str(reason))
+    assert seen == [0, "paused", 2]
+    assert film.read() is None
+
+
+def test_the_loop_shows_paused_and_rests_the_network_for_as_long_as_it_lasts():
+    stop = Event()
+    bench = Bench()
+    rendered, shown, idle = [], [], IdlePicture((64, 48))
+    paused = idle.picture("paused", 0, 0).rgb
+
+    class Screen:
+        name = "screen"
+
+        def push(self, picture) -> None:
+            shown.append("paused" if np.array_equal(picture.rgb, paused) else "you" * (not picture.idle))
+            bench.pause.on = len(shown) in (2, 3, 4)
+            if len(shown) == 6:
+                stop.set()
+
+        def close(self) -> None: ...
+
+    renderer = InvertingRenderer(rendered.append)
+    run_loop(bench.source, FixedAligner(), renderer, [Screen()], idle=idle, meter=Meter(), stop=stop)
+    assert shown == ["you", "you", "paused", "paused", "paused", "you"]
+    assert len(rendered) == 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 from contextlib import contextmanager
 from dataclasses import replace
@@ -281,6 +283,48 @@ def test_on_demand_without_a_virtual_camera_or_a_live_one_is_refused_with_the_wa
     with pytest.raises(SettingsError, match="cleanplate setup virtualcam"):
         run(camera__source="demo", camera__size=SIZE, output__on_demand=True)
     assert stage.closed == 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")
+def test_sigusr1_pauses_with_the_camera_closed_and_the_next_one_goes_on_with_the_same_parts(
+    stage, monkeypatch
+):
+    opened: list[WatchedDemo] = []
+    turns: list[bool] = []  # whether the camera was open
+    stop = Event()
+
+    class WatchedDemo(DemoSource):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    class Screen:
+        name = "screen"
+        idle_since = 0
+
+        def push(self, picture) -> None:
+            self.idle_since = self.idle_since + 1 if picture.idle else 0
+            if len(turns) == (0 if not picture.idle else 1 if self.idle_since == 3 else -1):
+                turns.append(not all(source.closed for source in opened))
+                os.kill(os.getpid(), signal.SIGUSR1)
+            elif len(turns) == 2 and not picture.idle:
+                stop.set()
+
+        def close(self) -> None: ...
+
+    def open_source(*arguments):
+        opened.append(WatchedDemo(SIZE, 30.0))
+        return opened[-1]
+
+    monkeypatch.setattr("live.session.open_source", open_source)
+    monkeypatch.setattr("live.session.open_sink", lambda *arguments, **more: Screen())
+    said: list[str] = []
+    chosen = settings(camera__source="demo", output__sinks=("window",), plate__name="none")
+    run_session(chosen, said.append, frames=300, stop=stop)  # against a hang
+    assert turns == [True, False]
+    assert (len(opened), stage.closed) == (2, 1)
+    assert f"kill -USR1 {os.getpid()} pauses" in said[-1]
 
 
 def test_on_demand_closes_the_camera_until_the_virtual_one_is_read(stage, monkeypatch):

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.types import Alignment, Frame, Light, State
 from live.meter import Meter, Snapshot, Spread
+from live.pause import Pause
 from live.terminal import CLEAR_LINE, StatusLine, WatchedAligner, log_to_terminal, status_words
 from tests.live.scripted import FixedAligner
 
@@ -35,9 +36,13 @@ def test_the_status_line_before_the_first_frame_is_no_crash():
     assert "0 dropped" in status_words(Meter().snapshot(), None)
 
 
+def test_the_status_line_says_that_the_run_is_paused():
+    assert status_words(Snapshot(9, 29.97), LOCKED, paused=True).startswith("paused: nothing of you")
+
+
 def test_on_a_file_nothing_is_written():
     stream = io.StringIO()
-    status = StatusLine(Meter(), WatchedAligner(FixedAligner()), stream)
+    status = StatusLine(Meter(), WatchedAligner(FixedAligner()), Pause(), stream)
     status.close()
     status.close()
     assert stream.getvalue() == ""
@@ -48,7 +53,7 @@ def test_on_a_terminal_the_line_is_rewritten_and_cleared_at_the_end(monkeypatch)
     written = Terminal()
     aligner = WatchedAligner(FixedAligner(LOCKED))
     aligner.update(Frame(np.zeros((2, 2, 3), np.uint8), 0, 0))
-    status = StatusLine(Meter(), aligner, written)
+    status = StatusLine(Meter(), aligner, Pause(), written)
     while "locked" not in written.getvalue():
         pass  # the thread writes it; a hang here fails by the suite's time limit
     status.close()

@@ -26,6 +26,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from core.errors import DeviceError
 from core.types import Picture
 from live.i420 import i420_of
+from live.pause import Pause
 from live.sinks.webrtc import WebRtcSink
 from live.web.video import Broadcast, RtpClock
 from live.web.whep import gather_only_on
@@ -34,6 +35,7 @@ from tests.live.chromium import Chromium, find_chromium
 SIZE = (320, 180)
 BACKDROP = (0, 90, 200)
 MS = 1_000_000
+PAUSE = '{"paused": true}'
 
 
 def picture(index: int = 0, colour: tuple[int, int, int] = BACKDROP, time_ns: int = 0) -> Picture:
@@ -322,6 +324,7 @@ def test_a_server_that_died_says_so_at_the_next_push(monkeypatch):
         ("POST", "whep", {"Content-Type": "application/sdp"}, "x" * 100_000, 413),
         ("PATCH", "whep", {"Content-Type": "application/sdp"}, "v=0", 405),
         ("DELETE", "whep/unknown", {}, "", 404),
+        ("POST", "pause", {"Content-Type": "application/json"}, PAUSE, 404),
     ],
 )
 def test_only_its_own_page_and_well_formed_requests_are_answered(sink, method, path, headers, body, status):
@@ -330,6 +333,46 @@ def test_only_its_own_page_and_well_formed_requests_are_answered(sink, method, p
     assert got == status
     assert answered.get("Access-Control-Allow-Origin") is None
     assert sink.state()["encoded"] == 0
+
+
+@pytest.fixture
+def pausable() -> Iterator[tuple[WebRtcSink, Pause]]:
+    pause = Pause()
+    sink = WebRtcSink(SIZE, 25, port=0, pause=pause)
+    yield sink, pause
+    sink.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"Origin": "{own}", "Content-Type": "application/json"}, PAUSE, 200),
+        ({"Content-Type": "application/json"}, PAUSE, 403),
+        ({"Origin": "https://evil.example", "Content-Type": "application/json"}, PAUSE, 403),
+        ({"Origin": "null", "Content-Type": "application/json"}, PAUSE, 403),
+        ({"Origin": "{own}", "Content-Type": "application/json", "Host": "evil.example"}, PAUSE, 403),
+        ({"Origin": "{own}", "Content-Type": "text/plain"}, PAUSE, 415),
+        ({"Origin": "{own}", "Content-Type": "application/json"}, "[]", 400),
+        ({"Origin": "{own}", "Content-Type": "application/json"}, "\xff", 400),
+        ({"Origin": "{own}", "Content-Type": "application/json"}, '{"paused": 1}', 400),
+    ],
+)
+def test_its_own_page_alone_may_pause(pausable, headers, body, status):
+    sink, pause = pausable
+    headers = {name: value.replace("{own}", sink.url.rstrip("/")) for name, value in headers.items()}
+    got, _, _ = asyncio.run(request("POST", sink.url + "pause", headers=headers, data=body))
+    assert got == status
+    assert pause.on == (status == 200)
+
+
+def test_a_page_that_cannot_pause_says_so_and_one_that_does_tells_it(sink, pausable):
+    assert sink.state()["paused"] is None
+    paused, pause = pausable
+    pause.on = True
+    paused.push(Picture(moving(0).rgb, None, 0, 0, idle=True))
+    assert (paused.state()["paused"], paused.state()["state"]) == (True, "paused")
+    pause.on = False
+    assert (paused.state()["paused"], paused.state()["state"]) == (False, "idle")
 
 
 def test_its_own_page_may_ask_and_cannot_be_framed(sink):
@@ -429,6 +472,26 @@ def test_chromium_decodes_the_pictures_and_sees_the_backdrops_colour(sink):
 
     assert seen[:2] == list(SIZE)
     assert np.abs(np.subtract(seen[2:5], BACKDROP)).max() <= 4
+
+
+@needs_chromium
+def test_the_pages_button_pauses_and_goes_on(pausable):
+    sink, pause = pausable
+    program = find_chromium()
+    assert program is not None
+
+    async def press() -> list[tuple[bool, str]]:
+        seen = []
+        async with Chromium(program) as browser:
+            await browser.call("Page.navigate", url=sink.url)
+            for word in ("Pause", "Go on", "Pause"):
+                await browser.until(f"!window.pause?.hidden && window.pause?.textContent == '{word}'")
+                seen.append((pause.on, word))
+                await browser.evaluate("window.pause.click()")
+        return seen
+
+    with feeding(sink):
+        assert asyncio.run(press()) == [(False, "Pause"), (True, "Go on"), (False, "Pause")]
 
 
 WITHOUT_NETWORK = ("--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns")
