@@ -89,8 +89,8 @@ class Scene:
 
     def frame_from_plate(self, pose: F64) -> F64:
         """The exact homography of a pose: K R K0⁻¹ (Hartley & Zisserman, 2nd ed., eq. 8.9)."""
-        plate_camera = self._camera(1.0) @ _rotation(self.pitch0, self.yaw0, 0.0).T
-        frame_camera = self._camera(pose[3]) @ self._rotation(pose).T
+        plate_camera = self.camera(1.0) @ _rotation(self.pitch0, self.yaw0, 0.0).T
+        frame_camera = self.camera(pose[3]) @ self.rotation(pose).T
         H = frame_camera @ np.linalg.inv(plate_camera)
         return np.asarray(H / H[2, 2])
 
@@ -118,21 +118,28 @@ class Scene:
             yield Truth(frame, alpha, self.frame_from_plate(pose), room, lit.astype(np.uint8), moving)
             previous = pose
 
-    def _camera(self, zoom: float) -> F64:
+    def camera(self, zoom: float) -> F64:
+        """Pixels from rays of the camera, float64 3x3."""
         width, height = self.size
         f = zoom * width / (2 * np.tan(np.radians(PLATE_FOV_DEG) / 2))
         return np.array([[f, 0, (width - 1) / 2], [0, f, (height - 1) / 2], [0, 0, 1.0]])
 
-    def _rotation(self, pose: F64) -> F64:
-        """World from camera."""
+    def rotation(self, pose: F64) -> F64:
+        """World from camera at a pose, float64 3x3."""
         return _rotation(self.pitch0 + pose[1], self.yaw0 + pose[0], pose[2])
 
     def look(self, pose: F64) -> U8:
         """The room at a pose, uint8 HxWx3."""
         width, height = self.size
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-        ray = (self._rotation(pose) @ np.linalg.inv(self._camera(pose[3]))).astype(np.float32)
-        rx, ry, rz = (ray[i, 0] * x + ray[i, 1] * y + ray[i, 2] for i in range(3))
+        ray = (self.rotation(pose) @ np.linalg.inv(self.camera(pose[3]))).astype(np.float32)
+        return self._along(*(ray[i, 0] * x + ray[i, 1] * y + ray[i, 2] for i in range(3)))
+
+    def along(self, rays: F64) -> U8:
+        """The room along rays of the world, any length, float64 HxWx3: uint8 HxWx3."""
+        return self._along(*(np.ascontiguousarray(rays[..., i], np.float32) for i in range(3)))
+
+    def _along(self, rx: F32, ry: F32, rz: F32) -> U8:
         rows, columns = self.panorama.shape[:2]
         longitude, latitude = cv2.phase(rz, rx), np.arctan2(ry, np.hypot(rx, rz))
         u = longitude * np.float32(columns / (2 * np.pi)) - np.float32(0.5)
