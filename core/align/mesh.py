@@ -64,13 +64,13 @@ class RoomMesh:
             template, H: float64 3x3, the view and where it is, view's to frame's working pixels.
             hidden: float32 of any size, 1 under the person.
             plain: the comparison at level 0 under H alone.
-            still: H is held, and so is a mesh that hardly changes.
+            still: H is held, and so is a mesh that hardly changes; looks are far apart then.
         """
         if not self._cells or self._cells[0].level is not template.levels[0]:
             self._cells = tuple(_Cells(template, index) for index in range(max(_COARSE_TO_FINE) + 1))
             self._forget()
         self._looks += 1
-        due = self._looks % TRY_EVERY == 0
+        due = still or self._looks % TRY_EVERY == 0
         if self.mesh is None and not due:
             return
         fine, shift = self._cells[0], self._shift

@@ -306,6 +306,8 @@ class PlateAligner:
         # A fit that had to go far may have stopped half-way: what the features say is heard as well.
         for guess in self._guesses(small):
             self._index = guess.view
+            if not plausible(guess.H, self._view.size, small.size):
+                continue
             for start in self._turned_first(guess.H, small):
                 fit = self._fit_fully(small, start)
                 seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)

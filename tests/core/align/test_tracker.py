@@ -8,6 +8,7 @@ import pytest
 from rooms import SIZE, error_px, person_in, plate_of, room, seen, turned
 
 from core.align import NoPlateAligner, PlateAligner, apply_light
+from core.align.relocalise import Found
 from core.types import Frame, Plate, State, View
 
 STILL = np.eye(3)
@@ -196,6 +197,87 @@ def test_a_plate_of_another_resolution_is_scaled(scale: float):
     assert alignment.H[0, 0] == pytest.approx(scale, rel=1e-3)
     # Pixel centres are at integers, so a resize has half a pixel of shift in it.
     assert alignment.H[0, 2] == pytest.approx((scale - 1) / 2, abs=0.2)
+
+
+@pytest.mark.parametrize("zoom", [0.8, 1.3])
+def test_a_plate_taken_at_another_zoom_is_found_and_followed(zoom: float):
+    rgb = room(size=(640, 360))
+    plate = plate_of(np.asarray(cv2.resize(rgb, SIZE, interpolation=cv2.INTER_AREA)))
+    aligner = PlateAligner(plate, SIZE)
+    for i in range(8):
+        H = turned(0.8 * i, zoom=zoom)
+        alignment = aligner.update(seen(plate.rgb, H, i))
+        assert alignment.H is not None, alignment.reason
+        assert error_px(alignment.H, H) < 0.5
+
+
+def test_a_plate_that_is_a_crop_of_what_the_camera_sees_now_is_found_in_it():
+    rgb = room(size=(400, 240))
+    left, top, width, height = 60, 30, 240, 180  # of another aspect ratio too
+    aligner = PlateAligner(plate_of(rgb[top : top + height, left : left + width].copy()), (400, 240))
+    for i in range(6):
+        alignment = aligner.update(seen(rgb, STILL, i, size=(400, 240)))
+    assert alignment.H is not None, alignment.reason
+    expected = np.array([[1.0, 0, left], [0, 1, top], [0, 0, 1]])
+    assert error_px(alignment.H, expected, (width, height)) < 0.3
+
+
+@pytest.mark.parametrize("way", ["left", "right", "above", "below"])
+def test_somebody_who_comes_in_from_a_side_and_fills_the_picture_to_all_borders(way: str):
+    """Unmasked at first, in the end over every border and 60 % of the picture: never a wrong place."""
+    rgb, shirt = room(), room(9)
+    aligner = PlateAligner(plate_of(rgb), SIZE)
+    first = aligner.update(seen(rgb, STILL))
+    width, height = SIZE
+    for i in range(1, 16):
+        across, down = round(0.6 * width * min(i / 10, 1)), round(0.6 * height * min(i / 10, 1))
+        alpha = np.zeros(SIZE[::-1], np.uint8)
+        alpha[{
+            "left": np.s_[:, :across],
+            "right": np.s_[:, width - across :],
+            "above": np.s_[:down],
+            "below": np.s_[height - down :],
+        }[way]] = 255  # fmt: skip
+        if i > 10:  # touches the other three borders as well, by the width of an arm
+            alpha[:8], alpha[-8:], alpha[:, :8], alpha[:, -8:] = 255, 255, 255, 255
+        frame = Frame(np.where(alpha[..., None] > 0, shirt, seen(rgb, STILL, i).rgb), i, i)
+        alignment = aligner.update(frame)
+        aligner.learn(frame, alpha)
+        assert alignment.usable, (i, alignment.reason)
+        assert alignment.H is first.H
+
+
+def test_frames_that_allow_no_homography_are_a_state_and_no_exception():
+    rgb = room()
+    rng = np.random.default_rng(0)
+    bar = np.full_like(rgb, 60)
+    bar[:, 150:170] = rgb[:, 150:170]
+    line = np.repeat(rgb[90:91], SIZE[1], 0)
+    point = np.broadcast_to(cv2.resize(rgb, (1, 1)), rgb.shape).copy()
+    noise = rng.integers(0, 256, rgb.shape, np.uint8)
+    for strange in (bar, line, point, noise, rgb[::-1].copy(), rgb[:, ::-1].copy(), 255 - rgb):
+        for before in (0, 3):  # from cold, and while following
+            aligner = PlateAligner(plate_of(rgb), SIZE)
+            for i in range(before):
+                aligner.update(seen(rgb, turned(2.0 * i), i))
+            for i in range(3):
+                alignment = aligner.update(Frame(strange, 10 + i, 10 + i))
+                assert alignment.state is State.LOST
+                assert alignment.reason
+
+
+@pytest.mark.parametrize("broken", [np.zeros((3, 3)), np.full((3, 3), np.nan), np.diag([1.0, 1.0, 0.0])])
+def test_an_impossible_homography_from_the_search_is_turned_away(broken: np.ndarray):
+    class Wrong:
+        def prepare(self) -> None: ...
+
+        def find(self, grey: np.ndarray, usable: np.ndarray | None = None) -> list[Found]:
+            return [Found(0, broken, 500)]
+
+    rgb = room()
+    aligner = PlateAligner(plate_of(rgb), SIZE, relocaliser=Wrong())
+    assert aligner.update(seen(room(5), STILL)).state is State.LOST
+    assert aligner.update(seen(rgb, STILL, 1)).usable
 
 
 def test_a_plate_that_covers_half_of_the_room_still_fits():
