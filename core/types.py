@@ -7,6 +7,7 @@ whoever receives them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -214,18 +215,51 @@ class SeenRoom(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Coarse:
+    """A matte at a network's own size, and the picture that it saw.
+
+    alpha_u8: uint8 hxw. rgb: uint8 hxwx3.
+    """
+
+    alpha_u8: U8
+    rgb: U8
+
+
 @runtime_checkable
 class PartwiseMatter(Matter, Protocol):
-    """A matter that looks at the whole room small and at parts of it closely."""
+    """A matter that looks at the whole room small first, then at parts of it closely.
 
-    def matte_in(self, rgb: U8, room: SeenRoom) -> U8:
-        """As `matte`, with a room."""
+    The two steps share nothing but what is handed over, so that each may have a thread of its own.
+    """
+
+    def coarse(self, rgb: U8, room: SeenRoom | None) -> Coarse:
+        """The first step. rgb: uint8 HxWx3. room: of this frame; None without a plate."""
         ...
+
+    def refined(self, rgb: U8, room: SeenRoom | None, coarse: Coarse) -> U8:
+        """The second step, from the same picture and room: alpha uint8 HxW."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun:
+    """A picture in the making.
+
+    alpha_u8: the matte so far, uint8 of any size, enough for `Aligner.learn`; None when there is none.
+    finish: makes the picture. Called at most once, in the order of the frames, on any one thread, also
+        while the next picture is begun.
+    """
+
+    alpha_u8: U8 | None
+    finish: Callable[[], Picture]
 
 
 class Renderer(Protocol):
     """Makes the pixels: warps the plate, runs the network, composites."""
 
-    def render(self, frame: Frame, alignment: Alignment) -> Picture: ...
+    def begin(self, frame: Frame, alignment: Alignment) -> Begun:
+        """What depends on the frame before or is needed for the next one; the rest is for `finish`."""
+        ...
 
     def close(self) -> None: ...

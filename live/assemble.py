@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+import cv2
+
 from core.align import NoPlateAligner, PlateAligner
 from core.errors import PlateError
 from core.nets.registry import find_model
@@ -60,6 +62,8 @@ def build_parts(
     """
     if plate is not None:
         refuse_other_shape(plate, frame_size)
+    # The loop keeps two cores busy with two frames: a third and fourth thread would only be waited for.
+    cv2.setNumThreads(1)
     with ExitStack() as parts:
         aligner: Aligner
         follower: PlateAligner | None = None
@@ -137,4 +141,5 @@ def _options(model: Model) -> MatterOptions:
         model.threads,
         model.size[0] * model.size[1],
         refiner_weights=REFINER if model.refine else None,
+        overlapping=True,
     )

@@ -7,7 +7,7 @@ from threading import Event, get_ident
 
 import numpy as np
 
-from core.types import NO_PLATE, U8, Alignment, Frame, Picture
+from core.types import NO_PLATE, U8, Alignment, Begun, Frame, Picture
 
 ROOM = (250, 5, 120)  # a colour that no idle picture and no backdrop of a test has
 BACKDROP = (20, 200, 60)
@@ -133,6 +133,10 @@ class FakeRenderer:
     def __init__(self, *, straight: bool = False, fail_at: Sequence[int] = ()) -> None:
         self._straight, self._fail_at = straight, fail_at
         self.closed = 0
+
+    def begin(self, frame: Frame, alignment: Alignment) -> Begun:
+        picture = self.render(frame, alignment)
+        return Begun(picture.alpha_u8, lambda: picture)
 
     def render(self, frame: Frame, alignment: Alignment) -> Picture:
         if frame.index in self._fail_at:

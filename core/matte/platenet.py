@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from core.matte.prior import SelfieSegmenter
-from core.matte.refine import Refiner, RoomPart, snapped
+from core.matte.refine import Refiner, snapped
 from core.matte.working_size import shrink_into, shrunk_room, working_size
 from core.runtime.base import PlateNetRuntime
-from core.types import F32, U8, Room, SeenRoom
+from core.types import F32, U8, Coarse, Room, SeenRoom
 
 UNKNOWN_U8 = 128  # no prior, no previous alpha; as in training
 WORKING_PIXELS = 512 * 288
@@ -37,7 +37,7 @@ class PlateMatter:
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels = working_pixels
         self._frame_size = (0, 0)
-        self._whole: Room | None = None  # given last, and shrunk, kept while the same comes again
+        self._held: _HeldRoom | None = None  # what `matte` was given last
 
     def reset(self) -> None:
         """Nothing to forget: see the class."""
@@ -45,23 +45,20 @@ class PlateMatter:
     def matte(self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None) -> U8:
         """Alpha uint8 HxW; see core.types.Matter. The room is taken as unchanged when the same
         array objects come again, so what was made of them is kept."""
-        self._prepare((rgb.shape[1], rgb.shape[0]))
         if plate_rgb is None:
-            return self._alpha(rgb, None, None)
-        if self._whole is None or self._whole.rgb is not plate_rgb or self._whole.coverage is not coverage:
-            self._whole = Room(plate_rgb, coverage)
-            self._shrunk = shrunk_room(self._whole, self._size)
-        return self._alpha(rgb, self._shrunk, self._whole.part)
+            return self.refined(rgb, None, self.coarse(rgb, None))
+        held = self._held
+        if held is None or held.whole.rgb is not plate_rgb or held.whole.coverage is not coverage:
+            held = self._held = _HeldRoom(Room(plate_rgb, coverage))
+        return self.refined(rgb, held, self.coarse(rgb, held))
 
-    def matte_in(self, rgb: U8, room: SeenRoom) -> U8:
-        """Alpha uint8 HxW; see core.types.PartwiseMatter."""
+    def coarse(self, rgb: U8, room: SeenRoom | None) -> Coarse:
+        """See core.types.PartwiseMatter."""
         self._prepare((rgb.shape[1], rgb.shape[0]))
-        return self._alpha(rgb, room.small(self._size), room.part)
-
-    def _alpha(self, rgb: U8, small: Room | None, part: RoomPart | None) -> U8:
         shrink_into(rgb, self._frame)
         plate, coverage = self._nothing, self._nowhere
-        if small is not None:
+        if room is not None:
+            small = room.small(self._size)
             plate = small.rgb
             coverage = self._everywhere if small.coverage is None else small.coverage
         if self._segmenter is not None:
@@ -69,9 +66,15 @@ class PlateMatter:
             cv2.resize(mask, self._size, dst=self._mask)
             np.multiply(self._mask, 255, out=self._prior, casting="unsafe")
         alpha = self._runtime.alpha(self._frame, plate, coverage, self._prior, self._unknown)
+        return Coarse(alpha.copy(), self._frame.copy())  # the next frame is written over both
+
+    def refined(self, rgb: U8, room: SeenRoom | None, coarse: Coarse) -> U8:
+        """See core.types.PartwiseMatter."""
         if self._refiner is not None:
-            return self._refiner.refine(rgb, part, self._frame, alpha)
-        return snapped(cv2.resize(alpha, self._frame_size, interpolation=cv2.INTER_LINEAR))
+            part = None if room is None else room.part
+            return self._refiner.refine(rgb, part, coarse.rgb, coarse.alpha_u8)
+        size = (rgb.shape[1], rgb.shape[0])
+        return snapped(cv2.resize(coarse.alpha_u8, size, interpolation=cv2.INTER_LINEAR))
 
     def _prepare(self, frame_size: tuple[int, int]) -> None:
         if frame_size == self._frame_size:
@@ -87,4 +90,17 @@ class PlateMatter:
         self._prior = np.full((height, width), UNKNOWN_U8, np.uint8)
         self._unknown = np.full((height, width), UNKNOWN_U8, np.uint8)
         self._mask: F32 = np.empty((height, width), np.float32)
-        self._whole = None
+        self._held = None
+
+
+class _HeldRoom:
+    """SeenRoom of a room that is given whole."""
+
+    def __init__(self, whole: Room) -> None:
+        self.whole, self.part = whole, whole.part
+        self._shrunk: Room | None = None
+
+    def small(self, size: tuple[int, int]) -> Room:
+        if self._shrunk is None or self._shrunk.rgb.shape[1::-1] != size:
+            self._shrunk = shrunk_room(self.whole, size)
+        return self._shrunk

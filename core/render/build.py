@@ -20,7 +20,8 @@ from core.types import Matter, Plate
 class MatterOptions:
     """How the network runs.
 
-    device: "auto", "cpu", "cuda". threads: 0 is one per core. working_pixels: area it works at.
+    device: "auto", "cpu", "cuda". threads: 0 is one per core. overlapping: the network works on a frame
+    while the one before is refined, and leaves half of the cores to that. working_pixels: area it works at.
     weights: platenet's file. refiner_weights: the refiner's; None upsamples bilinearly.
     """
 
@@ -29,6 +30,7 @@ class MatterOptions:
     working_pixels: int = WORKING_PIXELS
     weights: Path = WEIGHTS
     refiner_weights: Path | None = REFINER
+    overlapping: bool = False
 
 
 def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, str]:
@@ -43,8 +45,10 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
     if device == "cpu":
         from core.runtime.openvino import OpenVinoPlateNet, OpenVinoRefiner
 
+        network_threads = max(1, threads // 2) if o.overlapping else threads
+
         def make(size: tuple[int, int]) -> PlateNetRuntime:
-            return OpenVinoPlateNet(size, o.weights, threads)
+            return OpenVinoPlateNet(size, o.weights, network_threads)
 
         words = make((32, 32)).name  # the weights are checked before a camera is opened
         if o.refiner_weights is not None:

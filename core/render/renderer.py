@@ -7,6 +7,7 @@ lost, the network works from looks alone, and in the latter case only what it is
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,7 +16,19 @@ from core.render.backdrops import Backdrop, Background, Kind
 from core.render.blur import RoomBlur
 from core.render.composite import bounds, fgr_with_room, fgr_without_room, over, three, unmultiplied
 from core.render.room import RoomWarper, matte_in
-from core.types import U8, Alignment, Frame, Matter, Picture, Plate, Room, SeenRoom, State
+from core.types import (
+    U8,
+    Alignment,
+    Begun,
+    Frame,
+    Matter,
+    PartwiseMatter,
+    Picture,
+    Plate,
+    Room,
+    SeenRoom,
+    State,
+)
 
 HIDDEN_RGB = (32, 34, 38)  # what stands behind while nothing of the room may be shown
 AROUND_PX = 64  # what the estimate of a pixel's colours looks at
@@ -49,16 +62,51 @@ class Compositor:
         self._last_usable: Alignment | None = None
 
     def render(self, frame: Frame, alignment: Alignment) -> Picture:
+        """Both steps at once."""
+        return self.begin(frame, alignment).finish()
+
+    def begin(self, frame: Frame, alignment: Alignment) -> Begun:
+        """See core.types.Renderer: the network's part, up to a matte at its own size."""
         if self._background.kind is Kind.NONE:
-            return Picture(frame.rgb, None, frame.time_ns, frame.index)
-        lost = alignment.state is State.LOST
+            picture = Picture(frame.rgb, None, frame.time_ns, frame.index)
+            return Begun(None, lambda: picture)
         room = None
         if self._warper is not None and alignment.usable:
             room = self._warper.room(alignment, frame.size)
         if (room is not None) != self._was_usable:
             self._was_usable = room is not None
             self._matter.reset()  # the history belongs to another regime
-        alpha = matte_in(self._matter, frame.rgb, room)
+        matter = self._matter
+        if isinstance(matter, PartwiseMatter):
+            coarse = matter.coarse(frame.rgb, room)
+            so_far, alpha = coarse.alpha_u8, partial(matter.refined, frame.rgb, room, coarse)
+        else:
+            so_far = matte_in(matter, frame.rgb, room)
+            alpha = partial(np.asarray, so_far)
+        if alignment.state is State.LOST:
+            so_far = cv2.LUT(so_far, _SURE_ONLY)
+        return Begun(so_far, partial(self._finish, frame, alignment, room, alpha))
+
+    def prepare(self, plate: Plate) -> Callable[[], None]:
+        """Makes what rendering needs of a refreshed plate, on any thread.
+
+        Returns: what puts it in place, for the thread of `begin`. The network's history stays: it is
+        the same room.
+        """
+        warper, blur = RoomWarper(plate), RoomBlur(self._background.strength, plate)
+
+        def replace() -> None:
+            self._warper, self._blur = warper, blur
+
+        return replace
+
+    def close(self) -> None:
+        self._last = None
+
+    def _finish(
+        self, frame: Frame, alignment: Alignment, room: SeenRoom | None, alpha_of: Callable[[], U8]
+    ) -> Picture:
+        alpha, lost = alpha_of(), alignment.state is State.LOST
         if lost:
             alpha = cv2.LUT(alpha, _SURE_ONLY)
             if (
@@ -72,22 +120,6 @@ class Compositor:
         if not lost and self._when_lost == "freeze":
             self._last = picture
         return picture
-
-    def prepare(self, plate: Plate) -> Callable[[], None]:
-        """Makes what rendering needs of a refreshed plate, on any thread.
-
-        Returns: what puts it in place, for the thread of `render`. The network's history stays: it is
-        the same room.
-        """
-        warper, blur = RoomWarper(plate), RoomBlur(self._background.strength, plate)
-
-        def replace() -> None:
-            self._warper, self._blur = warper, blur
-
-        return replace
-
-    def close(self) -> None:
-        self._last = None
 
     def _compose(self, frame: Frame, alpha: U8, room: SeenRoom | None, alignment: Alignment) -> Picture:
         straight = self._background.kind is Kind.TRANSPARENT

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from core.types import NO_PLATE, U8, Alignment, Frame, Picture
+from core.types import NO_PLATE, U8, Alignment, Begun, Frame, Picture
 
 FRAME_NS = 33_000_000
 
@@ -60,10 +60,11 @@ class InvertingRenderer:
         self._on_render = on_render
         self.closed = False
 
-    def render(self, frame: Frame, alignment: Alignment) -> Picture:
+    def begin(self, frame: Frame, alignment: Alignment) -> Begun:
         self._on_render(frame)
         alpha = np.full(frame.rgb.shape[:2], 255, np.uint8)
-        return Picture(255 - frame.rgb, alpha, frame.time_ns, frame.index)
+        picture = Picture(255 - frame.rgb, alpha, frame.time_ns, frame.index)
+        return Begun(alpha, lambda: picture)
 
     def close(self) -> None:
         self.closed = True
