@@ -1,17 +1,25 @@
-"""The loop: source → align → render → sinks, for live and offline alike. It opens nothing."""
+"""The loop: source → align → matte → render → sinks, for live and offline alike. It opens nothing.
+
+A frame is begun (aligned, matted at the network's size) on the caller's thread and finished (refined,
+composited, sent out) on another, while the next one is begun: two cores then wait less for each other
+than when they share every step.
+"""
 
 from __future__ import annotations
 
 import logging
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from threading import Event, Thread
 from types import FrameType
 
 from core.errors import CleanplateError, DeviceError
-from core.types import Aligner, Alignment, Light, Picture, Renderer, State
+from core.types import Aligner, Alignment, Frame, Light, Picture, Renderer, State
+from live.finisher import Finisher
 from live.idle import IdlePicture
 from live.meter import Meter
 from live.report import Report
@@ -51,45 +59,98 @@ def run_loop(
     """
     faults = _Faults(meter)
     outbox = _Outbox(sinks, strict)
+    way_out = _Exit(outbox, idle, faults, meter, report, strict)
     done, last_index = 0, 0
     if source.live:  # a virtual camera is one only after its first picture
         outbox.push(idle.picture("starting", time.monotonic_ns(), 0))
-    while not stop.is_set() and done != frames:
-        try:
-            with meter.stage("source"):
-                frame = source.read()
-        except RestingError as reason:
-            outbox.push(idle.picture(str(reason), time.monotonic_ns(), last_index))
-            continue
-        except DeviceError as error:
-            faults.note("source", error)
-            outbox.push(idle.picture("camera is gone, trying again", time.monotonic_ns(), last_index))
-            stop.wait(IDLE_PERIOD_S)
-            continue
-        if frame is None:
-            break
-        faults.over("source")
-        alignment = _unknown("a stage failed")
-        try:
-            with meter.stage("align"):
-                alignment = aligner.update(frame)
-            with meter.stage("render"):
-                picture = renderer.render(frame, alignment)
-            with meter.stage("learn"):
-                aligner.learn(frame, picture.alpha_u8)
-            faults.over("stage")
-        except Exception as error:
-            if strict:
-                raise
-            faults.note("stage", error)
-            picture = idle.picture("something went wrong, picture is hidden", frame.time_ns, frame.index)
-        with meter.stage("push"):
-            outbox.push(picture)
-        meter.frame_done()
-        if report is not None:
-            report.write(frame, alignment, meter.last_ms(), meter.counted("dropped"))
-        done, last_index = done + 1, frame.index
+    with Finisher() as finisher:
+        while not stop.is_set() and done != frames:
+            try:
+                with meter.stage("source"):
+                    frame = source.read()
+            except RestingError as reason:
+                finisher.wait()
+                outbox.push(idle.picture(str(reason), time.monotonic_ns(), last_index))
+                continue
+            except DeviceError as error:
+                faults.note("source", error)
+                finisher.wait()
+                outbox.push(idle.picture("camera is gone, trying again", time.monotonic_ns(), last_index))
+                stop.wait(IDLE_PERIOD_S)
+                continue
+            if frame is None:
+                break
+            faults.over("source")
+            job = _Job(frame)
+            try:
+                with meter.stage("align"):
+                    job.alignment = aligner.update(frame)
+                with meter.stage("matte"):
+                    begun = renderer.begin(frame, job.alignment)
+                with meter.stage("learn"):
+                    aligner.learn(frame, begun.alpha_u8)
+                job.finish = begun.finish
+            except Exception as error:
+                if strict:
+                    raise
+                job.error = error
+            job.stage_ms = meter.last_ms()
+            finisher.put(partial(way_out.finish, job))
+            done, last_index = done + 1, frame.index
     return done
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """A frame on its way to the finisher. finish: None where a stage raised `error`."""
+
+    frame: Frame
+    alignment: Alignment = field(default_factory=lambda: _unknown("a stage failed"))
+    finish: Callable[[], Picture] | None = None
+    error: Exception | None = None
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+class _Exit:
+    """The way out: makes pictures, on the finisher's thread, and sends them to the sinks."""
+
+    def __init__(
+        self,
+        outbox: _Outbox,
+        idle: IdlePicture,
+        faults: _Faults,
+        meter: Meter,
+        report: Report | None,
+        strict: bool,
+    ) -> None:
+        self._outbox, self._idle, self._faults = outbox, idle, faults
+        self._meter, self._report, self._strict = meter, report, strict
+
+    def finish(self, job: _Job) -> None:
+        """The picture, or the idle one where something failed: told here, in the order of the frames."""
+        frame, picture = job.frame, None
+        if job.finish is not None:
+            try:
+                with self._meter.stage("render"):
+                    picture = job.finish()
+                self._faults.over("stage")
+            except Exception as error:
+                if self._strict:
+                    raise
+                job.error = error
+        if picture is None:
+            assert job.error is not None
+            self._faults.note("stage", job.error)
+            words = "something went wrong, picture is hidden"
+            picture = self._idle.picture(words, frame.time_ns, frame.index)
+        with self._meter.stage("push"):
+            self._outbox.push(picture)
+        self._meter.frame_done()
+        if self._report is not None:
+            last_ms = self._meter.last_ms()
+            here = {name: ms for name, ms in last_ms.items() if name in ("render", "push")}
+            stage_ms = {**job.stage_ms, **here}
+            self._report.write(frame, job.alignment, stage_ms, self._meter.counted("dropped"))
 
 
 @contextmanager
@@ -117,7 +178,7 @@ def _unknown(reason: str) -> Alignment:
 
 
 class _Faults:
-    """Logs a fault once when it begins and once when it is over; counts each."""
+    """Logs a fault once when it begins and once when it is over; counts each. A place has one thread."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter

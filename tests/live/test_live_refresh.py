@@ -15,7 +15,7 @@ from core.plate.refresh import PlateRefresh
 from core.render.backdrops import parse_background
 from core.render.build import build_backdrop
 from core.render.renderer import Compositor
-from core.types import U8, Alignment, Frame, Light, Picture, Plate, State, View
+from core.types import U8, Alignment, Begun, Frame, Light, Plate, State, View
 from live.assemble import build_parts
 from live.idle import IdlePicture
 from live.loop import run_loop
@@ -276,7 +276,7 @@ def test_only_a_live_run_with_a_single_view_refreshes_if_asked_to(
     monkeypatch: pytest.MonkeyPatch, views: int, live: bool, refreshing: Refreshing | None, kept_fresh: bool
 ) -> None:
     class Renderer(InvertingRenderer):
-        def render(self, frame: Frame, alignment: Alignment) -> Picture:
+        def begin(self, frame: Frame, alignment: Alignment) -> Begun:
             raise AssertionError("nothing is rendered here")
 
         def prepare(self, plate: Plate) -> Callable[[], None]:
