@@ -7,30 +7,30 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from core.runtime.base import CHANNELS, HALO, TILE
+from core.runtime.base import BATCH, CHANNELS, HALO, TILE
 from core.types import F32, U8, Room
 
 RoomPart = Callable[[tuple[slice, slice]], Room]  # rows and columns of the frame
 
-TILES_PER_PX = (
-    0.1  # of the width, at most, which bounds a frame's time: 128 at 1280, a hair-rich head and arms
-)
+# Of the width, at most, which bounds a frame's time: 128 at 1280, a hair-rich head and arms
+TILES_PER_PX = 0.1
 LEAST_TILES = 16
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
 SHRINK = 4  # colours near by are gathered at a quarter of the working size
 NEAR, FAR = (5, 17)  # px there: windows that they are gathered in
 FAR_WEIGHT = 0.02  # colours from afar count where there are none near by
 _ROOM, _COVERAGE, _COARSE, _PERSON = 3, 6, 7, 8  # planes; the frame's are the first three
+_WORD = 8  # bytes
 
 
 class RefinerRuntime(Protocol):
-    """Runs the refiner on a batch of tiles."""
+    """Runs the refiner on tiles."""
 
     def refine(self, tiles: U8) -> U8:
-        """uint8 11 x N x 32 x 32, cut by `Planes` -> alpha uint8 N x 24 x 24."""
+        """uint8 B x 11 x 16 x 32 x 32, cut by `TileCutter` -> alpha uint8 (16 B) x 24 x 24."""
         ...
 
 
@@ -39,7 +39,7 @@ class Refiner:
 
     def __init__(self, runtime: RefinerRuntime) -> None:
         self._runtime = runtime
-        self._planes: Planes | None = None
+        self._cutter = TileCutter()
 
     def refine(self, rgb: U8, room: RoomPart | None, rgb_small: U8, alpha_small: U8) -> U8:
         """Alpha uint8 HxW at the size of rgb (uint8 HxWx3).
@@ -52,69 +52,70 @@ class Refiner:
         spots = edge_tiles(coarse, most=max(LEAST_TILES, round(width * TILES_PER_PX)))
         alpha = snapped(coarse)
         if len(spots):
-            if self._planes is None or self._planes.size != (width, height):
-                self._planes = Planes((width, height))
-            self._planes.fill(rgb, room, coarse, NearBy(rgb_small, alpha_small), spots)
-            for patch, (y, x) in zip(self._runtime.refine(self._planes.cut(spots)), spots, strict=True):
-                inside = alpha[y : y + TILE, x : x + TILE]
-                cv2.LUT(patch[: inside.shape[0], : inside.shape[1]], _SNAP, dst=inside)
+            tiles = self._cutter.cut(rgb, room, coarse, NearBy(rgb_small, alpha_small), spots)
+            _put(snapped(self._runtime.refine(tiles)[: len(spots)]), alpha, spots)
         return alpha
 
 
-class Planes:
-    """What the refiner looks at, one plane a channel, at the size of the frame and a halo around it.
+class TileCutter:
+    """Cuts out what the refiner looks at, in batches of a fixed size. Beyond the frame there are zeros.
 
-    size: (width, height) of the frames. tile: px of alpha that a tile delivers. Beyond the frame
-    there are zeros.
+    tile: px of alpha that a tile delivers; it is seen with HALO more on every side.
     """
 
-    def __init__(self, size: tuple[int, int], tile: int = TILE) -> None:
-        self.size, self._tile = size, tile
-        rows, columns = -(-size[1] // tile), -(-size[0] // tile)
-        shape = (CHANNELS, rows * tile + 2 * HALO, columns * tile + 2 * HALO)
-        self._planes = np.zeros(shape, np.uint8)
-        self._windows = sliding_window_view(self._planes, (tile + 2 * HALO,) * 2, axis=(1, 2))
+    def __init__(self, tile: int = TILE) -> None:
+        self._side = tile + 2 * HALO
+        self._batches = np.zeros((0, CHANNELS, BATCH, self._side, self._side), np.uint8)
+        self._everywhere = np.zeros((0, 0), np.uint8)
 
-    def fill(
-        self,
-        rgb: U8,
-        room: RoomPart | None,
-        coarse: U8,
-        near_by: NearBy,
-        spots: NDArray[np.intp],
-    ) -> None:
-        """Takes a frame in, as far as tiles at `spots` will look.
+    def cut(self, rgb: U8, room: RoomPart | None, coarse: U8, near_by: NearBy, spots: NDArray[np.intp]) -> U8:
+        """Tiles uint8 B x 11 x 16 x S x S whose inner part begins at the spots, B x 16 being at least as
+        many. Written over by the next call.
 
         rgb: uint8 HxWx3. room: gives parts of the room, None without a plate. coarse: alpha uint8
         HxW. near_by: colours of that frame. spots: from `edge_tiles`.
         """
-        width, height = self.size
-        y0, x0 = np.maximum(spots.min(0) - HALO, 0)
-        y1, x1 = np.minimum(spots.max(0) + self._tile + HALO, (height, width))
-        here = np.s_[y0:y1, x0:x1]
-        into = self._planes[:, y0 + HALO : y1 + HALO, x0 + HALO : x1 + HALO]
-        into[_COARSE] = coarse[here]
-        _split(rgb[here], into[:_ROOM])
-        _split(_enlarged(near_by.person(), self.size)[here], into[_PERSON:])
-        known = into[_COVERAGE]
-        seen = None if room is None else room(here)
-        if seen is None:
-            known.fill(0)
-        elif seen.coverage is None:
-            known.fill(255)
-        else:
-            cv2.threshold(seen.coverage, 254, 255, cv2.THRESH_BINARY, dst=known)
-        if seen is not None and cv2.countNonZero(known) == known.size:
-            _split(seen.rgb, into[_ROOM:_COVERAGE])
-            return
-        behind = _enlarged(near_by.room(), self.size)[here]
-        if seen is not None:
-            behind = cv2.copyTo(seen.rgb, known, behind.copy())
-        _split(behind, into[_ROOM:_COVERAGE])
+        height, width = coarse.shape
+        begin = spots - HALO
+        count = -(-len(spots) // BATCH)
+        if count > len(self._batches):
+            self._batches = np.zeros((count, *self._batches.shape[1:]), np.uint8)
+        batches = self._batches[:count]
 
-    def cut(self, spots: NDArray[np.intp]) -> U8:
-        """Tiles uint8 11 x N x S x S whose inner part begins at the spots, S the tile with its halo."""
-        return np.ascontiguousarray(self._windows[:, spots[:, 0], spots[:, 1]])
+        def windows(picture: U8, origin: tuple[int, int] = (0, 0)) -> U8:
+            return _windows(picture, begin - origin, self._side, count * BATCH)
+
+        def enlarged(small: U8) -> U8:
+            return windows(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
+
+        _split(windows(rgb), batches[:, :_ROOM])
+        batches[:, _COARSE] = windows(coarse).reshape(batches[:, _COARSE].shape)
+        _split(enlarged(near_by.person()), batches[:, _PERSON:])
+        known = batches[:, _COVERAGE]
+        if room is None:
+            known[:] = 0
+            _split(enlarged(near_by.room()), batches[:, _ROOM:_COVERAGE])
+            return batches
+        y0, x0 = np.maximum(begin.min(0), 0)
+        y1, x1 = np.minimum(begin.max(0) + self._side, (height, width))
+        seen = room(np.s_[y0:y1, x0:x1])
+        behind = windows(seen.rgb, (y0, x0))
+        if seen.coverage is None:
+            known[:] = windows(self._whole(seen.rgb.shape[:2]), (y0, x0)).reshape(known.shape)
+        else:
+            covered = windows(seen.coverage, (y0, x0)) == 255
+            known[:] = covered.reshape(known.shape)
+            known *= 255
+            if not covered.all():
+                behind = np.where(covered[..., None], behind, enlarged(near_by.room()))
+        _split(behind, batches[:, _ROOM:_COVERAGE])
+        return batches
+
+    def _whole(self, shape: tuple[int, ...]) -> U8:
+        """A coverage of all, uint8 of that shape."""
+        if self._everywhere.shape != shape:
+            self._everywhere = np.full(shape, 255, np.uint8)
+        return self._everywhere
 
 
 class NearBy:
@@ -146,8 +147,8 @@ class NearBy:
 
 
 def snapped(alpha: U8) -> U8:
-    """alpha with what is surely room or surely person made exactly so; uint8 HxW."""
-    return cv2.LUT(alpha, _SNAP)
+    """alpha with what is surely room or surely person made exactly so; uint8 of any shape."""
+    return cv2.LUT(alpha.reshape(len(alpha), -1), _SNAP).reshape(alpha.shape)
 
 
 def edge_tiles(coarse: U8, tile: int = TILE, most: int | None = None) -> NDArray[np.intp]:
@@ -155,10 +156,13 @@ def edge_tiles(coarse: U8, tile: int = TILE, most: int | None = None) -> NDArray
 
     coarse: alpha uint8 HxW. most: where there are more, the ones with most such pixels.
     """
+    rows, columns = -(-coarse.shape[0] // tile), -(-coarse.shape[1] // tile)
     edge = cv2.inRange(coarse, SURELY_ROOM + 1, SURELY_PERSON - 1)
+    if edge.shape[1] % _WORD:
+        edge = cv2.copyMakeBorder(edge, 0, 0, 0, -edge.shape[1] % _WORD, cv2.BORDER_CONSTANT, value=(0,))
     np.bitwise_and(edge, 1, out=edge)
-    rows, columns = -(-edge.shape[0] // tile), -(-edge.shape[1] // tile)
-    counts = np.add.reduceat(edge, np.arange(rows) * tile, axis=0, dtype=np.uint8)  # at most `tile` each
+    # Eight bytes are added as one number, in each of which there is room for `tile` ones.
+    counts = np.add.reduceat(edge.view(np.uint64), np.arange(rows) * tile, axis=0).view(np.uint8)
     counts = np.add.reduceat(counts, np.arange(columns) * tile, axis=1, dtype=np.uint16)
     spots = np.argwhere(counts)
     if most is not None and len(spots) > most:
@@ -167,13 +171,52 @@ def edge_tiles(coarse: U8, tile: int = TILE, most: int | None = None) -> NDArray
     return spots * tile
 
 
-def _enlarged(small: U8, size: tuple[int, int]) -> U8:
-    return cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
+def _windows(picture: U8, begin: NDArray[np.intp], side: int, room_for: int) -> U8:
+    """Squares of a picture (HxW or HxWx3), M x side x side (x 3), zeros where they reach beyond it.
+
+    begin: (y, x) of their corners, Nx2. room_for: M, N or more; what is more is zeros.
+    """
+    height, width = picture.shape[:2]
+    found = np.zeros((room_for, side, side, *picture.shape[2:]), np.uint8)
+    inside = ((begin >= 0) & (begin + side <= (height, width))).all(1)
+    if inside.any():
+        strides = picture.strides
+        every = as_strided(
+            picture,
+            (height - side + 1, width - side + 1, *found.shape[1:]),
+            (*strides[:2], *strides),
+            writeable=False,
+        )
+        found[: len(begin)][inside] = every[tuple(begin[inside].T)]
+    for k in np.flatnonzero(~inside):
+        y, x = begin[k]
+        part = picture[max(y, 0) : y + side, max(x, 0) : x + side]
+        top, left = max(-y, 0), max(-x, 0)
+        found[k, top : top + part.shape[0], left : left + part.shape[1]] = part
+    return found
 
 
-def _split(picture: U8, planes: U8) -> None:
-    """The channels of picture (HxWx3) into planes (3xHxW, may be part of a larger array)."""
-    cv2.mixChannels([picture], list(planes), [0, 0, 1, 1, 2, 2])
+def _split(tiles: U8, planes: U8) -> None:
+    """The channels of tiles (M x S x S x 3) into planes (B x 3 x N x S x S, M = B N)."""
+    for batch, into in zip(tiles.reshape(len(planes), -1, tiles.shape[2], 3), planes, strict=True):
+        cv2.mixChannels([batch], list(into.reshape(3, *batch.shape[:2])), [0, 0, 1, 1, 2, 2])
+
+
+def _put(tiles: U8, picture: U8, spots: NDArray[np.intp]) -> None:
+    """Tiles (NxSxS) into a picture (HxW, written to) at spots, multiples of S, as far as they are in it."""
+    side = tiles.shape[1]
+    height, width = picture.shape
+    whole = (spots + side <= (height, width)).all(1)
+    if whole.any():
+        down, right = picture.strides
+        grid = as_strided(
+            picture, (height // side, width // side, side, side), (side * down, side * right, down, right)
+        )
+        grid[tuple(spots[whole].T // side)] = tiles[whole]
+    for k in np.flatnonzero(~whole):
+        y, x = spots[k]
+        inside = picture[y : y + side, x : x + side]
+        inside[:] = tiles[k, : inside.shape[0], : inside.shape[1]]
 
 
 _SNAP = np.arange(256, dtype=np.uint8)

@@ -15,7 +15,7 @@ from openvino import Node
 from openvino import opset13 as ov
 
 from core.errors import WeightsError
-from core.runtime.base import CHANNELS, HALO, SEEN, TILE, WEIGHTS
+from core.runtime.base import BATCH, CHANNELS, HALO, SEEN, TILE, WEIGHTS
 from core.runtime.graph import (
     GraphBuilder,
     GraphWeights,
@@ -34,7 +34,6 @@ COARSE = 7
 DILATIONS = (1, 2, 2)
 LEAST_CONTRAST = (4e-3, 2e-3)
 SURE = 0.01
-REFINER_BATCH = 16  # tiles a call: a fixed shape, since a new one costs the runtime tens of milliseconds
 
 
 def platenet_graph(
@@ -110,16 +109,16 @@ class OpenVinoPlateNet:
 
 
 def refiner_graph(weights: Path) -> openvino.Model:
-    """core/nets/refiner.py for REFINER_BATCH tiles; see RefinerRuntime for input and output.
+    """core/nets/refiner.py for BATCH tiles; see RefinerRuntime for input and output.
 
     The features are computed plane by plane: what is done to single planes the runtime fuses, while
     slices and sums over three channels cost it more than the convolutions.
     """
     held = GraphWeights(weights)
     b = GraphBuilder(held)
-    tiles = ov.parameter([CHANNELS, REFINER_BATCH, SEEN, SEEN], np.uint8, "tiles")
+    tiles = ov.parameter([CHANNELS, BATCH, SEEN, SEEN], np.uint8, "tiles")
     x = ov.multiply(ov.convert(tiles, np.float32), _scalar(1 / 255))
-    x = ov.reshape(x, np.array([CHANNELS, REFINER_BATCH, 1, SEEN, SEEN]), special_zero=False)
+    x = ov.reshape(x, np.array([CHANNELS, BATCH, 1, SEEN, SEEN]), special_zero=False)
     planes = [ov.squeeze(p, np.array([0], np.int64)) for p in ov.split(x, 0, CHANNELS).outputs()]
     features, guides = _refiner_features(planes)
     y = b.block(ov.concat(features, 1), "enter", stride=2)
@@ -184,14 +183,14 @@ class OpenVinoRefiner:
         self._lanes = [_Lane(compiled) for _ in range(threads)]
 
     def refine(self, tiles: U8) -> U8:
-        alpha = np.empty((tiles.shape[1], TILE, TILE), np.uint8)
-        for number, first in enumerate(range(0, len(alpha), REFINER_BATCH)):
+        alpha = np.empty((len(tiles), BATCH, TILE, TILE), np.uint8)
+        for number, (batch, out) in enumerate(zip(tiles, alpha, strict=True)):
             lane = self._lanes[number % len(self._lanes)]
-            lane.collect(alpha)
-            lane.start(tiles, first)
+            lane.collect()
+            lane.start(batch, out)
         for lane in self._lanes:
-            lane.collect(alpha)
-        return alpha
+            lane.collect()
+        return alpha.reshape(-1, TILE, TILE)
 
 
 class _Lane:
@@ -199,20 +198,17 @@ class _Lane:
 
     def __init__(self, compiled: openvino.CompiledModel) -> None:
         self._request = compiled.create_infer_request()
-        self._batch = np.zeros((CHANNELS, REFINER_BATCH, SEEN, SEEN), np.uint8)
-        self._request.set_input_tensor(0, openvino.Tensor(self._batch, shared_memory=True))
-        self._under_way: tuple[int, int] | None = None  # first tile, number of tiles
+        self._out: U8 | None = None
 
-    def start(self, tiles: U8, first: int) -> None:
-        count = min(REFINER_BATCH, tiles.shape[1] - first)
-        self._batch[:, :count] = tiles[:, first : first + count]
+    def start(self, batch: U8, out: U8) -> None:
+        """batch: 11 x 16 x 32 x 32. out: 16 x 24 x 24, where its alpha will be put."""
+        self._request.set_input_tensor(0, openvino.Tensor(batch, shared_memory=True))
         self._request.start_async()
-        self._under_way = first, count
+        self._out = out
 
-    def collect(self, alpha: U8) -> None:
+    def collect(self) -> None:
         """Waits for what was started and puts it in its place."""
-        if self._under_way is None:
-            return
-        (first, count), self._under_way = self._under_way, None
-        self._request.wait()
-        alpha[first : first + count] = self._request.get_output_tensor(0).data[:count, 0]
+        if self._out is not None:
+            out, self._out = self._out, None
+            self._request.wait()
+            out[:] = self._request.get_output_tensor(0).data[:, 0]

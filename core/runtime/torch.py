@@ -83,6 +83,7 @@ class TorchRefiner:
 
     @torch.inference_mode()
     def refine(self, tiles: U8) -> U8:
-        x = torch.from_numpy(tiles).to(self._device).transpose(0, 1).to(self._dtype).div_(255)
+        x = torch.from_numpy(tiles).to(self._device).transpose(1, 2).flatten(0, 1)
+        x = x.to(self._dtype).div_(255)
         logits = self._net(x)[:, 0, HALO:-HALO, HALO:-HALO].float()
         return torch.sigmoid(logits).mul_(255).round_().to(torch.uint8).cpu().numpy()

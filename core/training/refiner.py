@@ -18,7 +18,7 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from core.matte.refine import NearBy, Planes, edge_tiles
+from core.matte.refine import NearBy, TileCutter, edge_tiles
 from core.nets.refiner import CHANNELS, RefinerNet
 from core.nets.weights import load_strictly, read_state_dict
 from core.runtime.base import HALO
@@ -285,6 +285,7 @@ def edge_pairs(
     spots = rng.permutation(spots)[:TILES_PER_PICTURE]
     small = (alpha_small.shape[1], alpha_small.shape[0])
     near_by = NearBy(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small)
-    planes = Planes((width, height), TILE)
-    planes.fill(frame, Room(plate, coverage).part if coverage.any() else None, coarse, near_by, spots)
-    return planes.cut(spots), np.stack([alpha[y : y + TILE, x : x + TILE] for y, x in spots])
+    room = Room(plate, coverage).part if coverage.any() else None
+    batches = TileCutter(TILE).cut(frame, room, coarse, near_by, spots)
+    tiles = np.concatenate(list(batches), 1)[:, : len(spots)]
+    return tiles, np.stack([alpha[y : y + TILE, x : x + TILE] for y, x in spots])

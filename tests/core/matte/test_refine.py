@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.matte import refine
-from core.matte.refine import NearBy, Planes, Refiner, edge_tiles
+from core.matte.refine import NearBy, Refiner, TileCutter, edge_tiles
 from core.nets import refiner as net
 from core.types import Room
 
@@ -13,7 +13,7 @@ class Echo:
 
     def refine(self, tiles: np.ndarray) -> np.ndarray:
         self.tiles = tiles.copy()
-        return tiles[7, :, 4:-4, 4:-4]
+        return tiles[:, 7, :, 4:-4, 4:-4].reshape(-1, 24, 24)
 
 
 def test_constants_are_those_of_the_network() -> None:
@@ -52,15 +52,15 @@ def test_tiles_carry_frame_plate_coverage_alpha_and_the_persons_colour() -> None
     near_by = NearBy(np.zeros((25, 32, 3), np.uint8), np.zeros((25, 32), np.uint8))
     near_by.person = lambda: np.full((25, 32, 3), (1, 2, 3), np.uint8)
     near_by.room = lambda: np.full((25, 32, 3), (4, 5, 6), np.uint8)
-    planes = Planes((130, 100), tile=32)
+    cutter = TileCutter(tile=32)
 
     def room(where: tuple[slice, slice]) -> Room:
         return Room(plate[where], coverage[where])
 
-    planes.fill(rgb, room, coarse, near_by, np.array([[64, 0]]))  # what was there before
-    planes.fill(rgb, room, coarse, near_by, np.array([[0, 64], [96, 0]]))
-    tiles = planes.cut(np.array([[0, 64], [96, 0]]))
-    assert tiles.shape == (refine.CHANNELS, 2, 40, 40)
+    cutter.cut(rgb, room, coarse, near_by, np.array([[64, 0], [64, 32]]))  # what was there before
+    batches = cutter.cut(rgb, room, coarse, near_by, np.array([[0, 64], [96, 0]]))
+    assert batches.shape == (1, refine.CHANNELS, 16, 40, 40)
+    tiles = batches[0]
     seen = tiles[:, 0, 4:].transpose(1, 2, 0)
     here = np.s_[:36, 60:100]
     assert (seen[..., :3] == rgb[here]).all()

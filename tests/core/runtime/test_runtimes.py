@@ -56,13 +56,13 @@ def test_refiners_agree_to_one_grey_level_on_average_for_any_number_of_tiles(tmp
         net(torch.rand(4, refiner_net.CHANNELS, 32, 32))
     save_torch_file(net.state_dict(), weights)
     rng = np.random.default_rng(1)
-    for count in (1, 16, 19):
-        tiles = rng.integers(
-            0, 256, (refiner_net.CHANNELS, count, openvino.SEEN, openvino.SEEN), dtype=np.uint8
-        )
+    for batches in (1, 3):
+        shape = (batches, refiner_net.CHANNELS, openvino.BATCH, openvino.SEEN, openvino.SEEN)
+        tiles = rng.integers(0, 256, shape, dtype=np.uint8)
         expected, got = TorchRefiner("cpu", weights).refine(tiles), OpenVinoRefiner(weights, 1).refine(tiles)
-        assert expected.shape == got.shape == (count, openvino.TILE, openvino.TILE)
-        assert np.abs(expected.astype(int) - tiles[7, :, 4:-4, 4:-4]).mean() > 2, "it does something"
+        assert expected.shape == got.shape == (batches * openvino.BATCH, openvino.TILE, openvino.TILE)
+        coarse = tiles[:, 7, :, 4:-4, 4:-4].reshape(expected.shape)
+        assert np.abs(expected.astype(int) - coarse).mean() > 2, "it does something"
         assert np.abs(expected.astype(int) - got).mean() <= 1.0
 
 
