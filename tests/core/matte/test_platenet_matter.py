@@ -7,6 +7,8 @@ import pytest
 from core.matte.platenet import UNKNOWN_U8, PlateMatter
 from core.matte.working_size import working_size
 from core.render.build import MatterOptions, build_platenet
+from core.render.room import RoomWarper
+from core.types import Alignment, Light, Plate, State, View
 
 
 class Recorder:
@@ -93,3 +95,22 @@ def test_who_left_within_one_frame_leaves_no_ghost() -> None:
     for _ in range(3):
         assert (bundled.matte(frame, plate, None) > 128).mean() > 0.05
     assert (bundled.matte(plate, plate, None) > 25).mean() < 0.001
+
+
+def test_the_next_frame_may_be_begun_before_this_one_is_refined() -> None:
+    matter, _ = build_platenet(MatterOptions("cpu", threads=1))
+    rng = np.random.default_rng(3)
+    size = (320, 180)
+    room = cv2.resize(rng.integers(40, 200, (9, 16, 3), dtype=np.uint8), size)
+    frames = []
+    for x in (60, 160):
+        rgb = room.copy()
+        cv2.circle(rgb, (x, 100), 60, (230, 60, 40), -1)
+        frames.append(rgb)
+    alone = [matter.matte(rgb, room, None) for rgb in frames]
+    seen = RoomWarper(Plate("room", size, (View(room),))).room(
+        Alignment(np.eye(3), Light(), State.LOCKED, 1.0, ""), size
+    )
+    begun = [matter.coarse(rgb, seen) for rgb in frames]
+    for rgb, coarse, expected in zip(frames, begun, alone, strict=True):
+        assert (matter.refined(rgb, seen, coarse) == expected).all()

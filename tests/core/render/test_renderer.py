@@ -6,7 +6,7 @@ import pytest
 
 from core.render.backdrops import ColourBackdrop, parse_background
 from core.render.renderer import Compositor
-from core.types import NO_PLATE, Alignment, Frame, Light, Plate, State, View
+from core.types import NO_PLATE, Alignment, Coarse, Frame, Light, Plate, SeenRoom, State, View
 
 W, H = 192, 108
 PERSON = (slice(40, 108), slice(70, 120))
@@ -158,3 +158,31 @@ def test_a_refreshed_plate_is_shown_from_its_takeover_on_and_the_network_goes_on
     np.testing.assert_array_equal(matter.plates[2], fresh)
     assert matter.resets == 1, "for the first plate only"
     assert (last.rgb == first.rgb).all() == (spec != "blur")
+
+
+class Stepwise(Oracle):
+    """The same in two steps; the first sees the picture at a quarter of the size."""
+
+    def coarse(self, rgb: np.ndarray, room: SeenRoom | None) -> Coarse:
+        small = np.ascontiguousarray(rgb[::4, ::4])
+        return Coarse(self.matte(rgb, None, None)[::4, ::4].copy(), small)
+
+    def refined(self, rgb: np.ndarray, room: SeenRoom | None, coarse: Coarse) -> np.ndarray:
+        assert (coarse.rgb == rgb[::4, ::4]).all(), "another frame's"
+        return self.matte(rgb, None, None)
+
+
+@pytest.mark.parametrize("state", [State.LOCKED, State.LOST])
+def test_a_picture_may_be_finished_after_the_next_one_is_begun(state: State) -> None:
+    at_once, in_turn = compositor("#00b140", Oracle(level=90)), compositor("#00b140", Stepwise(level=90))
+    frames = [frame(index) for index in range(3)]
+    expected = [at_once.render(f, aligned(state)) for f in frames]
+    begun = [in_turn.begin(f, aligned(state)) for f in frames]
+    for one, picture in zip(begun, expected, strict=True):
+        got = one.finish()
+        assert (got.rgb == picture.rgb).all()
+        assert got.alpha_u8 is not None
+        assert one.alpha_u8 is not None
+        assert one.alpha_u8.shape == (H // 4, W // 4)
+        assert (one.alpha_u8 == got.alpha_u8[::4, ::4]).all(), "what is learnt is what is shown"
+        assert (got.index, got.time_ns) == (picture.index, picture.time_ns)
