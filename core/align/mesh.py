@@ -7,18 +7,15 @@ brings the other third of the samples nearer to the plate.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-import cv2
 import numpy as np
 
+from core.align.elastic import GRID, ElasticGrid, bilinear
 from core.align.geometry import inverse, moved, resized_from_original
 from core.align.refine import Comparison, compare, in_sight
 from core.align.template import Template
 from core.align.views import SmallFrame
 from core.types import F32, F64
 
-MESH_SHAPE = (7, 12)  # rows, columns
 MOST_PX = 6.0  # of the working picture, as all px here: further is another homography
 WORTH_PX = 0.25  # largest shift below which a mesh costs more than it mends
 START_GAIN = 0.06  # share of the held-out residual that a mesh must take away to be used,
@@ -29,9 +26,6 @@ _PATIENCE = 3  # looks in a row that must be against it
 _DOUBT = 0.92  # share of cells that agree, below which larger shifts are looked for
 _HELD_OUT = 3  # one of so many samples of a cell
 _ALIKE = 0.2  # correlation below which a cell shows something else, not the plate a little off
-_SMOOTH = 2.0  # 1/px² between neighbours: at the edge of a cupboard they differ by a pixel or two
-_PRIOR = 0.05  # 1/px²: where nobody knows, it fades to nothing within six cells
-_MEMORY = 5.0  # 1/px² that the last frame's shift weighs
 _MOST_KNOWN = 600.0  # 1/px² of a cell: one poster does not bend the room
 _TRUST = (0.2, 0.7)  # correlation for weight 0 and 1: a cell that is two pixels off correlates less
 _TUKEY = 3.0  # times the cell's own residual, for one that is off has more of it than noise
@@ -45,7 +39,7 @@ class RoomMesh:
 
     def __init__(self) -> None:
         self.mesh: F32 | None = None
-        self._shift = np.zeros((*MESH_SHAPE, 2))
+        self._shift = np.zeros((*GRID, 2))
         self._looks = self._against = 0
         self._cells: tuple[_Cells, ...] = ()
 
@@ -105,7 +99,7 @@ class RoomMesh:
         return shift, look, cells.step(look, shift)
 
     def _forget(self) -> None:
-        self.mesh, self._against, self._shift = None, 0, np.zeros((*MESH_SHAPE, 2))
+        self.mesh, self._against, self._shift = None, 0, np.zeros((*GRID, 2))
 
 
 class _Cells:
@@ -120,11 +114,11 @@ class _Cells:
         J = level.jacobian.reshape(8, cells, count) * np.float32(self._scale)
         bend = np.float32(1 / template.focal**2)  # what a turning camera adds to the plain slopes of the grey
         self._gx, self._gy = J[0] - bend * J[6], J[1] - bend * J[7]
-        self._weights = _bilinear(self._xy1[0].mean(1), self._xy1[1].mean(1), level.size)
+        self._grid = ElasticGrid(self._xy1[0].mean(1), self._xy1[1].mean(1), level.size)
 
     def look(self, H: F64, shift: F64, frame: SmallFrame, hidden: F32 | None) -> Comparison:
         """The comparison with the mesh."""
-        by = self._weights @ shift.reshape(-1, 2).astype(np.float32) * np.float32(self._scale)
+        by = self._grid.at_places(shift) * np.float32(self._scale)
         shrink = resized_from_original(self._scale, self._scale)
         H = shrink @ H @ np.linalg.inv(shrink)
         xy1 = self._xy1.copy()
@@ -152,25 +146,13 @@ class _Cells:
             np.einsum("ck,ck->c", a, b) for a, b in ((wx, gx), (wx, gy), (wy, gy), (wx, r), (wy, r))
         )
         scale = trust / np.maximum(variance, (xx + yy) * np.float32(1 / _MOST_KNOWN))
-        B, n = self._weights, self._weights.shape[1]
-        system = np.empty((2 * n, 2 * n), np.float32)
-        # OpenCV multiplies and solves: numpy's BLAS wakes its threads for it, and on a busy machine waits
-        # a hundred times as long for them as one thread takes.
-        blocks = (cv2.gemm(B * (a * scale)[:, None], B, 1, None, 0, flags=cv2.GEMM_1_T) for a in (xx, xy, yy))
-        system[:n, :n], system[:n, n:], system[n:, n:] = blocks
-        system[n:, :n] = system[:n, n:]
-        stiff, before = _stiffness(), shift.reshape(-1, 2).T
-        system[:n, :n] += stiff
-        system[n:, n:] += stiff
-        system.ravel()[:: 2 * n + 1] += np.float32(_MEMORY)
-        wanted = np.stack([bx * scale, by * scale]) @ B - before @ stiff
-        solved = cv2.solve(system, wanted.astype(np.float32).reshape(-1, 1), flags=cv2.DECOMP_CHOLESKY)[1]
-        return np.asarray(solved.reshape(2, -1).T.reshape(*MESH_SHAPE, 2), np.float64)
+        known = xx * scale, xy * scale, yy * scale
+        return self._grid.step(known, (bx * scale, by * scale), shift)
 
     def gain(self, plain: Comparison, look: Comparison, step: F64) -> float:
         """Share of the held-out residual that look's mesh takes away after a further step; below 0 where
         it adds to it. Cells that show something else, not the plate a little off, do not count."""
-        by = self._weights @ step.reshape(-1, 2).astype(np.float32)
+        by = self._grid.at_places(step)
         fit, shape = self._fit, self.level.value.shape
         before, after = (a.residual.reshape(shape)[:, fit:] for a in (plain, look))
         after = after - self._gx[:, fit:] * by[:, :1] - self._gy[:, fit:] * by[:, 1:]
@@ -186,7 +168,7 @@ def _doubtful(look: Comparison) -> bool:
 
 def _in_frame(shift: F64, H: F64, view_size: tuple[int, int], size: tuple[int, int]) -> F32:
     """The shifts as in Alignment, working pixels of the frame: float32 of the mesh's shape."""
-    rows, columns = MESH_SHAPE
+    rows, columns = GRID
     x, y = np.meshgrid(
         (np.arange(columns) + 0.5) * size[0] / columns - 0.5, (np.arange(rows) + 0.5) * size[1] / rows - 0.5
     )
@@ -194,29 +176,5 @@ def _in_frame(shift: F64, H: F64, view_size: tuple[int, int], size: tuple[int, i
     there = moved(inverse(H), here)
     at = there
     for _ in range(2):
-        at = np.asarray(there + _bilinear(at[:, 0], at[:, 1], view_size) @ shift.reshape(-1, 2), np.float64)
-    return np.asarray((here - moved(H, at)).reshape(*MESH_SHAPE, 2), np.float32)
-
-
-def _bilinear(x: F32 | F64, y: F32 | F64, size: tuple[int, int]) -> F32:
-    """How much of each node a place takes: N x nodes, rows that sum to 1."""
-    rows, columns = MESH_SHAPE
-    total = np.ones((len(x), rows, columns), np.float32)
-    for values, count, length, axis in ((y, rows, size[1], 1), (x, columns, size[0], 2)):
-        place = np.clip((values + 0.5) * (count / length) - 0.5, 0, count - 1)
-        near = np.maximum(1 - np.abs(place[:, None] - np.arange(count)), 0).astype(np.float32)
-        total *= near[:, :, None] if axis == 1 else near[:, None, :]
-    return total.reshape(len(x), -1)
-
-
-@lru_cache(maxsize=1)
-def _stiffness() -> F64:
-    """Ties each node to its neighbours, and all a little to no shift."""
-    rows, columns = MESH_SHAPE
-    index = np.arange(rows * columns).reshape(rows, columns)
-    matrix = _PRIOR * np.eye(rows * columns)
-    for a, b in ((index[:, 1:], index[:, :-1]), (index[1:], index[:-1])):
-        for i, j in zip(a.ravel(), b.ravel(), strict=True):
-            matrix[[i, j], [i, j]] += _SMOOTH
-            matrix[[i, j], [j, i]] -= _SMOOTH
-    return matrix
+        at = np.asarray(there + bilinear(at[:, 0], at[:, 1], view_size) @ shift.reshape(-1, 2), np.float64)
+    return np.asarray((here - moved(H, at)).reshape(*GRID, 2), np.float32)

@@ -111,7 +111,7 @@ class PlateAligner:
         """Alignment of this frame. Never raises for what a camera may show."""
         if frame.size != self._size:
             self._begin(frame.size)
-        small = SmallFrame(frame, self._work)
+        small = SmallFrame(frame, self._work, colours=self._held is None)
         if min(small.size) < MIN_SIDE or min(self._view.size) < MIN_SIDE:
             return self._lost("the picture is too small to compare with the plate")
         if is_dark(small.picture):

@@ -41,6 +41,7 @@ class Workspace:
 
     def __init__(self, size: tuple[int, int]) -> None:
         width, height = scaled_size(size, WORK_SIDE)
+        self.rgb = np.empty((height, width, 3), np.uint8)
         self.full_grey = np.empty((size[1], size[0]), np.uint8)
         self.grey = np.empty((height, width), np.uint8)
         self.blurred = np.empty((height, width), np.uint8)
@@ -51,15 +52,20 @@ class SmallFrame:
     """A frame at working size; the coarser levels are made when a moving camera asks for them.
 
     work: taken for the arrays, which the next frame with it writes over; None makes new ones.
+    colours: whether `light_rgb` will likely be asked for.
     """
 
-    def __init__(self, frame: Frame, work: Workspace | None = None) -> None:
+    def __init__(self, frame: Frame, work: Workspace | None = None, colours: bool = True) -> None:
         self.size = scaled_size(frame.size, WORK_SIDE)
         w = work if work is not None else Workspace(frame.size)
-        self._frame = frame
-        # Grey first: to shrink three channels takes four times as long, and colours are seldom asked for.
-        self.grey = np.asarray(cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY, w.full_grey), np.uint8)
-        if self.size != frame.size:
+        self._rgb = frame.rgb
+        if colours and self.size != frame.size:
+            self._rgb = np.asarray(cv2.resize(frame.rgb, self.size, w.rgb, interpolation=cv2.INTER_AREA))
+        # Without them grey comes first: to shrink three channels takes as long as all that is done here.
+        grey_size = (self._rgb.shape[1], self._rgb.shape[0])
+        into = w.grey if grey_size == self.size else w.full_grey
+        self.grey = np.asarray(cv2.cvtColor(self._rgb, cv2.COLOR_RGB2GRAY, into), np.uint8)
+        if grey_size != self.size:
             self.grey = np.asarray(cv2.resize(self.grey, self.size, w.grey, interpolation=cv2.INTER_AREA))
         self.picture = smooth(self.grey, w.blurred, w.picture)
         self._coarser: list[F32] = []
@@ -78,7 +84,7 @@ class SmallFrame:
     @cached_property
     def light_rgb(self) -> U8:
         # Halved first, and again: that is fast, and leaves few pixels to the slow general reduction.
-        picture = shrunk(self._frame.rgb, self.size)
+        picture = shrunk(self._rgb, self.size)
         picture = shrunk(picture, scaled_size(self.size, max(LIGHT_SIDE, max(self.size) // 2)))
         return shrunk(picture, scaled_size(self.size, LIGHT_SIDE))
 
