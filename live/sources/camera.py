@@ -43,7 +43,7 @@ class CameraSource:
         self, device: int | str, size: tuple[int, int] | None = None, fps: float | None = None
     ) -> None:
         self._path = Path(f"/dev/video{device}" if isinstance(device, int) else device)
-        self._label = str(self._path.resolve()) if sys.platform == "linux" else f"camera {device}"
+        self._label = str(self._path.resolve()) if sys.platform == "linux" else str(device)
         asked = Mode("MJPG", size or ASKED_SIZE, fps or ASKED_FPS)
         self._index = 0
         self._first: tuple[U8, int] | None = None  # taken on opening, for the first read
@@ -127,7 +127,7 @@ def _open(device: int | str, path: Path, label: str) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(device)
         if not capture.isOpened():
             raise DeviceError(
-                f"{label} cannot be opened: is it plugged in, free, and allowed for this program?"
+                f"camera {label} cannot be opened: is it plugged in, free, and allowed for this program?"
             )
         return capture
     _refuse(path)
