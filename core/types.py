@@ -115,7 +115,8 @@ class Alignment:
     H: float64 3x3, plate pixels to frame pixels; None while lost or without a plate.
     light: correction that takes the plate to the frame's light.
     state, score (0..1, share of textured cells that agree), reason (in words).
-    mesh: float32 gh x gw x 2, small local shifts in frame pixels added after H; None is zero.
+    mesh: float32 gh x gw x 2, small local shifts in frame pixels, bilinear between cell centres, spread over
+        the frame: a plate pixel p is seen at q where q = H p + mesh(q). None is zero.
     """
 
     H: F64 | None
