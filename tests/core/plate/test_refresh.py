@@ -1,5 +1,7 @@
 """Plate refresh: daylight fades in, a person never does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,15 @@ def test_only_a_locked_camera_teaches(state: State):
     H = None if state in (State.LOST, State.NONE) else np.eye(3)
     for _ in range(50):
         refresh.learn(rgb + 5, NOBODY, Alignment(H, Light(), state, 0.5, ""))
+    np.testing.assert_array_equal(refresh.plate().rgb, rgb)
+
+
+def test_a_camera_that_has_stepped_aside_teaches_nothing():
+    rgb = _room()
+    refresh = _refresh(rgb)
+    bent = replace(_locked(), mesh=np.full((7, 12, 2), 0.5, np.float32))
+    for _ in range(50):
+        refresh.learn(rgb + 5, NOBODY, bent)
     np.testing.assert_array_equal(refresh.plate().rgb, rgb)
 
 
