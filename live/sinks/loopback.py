@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -90,7 +91,8 @@ class LoopbackOutput:
             if not query(path).outputs:
                 raise self._taken(holders(Path(path)))
             self.size = self._set_format(size)
-            self._set_rate(fps)
+            self._rate = rate_of(fps)
+            self._set_rate()
             if not tells_of_readers(self._fd):
                 # 0.12.x: makes it known as the writer, so that closing it, or its death, frees the node.
                 _stream_output(self._fd)
@@ -117,6 +119,7 @@ class LoopbackOutput:
                 f"virtual camera {self.path} takes no more pictures ({error.strerror}): "
                 "it was unloaded or another program has taken it"
             ) from error
+        self._set_rate()  # a reader may have set another one for all: OpenCV does so on opening
         if written != pixels.nbytes:
             raise DeviceError(
                 f"virtual camera {self.path} took {written} of {pixels.nbytes} bytes: its format was "
@@ -198,14 +201,10 @@ class LoopbackOutput:
             )
         return int(picture.width), int(picture.height)
 
-    def _set_rate(self, fps: float) -> None:
+    def _set_rate(self) -> None:
         """What readers are told; the pictures come when they come."""
-        rate = raw.v4l2_streamparm()
-        rate.type = raw.BufType.VIDEO_OUTPUT
-        rate.parm.output.timeperframe.numerator = 1000
-        rate.parm.output.timeperframe.denominator = max(1, round(fps * 1000))
         with suppress(OSError):  # not every version takes it while a program reads
-            fcntl.ioctl(self._fd, raw.IOC.S_PARM, rate)
+            fcntl.ioctl(self._fd, raw.IOC.S_PARM, bytes(self._rate))
 
     def _set_control(self, number: int, value: int) -> None:
         control = raw.v4l2_control()
@@ -247,6 +246,16 @@ def unusable(path: str, error: OSError) -> DeviceError:
     if error.errno == errno.ENOTTY:
         return DeviceError(f"{path} is not a video device; `cleanplate devices` lists those there are")
     return DeviceError(f"{path} cannot be opened ({error.strerror}){by(holders(Path(path)), ', held')}")
+
+
+def rate_of(fps: float) -> raw.v4l2_streamparm:
+    """What announces a rate to readers, as time per frame."""
+    rate = raw.v4l2_streamparm()
+    rate.type = raw.BufType.VIDEO_OUTPUT
+    per_frame = 1 / Fraction(max(fps, 0.001)).limit_denominator(1001)  # of 30000/1001, too
+    frame_time = rate.parm.output.timeperframe
+    frame_time.numerator, frame_time.denominator = per_frame.numerator, per_frame.denominator
+    return rate
 
 
 def _stream_output(fd: int) -> None:

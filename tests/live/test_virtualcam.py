@@ -96,6 +96,47 @@ def test_hidden_parts_of_a_transparent_picture_do_not_show_where_alpha_is_droppe
     assert back.max() <= 2
 
 
+def written_to(fd: int):
+    """A LoopbackOutput that is open already, on a file that is no device."""
+    from live.sinks.loopback import LoopbackOutput, rate_of  # of Linux alone
+
+    output = object.__new__(LoopbackOutput)
+    output.path, output.size, output.layout = "/dev/video10", (640, 360), "I420"
+    output._fd, output._rate = fd, rate_of(29.97)
+    return output
+
+
+@linux
+def test_a_write_that_fails_is_noticed():
+    output = written_to(os.open("/dev/full", os.O_WRONLY))
+    with pytest.raises(DeviceError, match="/dev/video10 takes no more pictures"):
+        output.write(np.zeros(output.shape, np.uint8))
+    output.close()
+    with pytest.raises(DeviceError, match="is closed"):
+        output.write(np.zeros(output.shape, np.uint8))
+
+
+@linux
+def test_a_write_that_is_cut_short_is_noticed():
+    reading, writing = os.pipe2(os.O_NONBLOCK)
+    output = written_to(writing)
+    with pytest.raises(DeviceError, match=r"took \d+ of 345600 bytes: its format was changed"):
+        output.write(np.zeros(output.shape, np.uint8))
+    output.close()
+    os.close(reading)
+
+
+@linux
+@pytest.mark.parametrize(
+    ("fps", "frame_time"), [(5.0, (1, 5)), (7.5, (2, 15)), (30000 / 1001, (1001, 30000))]
+)
+def test_readers_are_told_the_rate_as_asked(fps, frame_time):
+    from live.sinks.loopback import rate_of
+
+    told = rate_of(fps).parm.output.timeperframe
+    assert (told.numerator, told.denominator) == frame_time
+
+
 class FakeCamera:
     """pyvirtualcam's, as far as it is used."""
 
