@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from core.types import U8
 from live.cli.app import app
 from live.sinks.loopback import query
-from tests.kernel.session_checks import SLOW_FPS, running
+from tests.kernel.session import SLOW_FPS, running
 from tests.kernel.stage import (
     GREEN,
     NODE,
@@ -61,6 +61,7 @@ LOOK_BY_CHROMIUM = """(async () => {
   } while (!(near(seen(100, 200), BACKDROP) && near(seen(320, 200), PERSON)) && ++waits < 500);
   return {
     cameras: cameras.map((camera) => camera.label), size: [video.videoWidth, video.videoHeight],
+    rate: video.srcObject.getTracks()[0].getSettings().frameRate,
     backdrop: seen(100, 200), person: seen(320, 200),
   };
 })()"""
@@ -94,8 +95,9 @@ def seen_by_chromium() -> str:
     off = int(np.abs(np.array([seen["backdrop"], seen["person"]]) - [GREEN, PERSON]).max())
     assert "cleanplate" in seen["cameras"], seen
     assert tuple(seen["size"]) == SIZE, seen
+    assert round(seen["rate"], 2) == SLOW_FPS, seen
     assert off <= 4, seen
-    return f"lists {', '.join(seen['cameras'])}; 640x360, colours off by {off} of 255"
+    return f"lists {', '.join(seen['cameras'])}; 640x360 at {seen['rate']:g}, colours off by {off} of 255"
 
 
 def plate_recorded() -> str:

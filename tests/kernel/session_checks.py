@@ -1,28 +1,26 @@
-"""The program as a whole but for its network: an oracle mattes, so that a picture takes no seconds here."""
+"""The program as a whole, but for its network: see tests.kernel.session."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from core.errors import CleanplateError
 from core.plate import save_plate
-from core.types import U8, Plate, View
-from live import assemble, v4l2
-from live.session import run_session
-from live.settings import load
-from live.sinks import virtualcam
+from core.types import U8, Picture, Plate, View
+from live import v4l2
 from live.sources.camera import CameraSource
+from live.suspend import SLEPT_NS, asleep_ns
 from live.threads import BACK_OFF_S
+from tests.kernel.session import FORK, SLOW_FPS, SMALL, Session, running
 from tests.kernel.stage import (
     BLOCK,
     GREEN,
@@ -30,122 +28,74 @@ from tests.kernel.stage import (
     NAME,
     NODE,
     PATIENCE_S,
-    PERSON,
     SECOND,
     SIZE,
     WEBCAM,
+    Skip,
     above_words,
     capture,
     colours_off,
     command,
     is_idle,
     is_rising,
+    number_of,
     numbers_of,
-    opens,
     read,
     read_until,
     seconds_until,
+    streaming,
     writing,
 )
+from tests.kernel.virtualcam_checks import resident_kib
 
 VIVID = "/sys/bus/platform/drivers/vivid"
-FORK = multiprocessing.get_context("fork")
-SMALL, SLOW_FPS = (320, 180), 5.0  # a session does everything at once, on an emulated processor
 GRACE_S = 3.0
 GAIN = 42
-
-
-class Oracle:
-    """Knows the person of `numbered`, and the number above it, by place and colour. Implements Matter."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def matte(self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None) -> U8:
-        self._session.mattes.value += 1
-        person = np.array(PERSON)
-        alpha = cv2.inRange(rgb, person - 24, person + 24)
-        alpha[:BLOCK] = 255
-        return np.asarray(alpha, np.uint8)
-
-    def reset(self) -> None: ...
-
-
-class Session:
-    """`cleanplate run` in a process of its own. mattes: how often the oracle was asked."""
-
-    def __init__(self, **flags: object) -> None:
-        self.mattes = FORK.Value("q", 0)
-        flags = {"background.spec": "#00b140", "camera.size": list(SMALL), "camera.fps": SLOW_FPS} | {
-            name.replace("__", "."): value for name, value in flags.items()
-        }
-        # An emulated processor is no place to insist on fresh frames.
-        self._settings = load(flags=flags | {"camera.oldest_ms": 60000.0})
-        self._reading, self._writing = FORK.Pipe(False)
-        self.process = FORK.Process(target=self._run, daemon=True)
-        self.process.start()
-        self._writing.close()
-
-    @property
-    def pid(self) -> int:
-        assert self.process.pid is not None
-        return self.process.pid
-
-    def end(self) -> str:
-        """Waits until it has ended by itself; what it said."""
-        self.process.join(PATIENCE_S)
-        return self.said()
-
-    def said(self) -> str:
-        lines = []
-        while self._reading.poll(0):
-            try:
-                lines.append(self._reading.recv())
-            except EOFError:
-                break
-        return "\n".join(lines)
-
-    def _run(self) -> None:
-        assemble._matter = lambda model: (Oracle(self), "an oracle")
-        virtualcam.TIMEOUT_MS = 20_000  # else the driver shows the idle picture between two slow ones
-        try:
-            run_session(self._settings, self._writing.send)
-        except CleanplateError as error:
-            self._writing.send(str(error))
-            os._exit(1)
-
-
-@contextmanager
-def running(**flags: object) -> Iterator[Session]:
-    """A session whose first node can be read; ended by SIGTERM, which must end it in good order."""
-    session = Session(**flags)
-    try:
-        seconds_until(lambda: not session.process.is_alive() or opens(NODE))
-        assert session.process.is_alive(), session.said()
-        yield session
-        os.kill(session.pid, signal.SIGTERM)
-        session.process.join(PATIENCE_S)
-        assert session.process.exitcode == 0, f"exit code {session.process.exitcode}: {session.said()}"
-    finally:
-        if session.process.is_alive():
-            session.process.kill()
+FRAMES = int(os.environ.get("KERNELTEST_FRAMES", "300"))  # through the whole program
+FAST_FPS = 60.0
+LONG_PATIENCE_S = PATIENCE_S + FRAMES / 2
 
 
 def seen_by_readers() -> str:
     """Numbered pictures of a webcam (the second node) through the program to what meetings use."""
-    worst = 0
+    worst, seen = 0, []
     outputs = [f"virtualcam:{NODE}"]
-    with writing(SECOND, SLOW_FPS), running(camera__source=SECOND, output__sinks=outputs):
+    written = FORK.Array("B", 1 << 16)
+
+    def note(picture: Picture) -> None:
+        number = number_of(picture.rgb)
+        if number is not None:
+            written[number] += 1
+
+    with writing(SECOND, SLOW_FPS), running(note, camera__source=SECOND, output__sinks=outputs):
         for name, reader in READERS.items():
             pictures = reader(NODE, 12)
             numbers = numbers_of(pictures)
             assert len(numbers) >= 6, f"{name}: {len(numbers)} of 12 pictures can be read"
             assert is_rising(numbers), f"{name}: order {numbers}"
+            made = [number for number in range(numbers[0], numbers[-1] + 1) if written[number]]
+            assert set(numbers) <= set(made), f"{name}: {numbers}, but the program wrote {made}"
+            assert max(written[number] for number in made) == 1, f"{name}: some were written twice: {made}"
+            seen.append(f"{name} {len(numbers)} of {len(made)}")
             # Not all: a reader that is slow meets a picture being written.
             off = int(np.median([colours_off(rgb, GREEN) for rgb in pictures if not is_idle(rgb)]))
             assert off <= 4, f"{name}: colours off by {off} of 255"
             worst = max(worst, off)
-    return f"640x360, in order, green where the room was, colours off by {worst} of 255 at most"
+        is_told(NODE, SLOW_FPS)
+    return (
+        f"640x360, told {SLOW_FPS:g} fps as asked, in order, each picture once (of those written meanwhile "
+        f"{', '.join(seen)}), green where the room was, colours off by {worst} of 255 at most"
+    )
+
+
+def is_told(path: str, fps: float) -> None:
+    """Waits until all readers are told this rate: OpenCV sets another one for all when it opens a camera."""
+    ffmpeg = ("ffmpeg", "-nostdin", "-f", "v4l2", "-i", path, "-frames:v", "1", "-f", "null", "-")
+    with capture(path) as camera:
+        seconds_until(lambda: camera.get(cv2.CAP_PROP_FPS) == fps)
+    seconds_until(lambda: f"Frames per second: {fps:.3f}" in command("v4l2-ctl", "-d", path, "--get-parm"))
+    said = subprocess.run(ffmpeg, capture_output=True, text=True, timeout=PATIENCE_S).stderr
+    assert f" {fps:g} fps," in said, said
 
 
 def read_by_ffmpeg(path: str, count: int) -> list[U8]:
@@ -196,34 +146,131 @@ def camera_on_demand() -> str:
     """Closed and asleep until somebody reads, and again after a while."""
     outputs = {"output__sinks": [f"virtualcam:{NODE}"], "output__on_demand": True}
     with running(camera__source=WEBCAM, output__grace_seconds=GRACE_S, **outputs) as session:
-        pid = session.pid
-
-        def is_open() -> bool:
-            return pid in dict(v4l2.holders(Path(WEBCAM)))
-
-        def rests() -> bool:
-            mattes = session.mattes.value
-            if is_open():
-                return False
-            time.sleep(1)
-            return not is_open() and session.mattes.value == mattes
-
-        seconds_until(rests)  # that it could be read has woken it
+        seconds_until(partial(rests, session))  # that it could be read has woken it
         asleep = session.mattes.value
         with capture(NODE) as camera:
             began = time.monotonic()
-            read(camera)
-            opened_s = seconds_until(is_open)
-            read_until(camera, is_replaced)
+            while not is_replaced(read(camera)):
+                pass
             awake_s = time.monotonic() - began
+            waited_s = session.first_picture_s.value
         assert session.mattes.value > asleep
-        closed_s = seconds_until(lambda: not is_open())
-        seconds_until(rests)
+        closed_s = seconds_until(lambda: not has_webcam(session))
+        seconds_until(partial(rests, session))
         assert closed_s > GRACE_S / 6, "the grace period was cut short"  # its clock starts before ours
     how = "the driver's event" if HAS_EVENT else "a look through /proc, for want of the driver's event"
     return (
-        f"by {how}: camera open after {opened_s:.2f} s, new picture after {awake_s:.2f} s, "
-        f"closed {closed_s:.1f} s after the reader (grace period {GRACE_S:g} s)"
+        f"by {how}: new picture after {awake_s:.2f} s, {waited_s:.2f} s of it for the webcam's first "
+        f"({SLOW_FPS:g} fps) and {awake_s - waited_s:.2f} s for the program and the reader; closed "
+        f"{closed_s:.1f} s after the reader (grace period {GRACE_S:g} s)"
+    )
+
+
+def has_webcam(session: Session) -> bool:
+    return session.pid in dict(v4l2.holders(Path(WEBCAM)))
+
+
+def rests(session: Session) -> bool:
+    """Whether the camera is closed and the oracle is not asked for a second."""
+    mattes = session.mattes.value
+    if has_webcam(session):
+        return False
+    time.sleep(1)
+    return not has_webcam(session) and session.mattes.value == mattes
+
+
+def paused() -> str:
+    """Closed and asleep though somebody reads, from one SIGUSR1 to the next, and without the room between."""
+    outputs = {"output__sinks": [f"virtualcam:{NODE}"], "plate__name": str(plate_of_webcam())}
+    with running(camera__source=WEBCAM, **outputs) as session, capture(NODE) as camera:
+        read_until(camera, is_replaced)
+        os.kill(session.pid, signal.SIGUSR1)
+        idle_s = time_until(camera, is_idle)
+        seconds_until(partial(rests, session))
+        assert f"gain: {GAIN}" not in command("v4l2-ctl", "-d", WEBCAM, "-C", "gain"), "still held"
+        os.kill(session.pid, signal.SIGUSR1)
+        back_s = time_until(camera, is_replaced)
+        assert f"gain: {GAIN}" in command("v4l2-ctl", "-d", WEBCAM, "-C", "gain")
+        assert session.openings.value == 2
+    return (
+        f"SIGUSR1: idle picture after {idle_s:.2f} s, webcam closed, oracle asleep; SIGUSR1: new pictures "
+        f"after {back_s:.2f} s, with its settings; the room was never seen"
+    )
+
+
+def many_frames() -> str:
+    """Webcam, loop and virtual camera with a reader, for long: nothing grows, and no frame gets older."""
+    block = FRAMES // 10
+    memory, files, age_ms = FORK.Array("q", 10), FORK.Array("q", 10), FORK.Array("d", 10)
+    done, ages = FORK.Value("q", 0), []
+
+    def note(picture: Picture) -> None:
+        ages.append((time.monotonic_ns() - picture.time_ns) / 1e6)
+        if len(ages) < block or done.value == 10:
+            return
+        memory[done.value], files[done.value] = resident_kib(), len(os.listdir("/proc/self/fd"))
+        age_ms[done.value] = float(np.median(ages))
+        ages.clear()
+        done.value += 1
+
+    outputs = {"output__sinks": [f"virtualcam:{NODE}"], "camera__fps": FAST_FPS}
+    with running(note, camera__source=WEBCAM, **outputs) as session:
+        reader = streaming(NODE)
+        began, first = time.monotonic(), session.mattes.value
+        seconds_until(lambda: done.value == 10, LONG_PATIENCE_S)
+        took_s, frames = time.monotonic() - began, session.mattes.value - first
+        assert reader.poll() is None, "the reader has gone"
+        reader.terminate()
+        reader.wait()
+    grown = memory[9] - memory[4]  # by then all is loaded, and each buffer there
+    assert grown < 2048, f"{list(memory)} KiB"
+    assert len(set(files[1:])) == 1, f"{list(files)} open files"
+    assert min(age_ms[5:]) < 2 * max(age_ms[:5]), f"{list(age_ms)} ms old"
+    return (
+        f"{10 * block} pictures, {frames / took_s:.0f} a second: memory {grown:+d} KiB from middle to end, "
+        f"{files[9]} open files throughout, {age_ms[0]:.0f} ms old first, {age_ms[9]:.0f} ms last"
+    )
+
+
+def suspended() -> str:
+    """The kernel goes through a whole suspension but for switching itself off, and comes back."""
+    power = Path("/sys/power")
+    if subprocess.run(["modprobe", "stay"], capture_output=True).returncode:
+        raise Skip("needs the module of stay.c, which setup could not build")
+    took: Any = FORK.Array("q", 1 << 12)  # capture times before the sleep, and after it
+    counts = FORK.Array("q", 2)
+    awake_ns = asleep_ns()
+
+    def note(picture: Picture) -> None:
+        after = asleep_ns() - awake_ns > SLEPT_NS
+        if after:
+            took[counts[1] % len(took)] = picture.time_ns
+        counts[after] += 1
+
+    flags = {"camera__source": WEBCAM, "camera__oldest_ms": 3000.0, "plate__name": str(plate_of_webcam())}
+    with running(note, **flags, output__sinks=[f"virtualcam:{NODE}"]) as session, capture(NODE) as camera:
+        read_until(camera, is_replaced)
+        seconds_until(lambda: counts[0] > 5)  # the first ones take long
+        (power / "pm_test").write_text("core")
+        down_ns = time.monotonic_ns()
+        (power / "state").write_text("mem")
+        up_ns = time.monotonic_ns()
+        (power / "pm_test").write_text("none")
+        slept_s = (asleep_ns() - awake_ns) / 1e9
+        assert slept_s > 1, f"it slept for {slept_s:.1f} s alone"
+        seconds_until(lambda: session.openings.value == 2)
+        began = time.monotonic()
+        seconds_until(lambda: counts[1] > 3)
+        time_until(camera, is_replaced)
+        back_s = time.monotonic() - began
+        held = f"gain: {GAIN}" in command("v4l2-ctl", "-d", WEBCAM, "-C", "gain")
+        assert held, "its settings are lost"
+        # This process slept as well: everybody did between the two, and is awake well before the second.
+        old = sum(time_ns < (down_ns + up_ns) / 2 for time_ns in took[: counts[1]])
+    assert old <= 1, f"{old} pictures of before were shown after"  # one may have been in the making
+    return (
+        f"slept {slept_s:.1f} s; the webcam is opened anew with its settings, new pictures {back_s:.1f} s "
+        f"later, and {old} of before the sleep"
     )
 
 

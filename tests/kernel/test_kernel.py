@@ -16,7 +16,8 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 CACHE = Path(os.environ.get("KERNELTEST_CACHE", Path.home() / ".cache" / "cleanplate-vm"))
-TIMEOUT_S = 1800  # one or two minutes on a quiet machine
+FRAMES = os.environ.get("KERNELTEST_FRAMES", "300")  # through the whole program
+TIMEOUT_S = 1800 + int(FRAMES) // 5  # one or two minutes on a quiet machine
 NEVER_STARTED = 125  # exit code of `run`
 
 
@@ -34,6 +35,7 @@ def test_devices_behave_on_a_real_kernel(version: str, results: list[tuple[str, 
         pytest.skip("needs the test machine; as root on Debian 12: tests/kernel/setup (90 MB, 15 s)")
     command = [HERE / "run", "--timeout", str(TIMEOUT_S), "--loopback-version", version]
     command += ["--env", f"PYTHONPATH={ROOT}", "--env", f"KERNELTEST_NEWEST={prepared_versions()[-1]}"]
+    command += ["--env", f"KERNELTEST_FRAMES={FRAMES}"]
     command += ["--", sys.executable, HERE / "guest.py"]
 
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
