@@ -6,6 +6,8 @@ moving camera costs a small warp and a part of a large one, a still one neither.
 
 from __future__ import annotations
 
+from threading import Lock
+
 import cv2
 import numpy as np
 
@@ -34,6 +36,7 @@ class WarpedRoom:
         self._small_size = (0, 0)
         self._made: Room | None = None
         self._box = (0, 0, 0, 0)  # x0, y0, x1, y1 of the part that is made
+        self._making = Lock()
 
     def whole(self) -> Room:
         """All of it, at the frame's size."""
@@ -55,11 +58,12 @@ class WarpedRoom:
 
     def part(self, where: tuple[slice, slice]) -> Room:
         x0, y0, x1, y1 = _box(where, self._size)
-        if self._made is None or not self._covers((x0, y0, x1, y1)):
-            self._make((x0, y0, x1, y1))
-        assert self._made is not None
-        left, top = self._box[:2]
-        return self._made.part(np.s_[y0 - top : y1 - top, x0 - left : x1 - left])
+        with self._making:
+            if self._made is None or not self._covers((x0, y0, x1, y1)):
+                self._make((x0, y0, x1, y1))
+            assert self._made is not None
+            made, (left, top) = self._made, self._box[:2]
+        return made.part(np.s_[y0 - top : y1 - top, x0 - left : x1 - left])
 
     def _covers(self, box: tuple[int, int, int, int]) -> bool:
         x0, y0, x1, y1 = self._box
