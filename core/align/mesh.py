@@ -35,6 +35,9 @@ _COARSE_TO_FINE = (2, 2, 1, 1, 0, 0)  # levels: a shift of five pixels is found 
 class RoomMesh:
     """The shifts since the plate was found. `mesh` is None while none is worth its while, else as in
     Alignment, in working pixels, and the same object while it need not change.
+
+    What looks exactly like the plate and has moved by less than MOST_PX is taken for the room; a person
+    does not.
     """
 
     def __init__(self) -> None:
@@ -93,7 +96,8 @@ class RoomMesh:
         shift = self._shift
         for index in _COARSE_TO_FINE[:-1]:
             cells = self._cells[index]
-            shift = shift + cells.step(cells.look(H, shift, frame, hidden), shift)
+            if len(cells.level.value):  # a small picture has none at a quarter of its size
+                shift = shift + cells.step(cells.look(H, shift, frame, hidden), shift)
         cells = self._cells[_COARSE_TO_FINE[-1]]
         look = cells.look(H, shift, frame, hidden)
         return shift, look, cells.step(look, shift)

@@ -81,6 +81,16 @@ def test_a_still_camera_keeps_the_very_mesh_it_has():
     assert len({id(alignment.mesh) for alignment in rest[-40:]}) <= 3, "it hardly ever changes"
 
 
+@pytest.mark.parametrize("size", [(48, 48), (96, 54), (160, 90)])
+def test_small_pictures_which_have_no_coarse_levels_raise_nothing(size: tuple[int, int]):
+    rgb = cv2.resize(room(), size, interpolation=cv2.INTER_AREA)
+    aligner = PlateAligner(plate_of(rgb), size)
+    for i in range(24):
+        wall, near = (seen(rgb, shifted(px), i, size=size).rgb for px in (0.3 * i, 0.4 * i))
+        near[:, size[0] // 2 :] = wall[:, size[0] // 2 :]
+        assert aligner.update(Frame(near, i, i)).reason
+
+
 def test_it_goes_when_the_camera_comes_back():
     rgb = room()
     aligner = PlateAligner(plate_of(rgb), SIZE)
