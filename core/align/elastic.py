@@ -90,7 +90,7 @@ def bilinear(x: F32 | F64, y: F32 | F64, size: tuple[int, int]) -> F32:
         place = np.clip((values + 0.5) * (count / length) - 0.5, 0, count - 1)
         near = np.maximum(1 - np.abs(place[:, None] - np.arange(count)), 0).astype(np.float32)
         total *= near[:, :, None] if axis == 1 else near[:, None, :]
-    return total.reshape(len(x), -1)
+    return total.reshape(len(x), _ROWS * _COLUMNS)
 
 
 @lru_cache(maxsize=1)
