@@ -32,7 +32,7 @@ SIZE = (640, 360)
 BACKDROP, PERSON = (30, 90, 160), (200, 160, 120)
 FPS = 20
 GREEN = (0, 177, 64)  # the new backdrop where there is one
-PATIENCE_S = 180  # the processor is emulated, and the host may be slow and busy; nothing waits this long
+PATIENCE_S = 400  # the processor is emulated, and the host may be slow and busy; nothing waits this long
 START_PATIENCE_S = 600  # imports are slower still
 BLOCK = 16  # a frame number is 16 blocks of this many pixels, black or white
 
