@@ -1,7 +1,7 @@
 """A segmenter's guess of who is a person: the prior channel of platenet.
 
-The network is MediaPipe's selfie segmenter (Apache-2.0, 0.1 M parameters, see the model card); it
-guesses from looks alone, so it holds where no plate is known and fails on props and hair.
+The network is MediaPipe's selfie segmenter for lying pictures (Apache-2.0, 0.1 M parameters, see the
+model card); it guesses from looks alone, so it holds where no plate is known and fails on props and hair.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from core.errors import WeightsError
 from core.runtime.compiled import compile_on_cpu
 from core.types import F32, U8
 
-SIDE = 256  # the network's fixed input
+SIZE = (256, 144)  # the network's fixed input
+LEAST_ASPECT = 1.2  # of a picture that is squeezed into that; a narrower one gets black sides instead
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "selfie_segmenter.onnx"
 
 
@@ -33,21 +34,26 @@ class SelfieSegmenter:
                 f"{weights} is damaged ({str(error).splitlines()[0]}): install again"
             ) from error
         self._request = compiled.create_infer_request()
-        self._input = np.empty((1, SIDE, SIDE, 3), np.float32)
-        self._small = np.empty((SIDE, SIDE, 3), np.uint8)
+        self._input = np.zeros((1, SIZE[1], SIZE[0], 3), np.uint8)
+        self._columns = slice(0, SIZE[0])
 
     def mask(self, rgb: U8) -> F32:
-        """Probability of a person, float32 256x256, for an RGB picture uint8 HxWx3.
+        """Probability of a person, float32 144x256, or narrower for a narrow picture uint8 HxWx3.
 
         The array is reused by the next call.
         """
-        shrinks = rgb.shape[0] > SIDE or rgb.shape[1] > SIDE
-        cv2.resize(
-            rgb, (SIDE, SIDE), dst=self._small, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
-        np.multiply(self._small, np.float32(1 / 255), out=self._input[0])
+        height, width = rgb.shape[:2]
+        narrow = width < LEAST_ASPECT * height
+        across = max(1, round(SIZE[1] * width / height)) if narrow else SIZE[0]
+        columns = slice((SIZE[0] - across) // 2, (SIZE[0] - across) // 2 + across)
+        if columns != self._columns:
+            self._input[:], self._columns = 0, columns
+        shrinks = height > SIZE[1] or width > across
+        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        self._input[0, :, columns] = cv2.resize(rgb, (across, SIZE[1]), interpolation=way)
         self._request.infer([self._input], share_inputs=True)
-        return self._request.get_output_tensor(0).data[0, :, :, 0]
+        mask: F32 = self._request.get_output_tensor(0).data[0, 0, :, columns]
+        return mask
 
     def __call__(self, rgb: U8) -> F32:
         """The mask at the picture's size, float32 HxW 0..1."""
