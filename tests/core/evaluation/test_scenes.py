@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from core.evaluation import scenes
-from core.evaluation.alignment import Table, percentiles
 from core.evaluation.scenes import CLEAN, Person, Scene, Trouble, corner_error_px
+from core.evaluation.tracks import Table, percentiles
 
 SIZE = (160, 90)
 
