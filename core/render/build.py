@@ -9,11 +9,14 @@ from pathlib import Path
 from core.matte.platenet import WORKING_PIXELS, PlateMatter
 from core.matte.prior import SelfieSegmenter
 from core.matte.refine import Refiner, RefinerRuntime
+from core.matte.working_size import working_size
 from core.render.backdrops import Backdrop, Background, ColourBackdrop, Kind, PictureBackdrop
 from core.render.renderer import Compositor
 from core.runtime.base import REFINER, WEIGHTS, PlateNetRuntime
 from core.runtime.choose import resolve_device
 from core.types import Matter, Plate
+
+USUAL_SIZE = (1280, 720)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,14 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
 
         network_threads = max(1, threads // 2) if o.overlapping else threads
 
-        def make(size: tuple[int, int]) -> PlateNetRuntime:
-            return OpenVinoPlateNet(size, o.weights, network_threads)
+        # Made now, so that the weights are checked before a camera is opened; most cameras want this size.
+        first_size = working_size(USUAL_SIZE, o.working_pixels)
+        first = OpenVinoPlateNet(first_size, o.weights, network_threads)
+        words = first.name
 
-        words = make((32, 32)).name  # the weights are checked before a camera is opened
+        def make(size: tuple[int, int]) -> PlateNetRuntime:
+            return first if size == first_size else OpenVinoPlateNet(size, o.weights, network_threads)
+
         if o.refiner_weights is not None:
             refiner = OpenVinoRefiner(o.refiner_weights, threads)
     else:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pyvirtualcam
@@ -278,11 +279,13 @@ def many_pictures() -> str:
     reader.terminate()
     reader.wait()
     sink.close()
-    assert memory[-1] - memory[0] < 1024, f"{memory} KiB"
+    # A page of a library that is read in late is no growth: what leaks does so all the way.
+    grown = median(memory[-3:]) - median(memory[:3])
+    assert grown < 1024, f"{memory} KiB"
     assert len(set(files)) == 1, f"{files} open files"
     assert min(took[5:]) < 2 * max(took[:5]), f"{took} s a thousand"
     ms = [f"{seconds:.2f}" for seconds in (took[0], took[-1])]
-    return f"memory +{memory[-1] - memory[0]} KiB, open files +0, ms a picture {ms[0]} first, {ms[1]} last"
+    return f"memory +{grown:.0f} KiB, open files +0, ms a picture {ms[0]} first, {ms[1]} last"
 
 
 def resident_kib() -> int:
