@@ -21,6 +21,7 @@ from live.cli.app import app
 from live.sinks.loopback import query
 from tests.kernel.session import SLOW_FPS, running
 from tests.kernel.stage import (
+    BLOCK,
     GREEN,
     NODE,
     PERSON,
@@ -31,6 +32,7 @@ from tests.kernel.stage import (
     Skip,
     capture,
     command,
+    is_rising,
     opens,
     read_until,
     seconds_until,
@@ -59,10 +61,19 @@ LOOK_BY_CHROMIUM = """(async () => {
     await new Promise((done) => setTimeout(done, 200));
     context.drawImage(video, 0, 0);
   } while (!(near(seen(100, 200), BACKDROP) && near(seen(320, 200), PERSON)) && ++waits < 500);
+  const backdrop = seen(100, 200), person = seen(320, 200), numbers = [];
+  for (let looks = 0; numbers.length < 5 && looks < 500; looks++) {
+    context.drawImage(video, 0, 0);
+    const blocks = Array.from({length: 16}, (_, bit) => seen(BLOCK * (bit + 0.5), BLOCK / 2)[0]);
+    const whole = near(seen(320, 200), PERSON) && blocks.every((level) => level < 40 || level > 215);
+    const number = blocks.reduce((sum, level, bit) => sum + (level > 127 ? 2 ** bit : 0), 0);
+    if (whole && number != numbers.at(-1)) numbers.push(number);
+    await new Promise((done) => setTimeout(done, 50));
+  }
   return {
     cameras: cameras.map((camera) => camera.label), size: [video.videoWidth, video.videoHeight],
     rate: video.srcObject.getTracks()[0].getSettings().frameRate,
-    backdrop: seen(100, 200), person: seen(320, 200),
+    backdrop, person, numbers,
   };
 })()"""
 
@@ -78,9 +89,9 @@ def seen_by_chromium() -> str:
         async with Chromium(program, *flags, patience_s=START_PATIENCE_S) as browser:
             await browser.call("Page.navigate", url=f"http://127.0.0.1:{server.server_port}/")
             await browser.until("location.protocol == 'http:' && document.readyState == 'complete'")
-            script = LOOK_BY_CHROMIUM.replace("BACKDROP", str(list(GREEN))).replace(
-                "PERSON", str(list(PERSON))
-            )
+            script = LOOK_BY_CHROMIUM
+            for word, value in (("BACKDROP", list(GREEN)), ("PERSON", list(PERSON)), ("BLOCK", BLOCK)):
+                script = script.replace(word, str(value))
             return await browser.evaluate(script)
 
     # Only a page of a server is asked to have a camera.
@@ -96,7 +107,13 @@ def seen_by_chromium() -> str:
     assert "cleanplate" in seen["cameras"], seen
     assert tuple(seen["size"]) == SIZE, seen
     assert off <= 4, seen
-    return f"lists {', '.join(seen['cameras'])}; 640x360 at {seen['rate']:g} fps, colours off by {off} of 255"
+    assert seen["rate"] == SLOW_FPS, seen
+    assert len(seen["numbers"]) == 5, seen
+    assert is_rising(seen["numbers"]), seen
+    return (
+        f"lists {', '.join(seen['cameras'])}; 640x360 at {seen['rate']:g} fps, in order, "
+        f"colours off by {off} of 255"
+    )
 
 
 def plate_recorded() -> str:
