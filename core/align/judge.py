@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.align.refine import Comparison
-from core.types import F32
+from core.types import F32, U8
 
 # A wrong lock shows the room, a missed one hides more than needed: what is lost needs more to
 # come back than what is held needs to stay. While nobody has said where the person is, that
@@ -72,7 +72,7 @@ def needed(person_known: bool) -> Needed:
     return Needed(*(_KNOWN_PERSON if person_known else _UNKNOWN_PERSON))
 
 
-def is_dark(picture: F32) -> bool:
+def is_dark(picture: F32 | U8) -> bool:
     """Whether the frame is black (lid closed, lens covered, lights off)."""
     sample = picture[::8, ::8]
     return int(np.count_nonzero(sample > DARK_LEVELS)) < _LIT_SHARE * sample.size

@@ -79,17 +79,15 @@ def build_template(grey: U8, coverage: U8 | None = None, focal: float = FOCAL, s
     return Template(tuple(levels), (grey.shape[1], grey.shape[0]), focal, _thinned(levels[0]))
 
 
-def smooth(grey: U8, blurred: U8 | None = None, out: F32 | None = None) -> F32:
-    """The picture that samples are compared in: float32, slightly blurred.
+def blur(grey: U8, out: U8 | None = None) -> U8:
+    """grey (uint8 HxW), slightly blurred. out: of its shape, written over and returned; None makes one."""
+    # As bytes: their rounding is a tenth of a camera's noise, and it takes half the time.
+    return np.asarray(cv2.GaussianBlur(grey, (5, 5), BLUR_SIGMA, dst=out), np.uint8)
 
-    blurred, out: of grey's shape, written over and the latter returned; None makes new ones.
-    """
-    # Blurred as bytes: their rounding is a tenth of a camera's noise, and it takes half the time.
-    blurred = np.asarray(cv2.GaussianBlur(grey, (5, 5), BLUR_SIGMA, dst=blurred), np.uint8)
-    if out is None:
-        return blurred.astype(np.float32)
-    np.copyto(out, blurred)
-    return out
+
+def smooth(grey: U8) -> F32:
+    """The picture that samples are compared in: float32, slightly blurred."""
+    return blur(grey).astype(np.float32)
 
 
 def motion_matrix(p: F64, size: tuple[int, int], focal: float) -> F64:

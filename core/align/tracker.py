@@ -114,7 +114,7 @@ class PlateAligner:
         small = SmallFrame(frame, self._work, colours=self._held is None)
         if min(small.size) < MIN_SIDE or min(self._view.size) < MIN_SIDE:
             return self._lost("the picture is too small to compare with the plate")
-        if is_dark(small.picture):
+        if is_dark(small.blurred):
             return self._lost("too dark to see the plate")
         if len(self._views) == 1 and self._textured < LEAST_CELLS:
             return self._flat.update(small, self._hidden, resize_map(self._plate.size, self._size))
@@ -212,7 +212,7 @@ class PlateAligner:
         assert held is not None
         assert H is not None
         sight = in_sight(self._template.sentry, held.places, small.size, self._hidden)
-        look = compare(small.picture, sight, held.places)
+        look = compare(small.blurred, sight, held.places)
         verdict = judge(look)
         if not verdict.fits(self._needed.stay, self._textured):
             return None

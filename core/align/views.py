@@ -9,7 +9,7 @@ import numpy as np
 
 from core.align.geometry import resized_from_original
 from core.align.leap import corners_to_follow
-from core.align.template import LEVELS, MIN_SIDE, Template, build_template, smooth
+from core.align.template import LEVELS, MIN_SIDE, Template, blur, build_template, smooth
 from core.types import F32, F64, U8, Frame, Plate, View
 
 WORK_SIDE = 640  # px, the longer side of the working picture
@@ -67,8 +67,15 @@ class SmallFrame:
         self.grey = np.asarray(cv2.cvtColor(self._rgb, cv2.COLOR_RGB2GRAY, into), np.uint8)
         if grey_size != self.size:
             self.grey = np.asarray(cv2.resize(self.grey, self.size, w.grey, interpolation=cv2.INTER_AREA))
-        self.picture = smooth(self.grey, w.blurred, w.picture)
+        self.blurred = blur(self.grey, w.blurred)
+        self._into = w.picture
         self._coarser: list[F32] = []
+
+    @cached_property
+    def picture(self) -> F32:
+        """`blurred` as float32: a held camera's samples are as good without."""
+        np.copyto(self._into, self.blurred)
+        return self._into
 
     def level(self, index: int) -> F32:
         """float32, smoothed; 0 is the working size, each further one half of it."""
