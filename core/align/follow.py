@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.align.geometry import plausible, resized_from_original
+from core.align.geometry import plausible
 from core.align.judge import NOTHING_SEEN, Verdict, judge
 from core.align.refine import SIGHT_PX, Belief, Comparison, compare, in_sight, sample_places, solve, stepped
-from core.align.template import LEVELS, Template
+from core.align.template import RESIZES, Template
 from core.align.views import SmallFrame
 from core.types import F32, F64
 
@@ -18,7 +18,6 @@ Plan = tuple[tuple[int, int], ...]  # (level, most steps), coarse to fine
 COARSE_TO_FINE: Plan = ((2, 3), (1, 2), (0, 6))
 SLOW: Plan = ((1, 2), (0, 6))  # for motion of a pixel or two
 _SAME_SIGHT_PX = SIGHT_PX / 4  # up to four of the eight motions add up in a corner
-_RESIZES = [(m, np.linalg.inv(m)) for m in (resized_from_original(0.5**i, 0.5**i) for i in range(LEVELS))]
 _ENOUGH_PX = (0.03, 0.1, 0.1)  # a step this small ends its level
 
 
@@ -50,7 +49,7 @@ def follow(
         level, picture, scale = template.levels[index], frame.level(index), 0.5**index
         if not len(level.value):
             continue
-        shrink, enlarge = _RESIZES[index]
+        shrink, enlarge = RESIZES[index]
         there = shrink @ H @ enlarge
         size = (picture.shape[1], picture.shape[0])
         sight, gone_px = None, 0.0

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from core.align.elastic import GRID, ElasticGrid, bilinear
-from core.align.geometry import inverse, moved, resized_from_original
+from core.align.geometry import inverse, moved
 from core.align.refine import Comparison, compare, in_sight
-from core.align.template import Template
+from core.align.template import RESIZES, Template
 from core.align.views import SmallFrame
 from core.types import F32, F64
 
@@ -123,8 +123,8 @@ class _Cells:
     def look(self, H: F64, shift: F64, frame: SmallFrame, hidden: F32 | None) -> Comparison:
         """The comparison with the mesh."""
         by = self._grid.at_places(shift) * np.float32(self._scale)
-        shrink = resized_from_original(self._scale, self._scale)
-        H = shrink @ H @ np.linalg.inv(shrink)
+        shrink, enlarge = RESIZES[self._index]
+        H = shrink @ H @ enlarge
         xy1 = self._xy1.copy()
         xy1[:2] -= by.T[..., None]
         p = (H.astype(np.float32) @ xy1.reshape(3, -1)).reshape(xy1.shape)

@@ -201,7 +201,7 @@ def solve(seen: Comparison, belief: Belief, scale: float) -> Step | None:
     pull = (weighted @ seen.residual).astype(np.float64) * precision
     pull -= scale * (stay * belief.gone + fit * belief.total)
     information.ravel()[::9] += stay + fit  # the diagonal
-    solved, covariance = cv2.invert(information, flags=cv2.DECOMP_CHOLESKY)  # numpy's takes five times as long
+    solved, covariance = cv2.invert(information, flags=cv2.DECOMP_CHOLESKY)  # far faster than numpy
     motion = covariance @ pull
     if not (solved and np.isfinite(motion).all()):
         return None

@@ -12,12 +12,15 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from core.align.geometry import resized_from_original
 from core.types import F32, F64, U8
 
 CELLS = (9, 16)  # rows, columns over the view
 SAMPLES = (4000, 2000, 2000)  # at full, half and quarter of the working size, over all textured cells
 SAMPLES_PER_CELL = (24, 96)
 LEVELS = len(SAMPLES)
+_FROM_FINEST = [resized_from_original(0.5**i, 0.5**i) for i in range(LEVELS)]
+RESIZES = [(m, np.linalg.inv(m)) for m in _FROM_FINEST]  # from the working picture to each level, and back
 FOCAL = 1.5  # of half the width: 67 degrees, in the middle of what webcams have
 BLUR_SIGMA = 0.9  # both pictures: without it bilinear sampling moves H by up to 0.05 px
 TEXTURE_STD = 4.0  # grey levels inside a cell; below, sensor noise decides about agreement

@@ -48,9 +48,9 @@ class BentClip:
 
 @dataclass(slots=True)
 class Figures:
-    """Means over a clip's scored frames: how far the room is from its place
-    where it has texture (px of the frame), MAD x1e-3
-    over all pixels and on the person's, share of frames with a mesh and of those aligned at all."""
+    """Means over a clip's scored frames: how far the room is from its place where it has texture (px of
+    the frame), MAD x1e-3 over all pixels and on the person's, share of frames with a mesh and of those
+    aligned at all."""
 
     residual_px: list[float] = field(default_factory=list)
     mad: list[float] = field(default_factory=list)
