@@ -16,7 +16,8 @@ OPTIONS = f'exclusive_caps=1 video_nr=10 card_label="{CARD}"'
 INSTALL = "sudo apt install v4l2loopback-dkms"
 LOAD = f"sudo modprobe v4l2loopback {OPTIONS}"
 RELOAD = f"sudo modprobe -r v4l2loopback && {LOAD}"
-JOIN_VIDEO = "sudo usermod -aG video $USER   # then log out and in again"
+JOIN_COMMAND = "sudo usermod -aG video $USER"
+JOIN_VIDEO = f"{JOIN_COMMAND}   # then log in anew"
 APPLY_RULES = "sudo udevadm control --reload && sudo udevadm trigger -s video4linux"
 
 

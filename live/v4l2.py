@@ -13,8 +13,10 @@ from pathlib import Path
 
 from linuxpy.video import raw
 
+from live.loopback_setup import JOIN_COMMAND
+
 LOOPBACK = "v4l2 loopback"  # driver name of v4l2loopback
-JOIN = "join the group video (sudo usermod -aG video $USER) and log in anew"
+JOIN = f"join the group video ({JOIN_COMMAND}) and log in anew"
 
 
 @dataclass(frozen=True, slots=True)

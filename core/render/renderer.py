@@ -15,14 +15,13 @@ import numpy as np
 from core.render.backdrops import Backdrop, Background, Kind
 from core.render.blur import RoomBlur
 from core.render.composite import bounds, fgr_with_room, fgr_without_room, over, three, unmultiplied
-from core.render.room import RoomWarper, matte_in
+from core.render.room import RoomWarper, begin_matte
 from core.types import (
     U8,
     Alignment,
     Begun,
     Frame,
     Matter,
-    PartwiseMatter,
     Picture,
     Plate,
     Room,
@@ -76,13 +75,7 @@ class Compositor:
         if (room is not None) != self._was_usable:
             self._was_usable = room is not None
             self._matter.reset()  # the history belongs to another regime
-        matter = self._matter
-        if isinstance(matter, PartwiseMatter):
-            coarse = matter.coarse(frame.rgb, room)
-            so_far, alpha = coarse.alpha_u8, partial(matter.refined, frame.rgb, room, coarse)
-        else:
-            so_far = matte_in(matter, frame.rgb, room)
-            alpha = partial(np.asarray, so_far)
+        so_far, alpha = begin_matte(self._matter, frame.rgb, room)
         if alignment.state is State.LOST:
             so_far = cv2.LUT(so_far, _SURE_ONLY)
         return Begun(so_far, partial(self._finish, frame, alignment, room, alpha))

@@ -6,12 +6,14 @@ moving camera costs a small warp and a part of a large one, a still one neither.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from threading import Lock
 
 import cv2
 import numpy as np
 
-from core.align.geometry import resized_from_original
+from core.align.geometry import corners_of, resized_from_original
 from core.align.light import apply_light
 from core.matte.working_size import shrunk_room
 from core.plate.compose import compose_views
@@ -149,14 +151,25 @@ class RoomWarper:
         return room if mesh is None else _bent(room, np.linalg.inv(part), size, box, mesh)
 
 
+def begin_matte(matter: Matter, rgb: U8, room: WarpedRoom | None) -> tuple[U8, Callable[[], U8]]:
+    """The matte of the person in that room so far, uint8 of any size, and what finishes it, uint8 HxW.
+
+    A matter that does not work in parts (see core.types.PartwiseMatter) has finished at once.
+    """
+    if isinstance(matter, PartwiseMatter):
+        coarse = matter.coarse(rgb, room)
+        return coarse.alpha_u8, partial(matter.refined, rgb, room, coarse)
+    if room is None:
+        alpha = matter.matte(rgb, None, None)
+    else:
+        whole = room.whole()
+        alpha = matter.matte(rgb, whole.rgb, whole.coverage)
+    return alpha, lambda: alpha
+
+
 def matte_in(matter: Matter, rgb: U8, room: WarpedRoom | None) -> U8:
     """Alpha of the person in that room, uint8 HxW; see core.types.Matter."""
-    if room is None:
-        return matter.matte(rgb, None, None)
-    if isinstance(matter, PartwiseMatter):
-        return matter.refined(rgb, room, matter.coarse(rgb, room))
-    whole = room.whole()
-    return matter.matte(rgb, whole.rgb, whole.coverage)
+    return begin_matte(matter, rgb, room)[1]()
 
 
 def _warped(room: Room, H: F64, size: tuple[int, int]) -> Room:
@@ -187,8 +200,7 @@ def _bent(room: Room, H: F64, size: tuple[int, int], box: tuple[int, int, int, i
 
 def _contains(H: F64, of: tuple[int, int], size: tuple[int, int]) -> bool:
     """Whether a picture of size `of`, warped by H, fills one of that size."""
-    corners = np.array([[0, 0, 1], [size[0] - 1, 0, 1], [size[0] - 1, size[1] - 1, 1], [0, size[1] - 1, 1.0]])
-    x, y, depth = np.linalg.inv(H) @ corners.T
+    x, y, depth = np.linalg.inv(H) @ np.vstack([corners_of(size).T, np.ones(4)])
     if (depth <= 0).any():
         return False
     x, y = x / depth, y / depth
