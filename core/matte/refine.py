@@ -15,8 +15,8 @@ from core.types import F32, U8, Room
 
 RoomPart = Callable[[tuple[slice, slice]], Room]  # rows and columns of the frame
 
-# Of the width, at most, which bounds a frame's time: 128 at 1280, a hair-rich head and arms
-TILES_PER_PX = 0.1
+# Of the width, at most, which bounds a frame's time: 192 at 1280, a hair-rich head and arms
+TILES_PER_PX = 0.15
 LEAST_TILES = 16
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
 SHRINK = 4  # colours near by are gathered at a quarter of the working size

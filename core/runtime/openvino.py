@@ -34,6 +34,7 @@ COARSE = 7
 DILATIONS = (1, 2, 2)
 LEAST_CONTRAST = (4e-3, 2e-3)
 SURE = 0.01
+SUREST = 40.0  # of a logit: whatever the weights, its exponential is a number
 
 
 def platenet_graph(
@@ -128,8 +129,10 @@ def refiner_graph(weights: Path) -> openvino.Model:
     y = ov.depth_to_space(b.block(ov.add(y, z), "leave"), "depth_first", 2)
     y = b.block(ov.concat([y, *guides], 1), "fine")
     coarse = ov.clamp(planes[COARSE], SURE, 1 - SURE)
-    logit = ov.subtract(ov.log(coarse), ov.log(ov.subtract(_scalar(1), coarse)))
-    alpha = ov.sigmoid(ov.add(logit, _cut(b.conv(y, "head", least=4), 1, 0, 1)))
+    # sigmoid(logit(coarse) + y) without the logarithms, which the runtime computes one by one
+    change = ov.clamp(_cut(b.conv(y, "head", least=4), 1, 0, 1), -SUREST, SUREST)
+    person = ov.multiply(coarse, ov.exp(change))
+    alpha = ov.divide(person, ov.add(person, ov.subtract(_scalar(1), coarse)))
     alpha = _cut(_cut(alpha, 2, HALO, SEEN - HALO), 3, HALO, SEEN - HALO)
     held.finish()
     alpha = ov.convert(ov.round(ov.multiply(alpha, _scalar(255)), "half_to_even"), np.uint8)
