@@ -9,12 +9,11 @@ import numpy as np
 
 from core.matte.prior import SelfieSegmenter
 from core.matte.refine import Refiner, snapped
-from core.matte.working_size import shrink_into, shrunk_room, working_size
+from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
 from core.runtime.base import PlateNetRuntime
-from core.types import F32, U8, Coarse, Room, SeenRoom
+from core.types import U8, Coarse, Room, SeenRoom
 
 UNKNOWN_U8 = 128  # no prior, no previous alpha; as in training
-WORKING_PIXELS = 512 * 288
 
 
 class PlateMatter:
@@ -62,9 +61,8 @@ class PlateMatter:
             plate = small.rgb
             coverage = self._everywhere if small.coverage is None else small.coverage
         if self._segmenter is not None:
-            mask = self._segmenter.mask(self._frame)
-            cv2.resize(mask, self._size, dst=self._mask)
-            np.multiply(self._mask, 255, out=self._prior, casting="unsafe")
+            mask = cv2.convertScaleAbs(self._segmenter.mask(self._frame), alpha=255)
+            cv2.resize(mask, self._size, dst=self._prior)
         alpha = self._runtime.alpha(self._frame, plate, coverage, self._prior, self._unknown)
         return Coarse(alpha.copy(), self._frame.copy())  # the next frame is written over both
 
@@ -80,7 +78,7 @@ class PlateMatter:
         if frame_size == self._frame_size:
             return
         self._frame_size = frame_size
-        self._size = working_size(frame_size, self._working_pixels)
+        self._size = platenet_size(frame_size, self._working_pixels)
         self._runtime = self._make_runtime(self._size)
         width, height = self._size
         self._frame = np.empty((height, width, 3), np.uint8)
@@ -89,7 +87,6 @@ class PlateMatter:
         self._everywhere = np.full((height, width), 255, np.uint8)
         self._prior = np.full((height, width), UNKNOWN_U8, np.uint8)
         self._unknown = np.full((height, width), UNKNOWN_U8, np.uint8)
-        self._mask: F32 = np.empty((height, width), np.float32)
         self._held = None
 
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from core.errors import WeightsError
+from core.matte.working_size import shrink_into
 from core.runtime.compiled import compile_on_cpu
 from core.types import F32, U8
 
@@ -48,9 +49,12 @@ class SelfieSegmenter:
         columns = slice((SIZE[0] - across) // 2, (SIZE[0] - across) // 2 + across)
         if columns != self._columns:
             self._input[:], self._columns = 0, columns
-        shrinks = height > SIZE[1] or width > across
-        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        self._input[0, :, columns] = cv2.resize(rgb, (across, SIZE[1]), interpolation=way)
+        if across == SIZE[0]:
+            shrink_into(rgb, self._input[0])
+        else:
+            small = np.empty((SIZE[1], across, 3), np.uint8)
+            shrink_into(rgb, small)
+            self._input[0, :, columns] = small
         self._request.infer([self._input], share_inputs=True)
         mask: F32 = self._request.get_output_tensor(0).data[0, 0, :, columns]
         return mask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -19,7 +20,7 @@ RoomPart = Callable[[tuple[slice, slice]], Room]  # rows and columns of the fram
 TILES_PER_PX = 0.15
 LEAST_TILES = 16
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
-SHRINK = 4  # colours near by are gathered at a quarter of the working size
+NEAR_BY_PIXELS = 128 * 72  # area of the picture that colours near by are gathered in
 NEAR, FAR = (5, 17)  # px there: windows that they are gathered in
 FAR_WEIGHT = 0.02  # colours from afar count where there are none near by
 _ROOM, _COVERAGE, _COARSE, _PERSON = 3, 6, 7, 8  # planes; the frame's are the first three
@@ -125,12 +126,13 @@ class NearBy:
     """
 
     def __init__(self, rgb: U8, alpha: U8) -> None:
-        size = (max(1, rgb.shape[1] // SHRINK), max(1, rgb.shape[0] // SHRINK))
+        shrink = math.sqrt(min(1.0, NEAR_BY_PIXELS / alpha.size))
+        size = (max(1, round(rgb.shape[1] * shrink)), max(1, round(rgb.shape[0] * shrink)))
         self._rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32)
         self._alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
     def person(self) -> U8:
-        """uint8 HxWx3, a SHRINK-th of the working size."""
+        """uint8 HxWx3, of about NEAR_BY_PIXELS."""
         return self._gathered((self._alpha - 230) / 25)
 
     def room(self) -> U8:

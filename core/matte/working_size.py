@@ -11,6 +11,8 @@ from core.types import U8, Room
 
 MULTIPLE = 32  # platenet halves five times
 LONGEST = 1024  # a sliver of a picture is not blown up without end
+WORKING_PIXELS = 704 * 384  # of platenet
+LEAST_PIXELS = 512 * 288  # a frame smaller than that is enlarged to it
 
 
 def working_size(frame_size: tuple[int, int], working_pixels: int) -> tuple[int, int]:
@@ -22,6 +24,15 @@ def working_size(frame_size: tuple[int, int], working_pixels: int) -> tuple[int,
     width, height = frame_size
     scale = math.sqrt(working_pixels / (width * height))
     return _fit(width * scale), _fit(height * scale)
+
+
+def platenet_size(frame_size: tuple[int, int], working_pixels: int = WORKING_PIXELS) -> tuple[int, int]:
+    """working_size for platenet: no larger than the frame itself, unless that is tiny.
+
+    >>> platenet_size((1280, 720)), platenet_size((640, 360)), platenet_size((320, 180))
+    ((704, 384), (640, 352), (512, 288))
+    """
+    return working_size(frame_size, min(working_pixels, max(LEAST_PIXELS, frame_size[0] * frame_size[1])))
 
 
 def _fit(length: float) -> int:

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.matte.platenet import WORKING_PIXELS, PlateMatter
+from core.matte.platenet import PlateMatter
 from core.matte.prior import SelfieSegmenter
 from core.matte.refine import Refiner, RefinerRuntime
-from core.matte.working_size import working_size
+from core.matte.working_size import WORKING_PIXELS, platenet_size
 from core.render.backdrops import Backdrop, Background, ColourBackdrop, Kind, PictureBackdrop
 from core.render.renderer import Compositor
 from core.runtime.base import REFINER, WEIGHTS, PlateNetRuntime
@@ -51,7 +51,7 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
         network_threads = max(1, threads // 2) if o.overlapping else threads
 
         # Made now, so that the weights are checked before a camera is opened; most cameras want this size.
-        first_size = working_size(USUAL_SIZE, o.working_pixels)
+        first_size = platenet_size(USUAL_SIZE, o.working_pixels)
         first = OpenVinoPlateNet(first_size, o.weights, network_threads)
         words = first.name
 

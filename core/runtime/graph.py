@@ -70,8 +70,8 @@ class GraphWeights:
 class GraphBuilder:
     """The few layers our networks are made of, as OpenVINO nodes.
 
-    ranges: convolutions named here are done on 8-bit integers. entering: what goes into each 3x3
-    convolution, for calibration.
+    ranges: convolutions named here are done on 8-bit integers. entering: what goes into each
+    convolution that sees more than a pixel, for calibration.
     """
 
     def __init__(self, weights: GraphWeights, ranges: Ranges | None = None) -> None:
@@ -91,17 +91,20 @@ class GraphBuilder:
 
     def conv_bn(self, x: Node, conv: str, norm: str, stride: int = 1, dilation: int = 1) -> Node:
         """A convolution and its batch normalisation in one."""
-        kernel = self._weights.take(f"{conv}.weight")
-        take = self._weights.take
-        gamma, beta = take(f"{norm}.weight"), take(f"{norm}.bias")
-        mean, variance = take(f"{norm}.running_mean"), take(f"{norm}.running_var")
-        scale = gamma / np.sqrt(variance + BN_EPSILON)
-        kernel = np.asarray(kernel * scale[:, None, None, None], np.float32)
-        return self._conv(x, conv, kernel, beta - mean * scale, stride, dilation)
+        return self._conv(x, conv, *self._folded(conv, norm), stride, dilation)
 
     def block(self, x: Node, name: str, stride: int = 1, dilation: int = 1) -> Node:
         """conv, norm, ReLU: `_conv` of platenet and of the refiner."""
         return ov.relu(self.conv_bn(x, f"{name}.0", f"{name}.1", stride, dilation))
+
+    def block_of_quads(self, x: Node, name: str) -> Node:
+        """`block` on pixel_unshuffle(x, 2), as one convolution of twice the size on x itself: to reorder
+        the pixels costs the runtime more than to convolve them."""
+        kernel, bias = self._folded(f"{name}.0", f"{name}.1")
+        out, channels, side, _ = kernel.shape
+        quads = kernel.reshape(out, channels // 4, 2, 2, side, side).transpose(0, 1, 4, 2, 5, 3)
+        kernel = np.ascontiguousarray(quads.reshape(out, channels // 4, 2 * side, 2 * side))
+        return ov.relu(self._conv(x, f"{name}.0", kernel, bias, 2, pad=side // 2 * 2))
 
     def residual(self, x: Node, name: str) -> Node:
         y = self.block(x, f"{name}.body.0")
@@ -118,8 +121,26 @@ class GraphBuilder:
             axes=np.array([2, 3], np.int64),
         )
 
-    def _conv(self, x: Node, name: str, kernel: F32, bias: F32, stride: int, dilation: int = 1) -> Node:
-        pad = [kernel.shape[2] // 2 * dilation, kernel.shape[3] // 2 * dilation]
+    def _folded(self, conv: str, norm: str) -> tuple[F32, F32]:
+        """Kernel and bias of a convolution with the normalisation behind it."""
+        take = self._weights.take
+        kernel = take(f"{conv}.weight")
+        gamma, beta = take(f"{norm}.weight"), take(f"{norm}.bias")
+        mean, variance = take(f"{norm}.running_mean"), take(f"{norm}.running_var")
+        scale = gamma / np.sqrt(variance + BN_EPSILON)
+        return np.asarray(kernel * scale[:, None, None, None], np.float32), beta - mean * scale
+
+    def _conv(
+        self,
+        x: Node,
+        name: str,
+        kernel: F32,
+        bias: F32,
+        stride: int,
+        dilation: int = 1,
+        pad: int | None = None,
+    ) -> Node:
+        around = [kernel.shape[2] // 2 * dilation if pad is None else pad] * 2
         channels = x.get_output_partial_shape(0)[1].get_length()
         if channels != kernel.shape[1]:
             raise WeightsError(
@@ -127,14 +148,14 @@ class GraphBuilder:
                 "they belong to another version; install cleanplate again"
             )
         weights = ov.constant(kernel)
-        if kernel.shape[2] == 3:
+        if kernel.shape[2] > 1:
             self.entering[name] = x
         if name in self._ranges:
             largest = np.maximum(np.abs(kernel).max((1, 2, 3), keepdims=True), 1e-9)
             low, high = (np.full(1, end, np.float32) for end in self._ranges[name])
             x = _quantised(x, low, high, LEVELS)
             weights = _quantised(weights, -largest, largest, LEVELS - 1)
-        y = ov.convolution(x, weights, [stride, stride], pad, pad, [dilation] * 2)
+        y = ov.convolution(x, weights, [stride, stride], around, around, [dilation] * 2)
         return ov.add(y, ov.constant(bias[None, :, None, None]))
 
 

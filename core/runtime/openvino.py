@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import openvino
 from openvino import Node
@@ -29,6 +30,9 @@ from core.types import U8
 
 INT8 = "int8"
 
+PLANES = 12  # of platenet's input
+_IN_ORDER = [k for plane in range(PLANES) for k in (plane, plane)]
+
 # The refiner's constants once more (core/nets/refiner.py needs torch); a test compares the two.
 COARSE = 7
 DILATIONS = (1, 2, 2)
@@ -40,19 +44,15 @@ SUREST = 40.0  # of a logit: whatever the weights, its exponential is a number
 def platenet_graph(
     size: tuple[int, int], weights: Path = WEIGHTS, ranges: Ranges | None = None
 ) -> tuple[openvino.Model, dict[str, Node]]:
-    """platenet for one working size (width, height), multiples of 32; see PlateNetRuntime for the inputs.
+    """platenet for one working size (width, height), multiples of 32. Input: as `stacked` makes it.
 
-    ranges: what is done on 8-bit integers. Also returns what goes into each 3x3 convolution.
+    ranges: what is done on 8-bit integers. Also returns what goes into each convolution, for calibration.
     """
     width, height = size
     held = GraphWeights(weights)
     b = GraphBuilder(held, ranges)
-    inputs = [picture_input(n, height, width, 3) for n in ("frame", "plate")]
-    inputs += [picture_input(n, height, width, 1) for n in ("coverage", "prior", "previous")]
-    frame, plate, coverage, prior, previous = (node for _, node in inputs)
-    difference = ov.multiply(ov.abs(ov.subtract(frame, plate)), coverage)
-    x = ov.concat([frame, plate, difference, coverage, prior, previous], 1)
-    x1 = b.block(ov.space_to_depth(x, "depth_first", 2), "stem")
+    pixels, x = picture_input("pixels", height, width, PLANES)
+    x1 = b.block_of_quads(x, "stem")
     x2 = b.residual(b.block(x1, "down2.0", 2), "down2.1")
     x3 = b.residual(b.residual(b.block(x2, "down3.0", 2), "down3.1"), "down3.2")
     x4 = b.block(x3, "down4.0", 2)
@@ -74,7 +74,20 @@ def platenet_graph(
     held.finish()
     alpha = ov.multiply(ov.sigmoid(logits), ov.constant(np.float32(255)))
     alpha = ov.convert(ov.round(alpha, "half_to_even"), np.uint8)
-    return openvino.Model([alpha], [p for p, _ in inputs], "platenet"), b.entering
+    return openvino.Model([alpha], [pixels], "platenet"), b.entering
+
+
+def stacked(frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8, out: U8 | None = None) -> U8:
+    """What platenet's graph takes, uint8 1xHxWx12: frame, plate, their difference where the plate is
+    known, and the maps. The rest as in PlateNetRuntime. out: written and returned when given."""
+    height, width = coverage.shape
+    if out is None:
+        out = np.empty((1, height, width, PLANES), np.uint8)
+    difference = cv2.absdiff(frame, plate)
+    if cv2.minMaxLoc(coverage)[0] < 255:
+        difference = cv2.multiply(difference, cv2.merge([coverage] * 3), scale=1 / 255)
+    cv2.mixChannels([frame, plate, difference, coverage, prior, previous], [out[0]], _IN_ORDER)
+    return out
 
 
 class OpenVinoPlateNet:
@@ -99,12 +112,12 @@ class OpenVinoPlateNet:
         model, _ = platenet_graph(size, weights, ranges)
         compiled = compile_graph(model, threads, rest)
         self._request = compiled.create_infer_request()
+        self._pixels = np.empty((1, size[1], size[0], PLANES), np.uint8)
+        self._request.set_input_tensor(0, openvino.Tensor(self._pixels, shared_memory=True))
         self.name = f"OpenVINO on the CPU, {precision}, {threads} threads"
 
     def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
-        inputs = [frame[None], plate[None]] + [m[None, :, :, None] for m in (coverage, prior, previous)]
-        for index, array in enumerate(inputs):  # by tensor: a dictionary of arrays is half a millisecond
-            self._request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
+        stacked(frame, plate, coverage, prior, previous, self._pixels)
         self._request.infer()
         return self._request.get_output_tensor(0).data[0, 0]
 

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from core.runtime.graph import RANGES, Ranges, compile_graph
-from core.runtime.openvino import platenet_graph
+from core.runtime.openvino import platenet_graph, stacked
 from core.types import U8
 
 HIGHEST_PERCENT = 99.99  # of a picture's values: the last one in ten thousand would coarsen all others
@@ -32,8 +32,8 @@ def platenet_ranges(weights: Path, samples: list[tuple[U8, ...]]) -> Ranges:
         openvino.Model(nodes, model.get_parameters(), "ranges"), 1, "f32"
     ).create_infer_request()
     low, high = np.zeros(len(nodes)), np.full(len(nodes), 1e-3)
-    for frame, plate, *maps in samples:
-        request.infer([frame[None], plate[None], *(m[None, :, :, None] for m in maps)])
+    for sample in samples:
+        request.infer([stacked(*sample)])
         for k in range(len(nodes)):
             values = request.get_output_tensor(k).data
             low[k] = min(low[k], values.min())

@@ -256,10 +256,10 @@ class _TileMaker:
     """Runs platenet on samples of one size and cuts tiles where it may have erred."""
 
     def __init__(self, base: Path, size: tuple[int, int]) -> None:
-        from core.matte.working_size import working_size
+        from core.matte.working_size import platenet_size
         from core.runtime.openvino import OpenVinoPlateNet
 
-        self._small = working_size(size, 512 * 288)
+        self._small = platenet_size(size)
         self._net = OpenVinoPlateNet(self._small, base, 1)
 
     def tiles(self, s: Sample, rng: np.random.Generator) -> tuple[U8, U8]:

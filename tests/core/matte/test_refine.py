@@ -76,13 +76,13 @@ def test_tiles_carry_frame_plate_coverage_alpha_and_the_persons_colour() -> None
 
 
 def test_colours_near_by_come_from_where_alpha_is_sure() -> None:
-    coarse = np.zeros((180, 320), np.uint8)
-    coarse[:, 150:170], coarse[:, 170:] = 128, 255
-    rgb = np.zeros((180, 320, 3), np.uint8)
-    rgb[:, :150], rgb[:, 150:170], rgb[:, 170:] = (10, 20, 30), (255, 0, 255), (200, 100, 50)
+    coarse = np.zeros((288, 512), np.uint8)
+    coarse[:, 240:260], coarse[:, 260:] = 128, 255
+    rgb = np.zeros((288, 512, 3), np.uint8)
+    rgb[:, :240], rgb[:, 240:260], rgb[:, 260:] = (10, 20, 30), (255, 0, 255), (200, 100, 50)
     near_by = NearBy(rgb, coarse)
     person, room = near_by.person(), near_by.room()
-    at_the_edge = np.s_[15:30, 38:42]  # they come at a quarter of the size
+    at_the_edge = np.s_[24:48, 60:65]  # they come at a quarter of this size
     assert np.abs(person[at_the_edge].astype(int) - (200, 100, 50)).max() <= 20
     assert np.abs(room[at_the_edge].astype(int) - (10, 20, 30)).max() <= 20
 
