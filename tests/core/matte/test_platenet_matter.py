@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core.matte.platenet import UNKNOWN_U8, PlateMatter
-from core.matte.working_size import working_size
+from core.matte.working_size import platenet_size, working_size
 from core.render.build import MatterOptions, build_platenet
 from core.render.room import RoomWarper
 from core.types import Alignment, Light, Plate, State, View
@@ -40,6 +40,21 @@ def matter() -> tuple[PlateMatter, list[Recorder]]:
 )
 def test_working_size_keeps_aspect_and_area(frame: tuple[int, int], expected: tuple[int, int]) -> None:
     assert working_size(frame, 512 * 288) == expected
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        ((1920, 1080), (704, 384)),
+        ((1280, 720), (704, 384)),
+        ((640, 360), (640, 352)),
+        ((160, 90), (512, 288)),
+    ],
+)
+def test_platenet_looks_at_no_more_pixels_than_a_frame_has_unless_it_is_tiny(
+    frame: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert platenet_size(frame) == expected
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 17), (721, 1281), (4000, 3), (3, 4000)])

@@ -40,6 +40,19 @@ def test_openvino_and_torch_agree_to_one_grey_level_on_average(precision: str) -
         assert np.abs(expected - got).mean() <= 1.0
 
 
+def test_openvino_and_torch_agree_where_the_plate_is_partly_known() -> None:
+    torch.set_num_threads(1)
+    frame, plate, coverage, *maps = inputs(3)
+    coverage[:] = np.linspace(0, 255, coverage.shape[1]).astype(np.uint8)
+    whole = OpenVinoPlateNet(SIZE, threads=1, precision="f32").alpha(frame, plate, coverage | 255, *maps)
+    expected, got = (
+        runtime.alpha(frame, plate, coverage, *maps).astype(int)
+        for runtime in (TorchPlateNet(), OpenVinoPlateNet(SIZE, threads=1, precision="f32"))
+    )
+    assert np.abs(expected - whole).mean() > 1, "coverage tells"
+    assert np.abs(expected - got).mean() <= 0.5
+
+
 def test_the_two_refiners_are_of_one_shape() -> None:
     for name in ("CHANNELS", "DILATIONS", "LEAST_CONTRAST", "SURE"):
         assert getattr(openvino, name) == getattr(refiner_net, name), name
