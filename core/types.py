@@ -218,13 +218,15 @@ class SeenRoom(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coarse:
-    """A matte at a network's own size, and the picture that it saw.
+    """A matte in the making, and the picture that the network saw.
 
-    alpha_u8: uint8 hxw. rgb: uint8 hxwx3.
+    alpha_u8: the matte so far, uint8 of any size. rgb: uint8 hxwx3, at the network's own size.
+    finish: gives the matte at that size, uint8 hxw; called at most once, by `PartwiseMatter.refined`.
     """
 
     alpha_u8: U8
     rgb: U8
+    finish: Callable[[], U8]
 
 
 @runtime_checkable

@@ -63,16 +63,17 @@ class PlateMatter:
         if self._segmenter is not None:
             mask = cv2.convertScaleAbs(self._segmenter.mask(self._frame), alpha=255)
             cv2.resize(mask, self._size, dst=self._prior)
-        alpha = self._runtime.alpha(self._frame, plate, coverage, self._prior, self._unknown)
-        return Coarse(alpha.copy(), self._frame.copy())  # the next frame is written over both
+        rough, finish = self._runtime.begin(self._frame, plate, coverage, self._prior, self._unknown)
+        return Coarse(rough, self._frame.copy(), finish)  # the next frame is written over this one
 
     def refined(self, rgb: U8, room: SeenRoom | None, coarse: Coarse) -> U8:
         """See core.types.PartwiseMatter."""
+        alpha = coarse.finish()
         if self._refiner is not None:
             part = None if room is None else room.part
-            return self._refiner.refine(rgb, part, coarse.rgb, coarse.alpha_u8)
+            return self._refiner.refine(rgb, part, coarse.rgb, alpha)
         size = (rgb.shape[1], rgb.shape[0])
-        return snapped(cv2.resize(coarse.alpha_u8, size, interpolation=cv2.INTER_LINEAR))
+        return snapped(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR))
 
     def _prepare(self, frame_size: tuple[int, int]) -> None:
         if frame_size == self._frame_size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -13,21 +14,30 @@ BN_EPSILON = 1e-5  # of torch.nn.BatchNorm2d
 
 
 class PlateNetRuntime(Protocol):
-    """Runs platenet at one working size. Not thread-safe: one per thread.
+    """Runs platenet at one working size.
 
     name: runtime and device in words, e.g. "OpenVINO on the CPU, bf16, 2 threads".
     """
 
     name: str
 
-    def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
-        """Alpha at the working size, uint8 HxW.
+    def begin(
+        self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8
+    ) -> tuple[U8, Callable[[], U8]]:
+        """A rough alpha, uint8 of any size, and what gives alpha at the working size, uint8 HxW.
+
+        The latter is called at most once, on any one thread, also while the next picture is begun; what
+        it gives is written over by the next.
 
         Args:
             frame, plate: RGB uint8 HxWx3 at the working size; plate is 0 where not covered.
             coverage, prior, previous: uint8 HxW, as in PlateNet.forward times 255.
         """
         ...
+
+    def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
+        """Both steps at once."""
+        return self.begin(frame, plate, coverage, prior, previous)[1]()
 
 
 # The refiner's input (core/nets/refiner.py, which needs torch; a test compares the two)

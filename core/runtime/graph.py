@@ -121,6 +121,25 @@ class GraphBuilder:
             axes=np.array([2, 3], np.int64),
         )
 
+    def handed(self, x: Node, name: str) -> Node:
+        """x (NCHW, not below 0), which goes into the convolution `name`, as one graph hands it to another:
+        NHWC, and in bytes where that convolution is on 8-bit integers."""
+        if name in self._ranges:
+            scale = ov.constant(np.float32((LEVELS - 1) / self._ranges[name][1]))
+            x = ov.clamp(ov.round(ov.multiply(x, scale), "half_to_even"), 0, LEVELS - 1)
+            x = ov.convert(x, np.uint8)
+        return ov.transpose(x, np.array([0, 2, 3, 1], np.int64))
+
+    def taken(self, handed: Node, name: str) -> tuple[Node, Node]:
+        """A parameter for what `handed` gave, and the same as NCHW."""
+        shape = list(handed.get_output_shape(0))
+        parameter = ov.parameter(shape, handed.get_output_element_type(0), name)
+        x: Node = parameter
+        if name in self._ranges:
+            scale = ov.constant(np.float32(self._ranges[name][1] / (LEVELS - 1)))
+            x = ov.multiply(ov.convert(x, np.float32), scale)
+        return parameter, ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
+
     def _folded(self, conv: str, norm: str) -> tuple[F32, F32]:
         """Kernel and bias of a convolution with the normalisation behind it."""
         take = self._weights.take

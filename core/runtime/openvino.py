@@ -7,16 +7,20 @@ the camera gave it. A test holds the two to the same output.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import openvino
+from numpy.typing import NDArray
 from openvino import Node
 from openvino import opset13 as ov
 
 from core.errors import WeightsError
-from core.runtime.base import BATCH, CHANNELS, HALO, SEEN, TILE, WEIGHTS
+from core.runtime.base import BATCH, CHANNELS, HALO, SEEN, TILE, WEIGHTS, PlateNetRuntime
 from core.runtime.graph import (
     GraphBuilder,
     GraphWeights,
@@ -48,10 +52,38 @@ def platenet_graph(
 
     ranges: what is done on 8-bit integers. Also returns what goes into each convolution, for calibration.
     """
-    width, height = size
     held = GraphWeights(weights)
     b = GraphBuilder(held, ranges)
-    pixels, x = picture_input("pixels", height, width, PLANES)
+    pixels, x = picture_input("pixels", size[1], size[0], PLANES)
+    features, _ = _body(b, x, size)
+    alpha = _head(b, features)
+    held.finish()
+    return openvino.Model([alpha], [pixels], "platenet"), b.entering
+
+
+def platenet_in_two(
+    size: tuple[int, int], weights: Path = WEIGHTS, ranges: Ranges | None = None
+) -> tuple[openvino.Model, openvino.Model]:
+    """The same in two graphs, so that the last of it may be done on another thread.
+
+    The first gives a rough alpha, uint8 1x1xH/8xW/8, and features, 1xH/2xW/2x16, uint8 where the network
+    is on 8-bit integers, else float32. The second takes those.
+    """
+    held = GraphWeights(weights)
+    b = GraphBuilder(held, ranges)
+    pixels, x = picture_input("pixels", size[1], size[0], PLANES)
+    features, rough = _body(b, x, size)
+    handed = b.handed(features, "head")
+    taken, features = b.taken(handed, "head")
+    alpha = _head(b, features)
+    held.finish()
+    body = openvino.Model([rough, handed], [pixels], "platenet, all but the head")
+    return body, openvino.Model([alpha], [taken], "platenet, the head")
+
+
+def _body(b: GraphBuilder, x: Node, size: tuple[int, int]) -> tuple[Node, Node]:
+    """Features at half of the size, and the side output as alpha."""
+    width, height = size
     x1 = b.block_of_quads(x, "stem")
     x2 = b.residual(b.block(x1, "down2.0", 2), "down2.1")
     x3 = b.residual(b.residual(b.block(x2, "down3.0", 2), "down3.1"), "down3.2")
@@ -67,14 +99,17 @@ def platenet_graph(
     y4 = b.block(ov.concat([b.up(x5, sizes[0]), x4], 1), "up4")
     y3 = b.block(ov.concat([b.up(y4, sizes[1]), x3], 1), "up3")
     y2 = b.block(ov.concat([b.up(y3, sizes[2]), x2], 1), "up2")
-    y1 = b.block(ov.concat([b.up(y2, sizes[3]), x1], 1), "up1")
-    logits = ov.depth_to_space(b.conv(y1, "head"), "depth_first", 2)
-    for unused in ("side.weight", "side.bias"):  # a training signal only
-        held.take(unused)
-    held.finish()
+    return b.block(ov.concat([b.up(y2, sizes[3]), x1], 1), "up1"), _alpha(b.conv(y3, "side"))
+
+
+def _head(b: GraphBuilder, features: Node) -> Node:
+    """Alpha, uint8 1x1xHxW."""
+    return _alpha(ov.depth_to_space(b.conv(features, "head"), "depth_first", 2))
+
+
+def _alpha(logits: Node) -> Node:
     alpha = ov.multiply(ov.sigmoid(logits), ov.constant(np.float32(255)))
-    alpha = ov.convert(ov.round(alpha, "half_to_even"), np.uint8)
-    return openvino.Model([alpha], [pixels], "platenet"), b.entering
+    return ov.convert(ov.round(alpha, "half_to_even"), np.uint8)
 
 
 def stacked(frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8, out: U8 | None = None) -> U8:
@@ -90,7 +125,7 @@ def stacked(frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8, out: U8
     return out
 
 
-class OpenVinoPlateNet:
+class OpenVinoPlateNet(PlateNetRuntime):
     """PlateNetRuntime on the CPU.
 
     precision: "f32", "bf16" or, where the weights are calibrated, "int8"; None takes the fastest. What
@@ -109,17 +144,28 @@ class OpenVinoPlateNet:
             raise WeightsError(f"{weights} is not calibrated for {INT8}: use bf16 or f32, or calibrate it")
         rest = best_precision() if precision in (None, INT8) else precision
         precision = INT8 if ranges else rest
-        model, _ = platenet_graph(size, weights, ranges)
-        compiled = compile_graph(model, threads, rest)
-        self._request = compiled.create_infer_request()
+        self._body, self._head = (
+            compile_graph(part, threads, rest).create_infer_request()
+            for part in platenet_in_two(size, weights, ranges)
+        )
         self._pixels = np.empty((1, size[1], size[0], PLANES), np.uint8)
-        self._request.set_input_tensor(0, openvino.Tensor(self._pixels, shared_memory=True))
+        self._body.set_input_tensor(0, openvino.Tensor(self._pixels, shared_memory=True))
         self.name = f"OpenVINO on the CPU, {precision}, {threads} threads"
 
-    def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
+    def begin(
+        self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8
+    ) -> tuple[U8, Callable[[], U8]]:
         stacked(frame, plate, coverage, prior, previous, self._pixels)
-        self._request.infer()
-        return self._request.get_output_tensor(0).data[0, 0]
+        self._body.infer()
+        # The next picture is written over both.
+        rough, features = (self._body.get_output_tensor(k).data.copy() for k in range(2))
+        return rough[0, 0], partial(self._finish, features)
+
+    def _finish(self, features: NDArray[Any]) -> U8:
+        self._head.set_input_tensor(0, openvino.Tensor(features, shared_memory=True))
+        self._head.infer()
+        alpha: U8 = self._head.get_output_tensor(0).data[0, 0]
+        return alpha
 
 
 def refiner_graph(weights: Path) -> openvino.Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from torch import nn
 from core.errors import DeviceError, WeightsError
 from core.nets.platenet import PlateNet
 from core.nets.refiner import RefinerNet
-from core.runtime.base import HALO, WEIGHTS
+from core.runtime.base import HALO, WEIGHTS, PlateNetRuntime
 from core.types import U8
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -53,7 +54,7 @@ def _load(net: Net, weights: Path) -> Net:
     return net
 
 
-class TorchPlateNet:
+class TorchPlateNet(PlateNetRuntime):
     """PlateNetRuntime on any torch device; any working size."""
 
     def __init__(self, device: str = "cpu", weights: Path = WEIGHTS) -> None:
@@ -63,14 +64,16 @@ class TorchPlateNet:
         self.name = f"torch on {self._device}, {'fp16' if self._dtype == torch.float16 else 'fp32'}"
 
     @torch.inference_mode()
-    def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
+    def begin(
+        self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8
+    ) -> tuple[U8, Callable[[], U8]]:
         tensors = [torch.from_numpy(a).to(self._device, non_blocking=True) for a in (frame, plate)]
         maps = [torch.from_numpy(a).to(self._device, non_blocking=True) for a in (coverage, prior, previous)]
         inputs = [t.permute(2, 0, 1)[None].to(self._dtype).div_(255) for t in tensors]
         inputs += [m[None, None].to(self._dtype).div_(255) for m in maps]
         logits, _ = self._net(*inputs)
-        alpha = torch.sigmoid(logits.float()).mul_(255).round_().to(torch.uint8)
-        return alpha[0, 0].cpu().numpy()
+        alpha = torch.sigmoid(logits.float()).mul_(255).round_().to(torch.uint8)[0, 0].cpu().numpy()
+        return alpha, lambda: alpha
 
 
 class TorchRefiner:

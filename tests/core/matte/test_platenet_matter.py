@@ -1,5 +1,7 @@
 """The bundled matter copes with every size and regime, and with its own frame alone."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
@@ -19,9 +21,10 @@ class Recorder:
     def __init__(self, size: tuple[int, int]) -> None:
         self.size, self.seen = size, []
 
-    def alpha(self, *inputs: np.ndarray) -> np.ndarray:
+    def begin(self, *inputs: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
         self.seen.append([a.copy() for a in inputs])
-        return np.full((self.size[1], self.size[0]), 200, np.uint8)
+        alpha = np.full((self.size[1], self.size[0]), 200, np.uint8)
+        return alpha, lambda: alpha
 
 
 def matter() -> tuple[PlateMatter, list[Recorder]]:
@@ -45,8 +48,8 @@ def test_working_size_keeps_aspect_and_area(frame: tuple[int, int], expected: tu
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        ((1920, 1080), (704, 384)),
-        ((1280, 720), (704, 384)),
+        ((1920, 1080), (736, 416)),
+        ((1280, 720), (736, 416)),
         ((640, 360), (640, 352)),
         ((160, 90), (512, 288)),
     ],

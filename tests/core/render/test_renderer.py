@@ -165,7 +165,8 @@ class Stepwise(Oracle):
 
     def coarse(self, rgb: np.ndarray, room: SeenRoom | None) -> Coarse:
         small = np.ascontiguousarray(rgb[::4, ::4])
-        return Coarse(self.matte(rgb, None, None)[::4, ::4].copy(), small)
+        alpha = self.matte(rgb, None, None)[::4, ::4].copy()
+        return Coarse(alpha, small, lambda: alpha)
 
     def refined(self, rgb: np.ndarray, room: SeenRoom | None, coarse: Coarse) -> np.ndarray:
         assert (coarse.rgb == rgb[::4, ::4]).all(), "another frame's"
