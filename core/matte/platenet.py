@@ -19,7 +19,7 @@ UNKNOWN_U8 = 128  # no prior, no previous alpha; as in training
 class PlateMatter:
     """Matter (see core.types) made of platenet, a segmenter's prior and a refiner.
 
-    The prior is computed on every frame: it costs a tenth of the network and carries the regime
+    The prior is computed on every frame: it costs a twentieth of the network and carries the regime
     without a plate. The network's input for the previous alpha stays unknown: fed back, it bought 4 %
     of error and kept a ghost of whoever left the picture within one frame, which is the room shown.
     So a matte depends on its own frame alone, and frames may change their size.

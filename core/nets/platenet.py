@@ -52,10 +52,12 @@ class PlateNet(nn.Module):
         self.context = nn.Sequential(nn.Conv2d(c5, c5, 1), nn.Sigmoid())
         self.up4 = _conv(c5 + c4, c4)
         self.up3 = _conv(c4 + c3, c3)
+        self.mix3 = nn.Sequential(_Residual(c3), _Residual(c3))
         self.up2 = _conv(c3 + c2, c2)
+        self.mix2 = _Residual(c2)
         self.up1 = _conv(c2 + c1, c1)
         self.head = nn.Conv2d(c1, 4, 3, 1, 1)
-        self.side = nn.Conv2d(c3, 1, 1)  # coarse alpha at an eighth: a training signal only
+        self.side = nn.Conv2d(c3, 1, 1)  # alpha at an eighth: a training signal, and enough to track by
 
     def forward(
         self, frame: Tensor, plate: Tensor, coverage: Tensor, prior: Tensor, previous: Tensor
@@ -77,7 +79,7 @@ class PlateNet(nn.Module):
         x5 = self.down5(x4)  # B,c5,H/32,W/32
         x5 = x5 * self.context(x5.mean((2, 3), keepdim=True))
         y4 = self.up4(torch.cat([_up(x5, x4), x4], 1))
-        y3 = self.up3(torch.cat([_up(y4, x3), x3], 1))
-        y2 = self.up2(torch.cat([_up(y3, x2), x2], 1))
+        y3 = self.mix3(self.up3(torch.cat([_up(y4, x3), x3], 1)))
+        y2 = self.mix2(self.up2(torch.cat([_up(y3, x2), x2], 1)))
         y1 = self.up1(torch.cat([_up(y2, x1), x1], 1))
         return F.pixel_shuffle(self.head(y1), 2), self.side(y3)

@@ -98,7 +98,8 @@ def _body(b: GraphBuilder, x: Node, size: tuple[int, int]) -> tuple[Node, Node]:
     sizes = [(height // k, width // k) for k in (16, 8, 4, 2)]
     y4 = b.block(ov.concat([b.up(x5, sizes[0]), x4], 1), "up4")
     y3 = b.block(ov.concat([b.up(y4, sizes[1]), x3], 1), "up3")
-    y2 = b.block(ov.concat([b.up(y3, sizes[2]), x2], 1), "up2")
+    y3 = b.residual(b.residual(y3, "mix3.0"), "mix3.1")
+    y2 = b.residual(b.block(ov.concat([b.up(y3, sizes[2]), x2], 1), "up2"), "mix2")
     return b.block(ov.concat([b.up(y2, sizes[3]), x1], 1), "up1"), _alpha(b.conv(y3, "side"))
 
 

@@ -4,7 +4,7 @@ A person (or two, or none) is placed before a view of a room; the plate is the s
 another moment: other light, a small shift, its own noise. The troubles are those of real webcams:
 spatially correlated noise, JPEG, exposure and white-balance drift, vignetting, shadows of the
 person on the room, misalignment, defocus and motion blur, furniture that was moved or removed,
-screens that change, colours close to the room's, missing plate.
+screens that change, colours close to the room's, exposure that clips both, missing plate.
 
 Arrays are RGB float32 0..1, HxWx3, unless the name says otherwise.
 """
@@ -354,8 +354,8 @@ class Synthesizer:
         people = 0 if rng.random() < 0.05 else 1 + (rng.random() < 0.12)
         for _ in range(people):
             layer = self._person()
-            if rng.random() < 0.12:  # camouflage: the person's colours pulled to the room's
-                k = np.float32(rng.uniform(0.2, 0.65))
+            if rng.random() < 0.16:  # camouflage: the person's colours pulled to the room's
+                k = np.float32(rng.uniform(0.2, 0.8))
                 blurred = cv2.resize(cv2.resize(room, (w // 8, h // 8), interpolation=cv2.INTER_AREA), (w, h))
                 layer[..., :3] += (blurred * layer[..., 3:] - layer[..., :3]) * k
             canvas = layer + canvas * (1 - layer[..., 3:])
@@ -373,14 +373,18 @@ class Synthesizer:
             room = layer[..., :3] + room * (1 - layer[..., 3:])
         if people and rng.random() < 0.6:
             room = self._shadow(room, alpha)
+        if rng.random() < 0.2:  # a camera that exposes for something else: white on white, black on black
+            exposure = np.float32(np.exp(rng.uniform(-0.9, 0.9)))
+            room, plate = np.minimum(room * exposure, 1), np.minimum(plate * exposure, 1)
+            canvas[..., :3] = np.minimum(canvas[..., :3] * exposure, canvas[..., 3:])
         frame = canvas[..., :3] + room * (1 - alpha)[..., None]
 
         plate = self._drift(rng.choice([0.15, 0.6, 1.3, 2.2], p=[0.3, 0.25, 0.25, 0.2]))(plate)
         layers: list[F32] = []
         if self.layers:
             layers = [(canvas[..., :3] / np.maximum(alpha, 1e-3)[..., None]).astype(np.float32), room]
-        if rng.random() < 0.5:
-            drift = self._drift(rng.choice([0.3, 1.0]))
+        if rng.random() < 0.6:
+            drift = self._drift(rng.choice([0.3, 1.0, 2.2]))
             frame, layers = drift(frame), [drift(layer) for layer in layers]
         soften: Callable[[F32], F32] | None = None
         if rng.random() < 0.15:

@@ -33,7 +33,12 @@ from core.training.workers import give, take
 from core.types import U8
 
 # share of the run, picture size, batch: small pictures teach what a person is, large ones the edges
-CURRICULUM = ((0.30, (256, 160), 16), (0.70, (384, 224), 10), (1.01, (512, 288), 6))
+CURRICULUM = (
+    (0.25, (256, 160), 16),
+    (0.55, (384, 224), 10),
+    (0.80, (512, 288), 6),
+    (1.01, (704, 384), 4),
+)
 WARM_UP_STEPS = 200
 CHECKPOINT_STEPS = 500
 CALIBRATION = 48  # last samples, which say what range the activations have

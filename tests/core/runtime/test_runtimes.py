@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,16 +16,17 @@ from core.runtime.base import WEIGHTS
 from core.runtime.openvino import OpenVinoPlateNet, OpenVinoRefiner
 from core.runtime.quantise import platenet_ranges, write_ranges
 from core.runtime.torch import TorchPlateNet, TorchRefiner, load_platenet, torch_device
+from live.sources.demo import DemoSource
 
-SIZE = (128, 96)
+SIZE = (256, 160)
 
 
 def inputs(seed: int) -> list[np.ndarray]:
-    """A room, a lit blob in front of it, and the maps."""
-    rng = np.random.default_rng(seed)
-    plate = np.kron(rng.integers(20, 235, (12, 16, 3)), np.ones((8, 8, 1))).astype(np.uint8)
-    frame = plate.copy()
-    frame[30:96, 40:90] = rng.integers(0, 255, 3)
+    """The demo's room, somebody in front of it, and the maps."""
+    demo = DemoSource((512, 320), 30.0)
+    frame, plate = (
+        cv2.resize(p, SIZE, interpolation=cv2.INTER_AREA) for p in (demo.picture(seed / 2), demo.plate().rgb)
+    )
     maps = [np.full(plate.shape[:2], v, np.uint8) for v in (255, 128, 128)]
     return [frame, plate, *maps]
 

@@ -64,7 +64,7 @@ def test_the_loss_is_lowest_for_the_truth_and_falls_when_a_network_learns_it() -
 
 
 @pytest.mark.parametrize(
-    ("progress", "expected"), [(0.0, CURRICULUM[0]), (0.5, CURRICULUM[1]), (2.0, CURRICULUM[2])]
+    ("progress", "expected"), [(0.0, CURRICULUM[0]), (0.5, CURRICULUM[1]), (2.0, CURRICULUM[-1])]
 )
 def test_the_curriculum_grows_with_the_run(progress: float, expected: tuple) -> None:
     assert stage_at(CURRICULUM, progress) == (expected[1], expected[2])
