@@ -1,8 +1,8 @@
 """Calibration: what range each convolution's input has, so that it can be done on 8-bit integers.
 
 On a processor with AVX-512 VNNI platenet takes two thirds of bfloat16's time, on one with AVX2 alone
-half of single precision's; alpha changes by less than a tenth, and without VNNI a quarter, of a grey
-level on average. The ranges stand in the weights' own file, so that they cannot belong to others.
+half of single precision's; alpha changes by less than a tenth of a grey level on average. The ranges
+stand in the weights' own file, so that they cannot belong to others.
 """
 
 from __future__ import annotations
