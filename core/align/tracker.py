@@ -46,6 +46,7 @@ _ANCHOR_FRAMES = 24
 _DAMPING = 0.8  # of the last velocity; hands swing back
 _SLOW_PX = 1.8  # a frame; further, the fine levels alone may stop short
 _FAST_PX = 1.0  # a frame; slower, the last place is as good a start as the predicted one
+_DOUBTFUL = 0.9  # score while the person is known; below it, features are asked too
 _STILL_AGREE = 0.85  # of the cells that agreed while held; below, look closer
 _PAUSE_MAX = 16  # frames between searches for a plate that was not found again and again
 _MASK_SIDE = 80  # px, the longer side of the remembered alpha
@@ -266,7 +267,8 @@ class PlateAligner:
         predicted = (np.eye(3) + _DAMPING * (self._velocity - np.eye(3))) @ H
         predicted /= predicted[2, 2]
         fast = corner_shift_px(predicted, H, self._view.size) > _FAST_PX
-        starts = [(H, COARSE_TO_FINE)]
+        starts: list[tuple[F64, Plan]] = [(H, COARSE_TO_FINE)]
+        doubtful: Fit | None = None
         if not fast:
             starts.insert(0, (H, SLOW))
         elif plausible(predicted, self._view.size, small.size):
@@ -276,12 +278,19 @@ class PlateAligner:
             if plan is SLOW and corner_shift_px(fit.H, start, self._view.size) > _SLOW_PX:
                 continue  # the coarse level should have been asked first
             if fit.verdict.fits(self._needed.stay, self._textured):
-                return self._accept(small, fit, start_of_motion=H)
+                if self._hidden is None or fit.verdict.score >= _DOUBTFUL:
+                    return self._accept(small, fit, start_of_motion=H)
+                doubtful = fit  # a person that is masked explains no cells that differ
+                break
         jumped = leap(self._view.grey, self._view.corners, small.grey, H, self._hidden)
         for start in [] if jumped is None else self._turned_first(jumped, small):
             fit = self._fit(small, start)
-            if fit.verdict.fits(self._needed.enter, self._textured):
+            if fit.verdict.fits(self._needed.enter, self._textured) and (
+                doubtful is None or fit.verdict.score > doubtful.verdict.score
+            ):
                 return self._accept(small, fit, start_of_motion=H)
+        if doubtful is not None:
+            return self._accept(small, doubtful, start_of_motion=H)
         self._last_good = (self._index, H)
         lost = self._lost(fit.verdict.words, fit.verdict.score)
         # Without a worker nobody waits for the search, so this frame may as well have its answer.
