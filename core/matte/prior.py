@@ -49,12 +49,7 @@ class SelfieSegmenter:
         columns = slice((SIZE[0] - across) // 2, (SIZE[0] - across) // 2 + across)
         if columns != self._columns:
             self._input[:], self._columns = 0, columns
-        if across == SIZE[0]:
-            shrink_into(rgb, self._input[0])
-        else:
-            small = np.empty((SIZE[1], across, 3), np.uint8)
-            shrink_into(rgb, small)
-            self._input[0, :, columns] = small
+        shrink_into(rgb, self._input[0, :, columns])
         self._request.infer([self._input], share_inputs=True)
         mask: F32 = self._request.get_output_tensor(0).data[0, 0, :, columns]
         return mask

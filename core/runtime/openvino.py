@@ -1,8 +1,8 @@
 """platenet in OpenVINO, built from the safetensors file without torch.
 
 The graph below is core/nets/platenet.py once more, with batch normalisation folded into the
-convolutions and the conversion from uint8 inside, so that a picture crosses into the runtime as
-the camera gave it. A test holds the two to the same output.
+convolutions and the conversion from uint8 inside, so that pixels cross into the runtime as bytes.
+A test holds the two to the same output.
 """
 
 from __future__ import annotations
