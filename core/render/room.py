@@ -34,8 +34,7 @@ class WarpedRoom:
         assert alignment.H is not None
         self._warper, self._H, self._light, self._size = warper, alignment.H, alignment.light, size
         self._mesh = alignment.mesh
-        self._small: Room | None = None
-        self._small_size = (0, 0)
+        self._small: dict[bool, tuple[object, Room]] = {}  # of a part? what was asked for, and its answer
         self._made: Room | None = None
         self._box = (0, 0, 0, 0)  # x0, y0, x1, y1 of the part that is made
         self._making = Lock()
@@ -51,12 +50,17 @@ class WarpedRoom:
         same = same and alignment.light is self._light and alignment.mesh is self._mesh
         return same and size == self._size
 
-    def small(self, size: tuple[int, int]) -> Room:
-        if self._small is None or self._small_size != size:
-            seen = self._warper.seen_small(self._H, self._size, size, self._mesh)
-            self._small = Room(apply_light(seen.rgb, self._light), seen.coverage)
-            self._small_size = size
-        return self._small
+    def small(self, size: tuple[int, int], where: tuple[slice, slice] | None = None) -> Room:
+        asked = (size, None if where is None else _box(where, self._size))
+        asked_last, small = self._small.get(where is not None, (None, None))
+        if small is None or asked_last != asked:
+            if where is None:
+                seen = self._warper.seen_small(self._H, self._size, size, self._mesh)
+                small = Room(apply_light(seen.rgb, self._light), seen.coverage)
+            else:  # at full size it is soon asked for anyway
+                small = shrunk_room(self.part(where), size)
+            self._small[where is not None] = asked, small
+        return small
 
     def part(self, where: tuple[slice, slice]) -> Room:
         x0, y0, x1, y1 = _box(where, self._size)

@@ -25,6 +25,7 @@ from core.types import F32, F64, U8
 Rng = np.random.Generator
 Segmenter = Callable[[U8], F32]  # RGB uint8 HxWx3 -> mask 0..1 HxW
 
+WHOLE = 512 * 288  # pixels in which a whole frame's misalignment is drawn
 MARGIN = 24  # px of room kept around the picture, for misaligned plates
 UNKNOWN_U8 = 128  # prior or previous alpha that is not there
 PREVIOUS_SHARE = 0.06  # the program does not feed alpha back (core/matte/platenet.py): kept alive, no more
@@ -195,7 +196,7 @@ class Synthesizer:
         rng = self.rng
         w, h = self.size
         ph, pw = levels[0].shape[:2]
-        scale = size * h / max(ph, 0.75 * pw)
+        scale = size * min(h / max(ph, 0.75 * pw), 1.33 * w / pw)
         k = 0
         while scale * 2**k < 0.6 and k + 1 < len(levels):
             k += 1
@@ -421,7 +422,9 @@ class Synthesizer:
         """The room slightly elsewhere: what alignment leaves, up to a few pixels."""
         rng = self.rng
         w, h = self.size
-        shift = 0.0 if rng.random() < 0.4 else rng.gamma(1.2, 0.7) * w / 512
+        # a picture that is a part of the frame sees the same error in more pixels
+        enlarged = np.sqrt(w * h / WHOLE) * rng.uniform(1, 1.6)
+        shift = 0.0 if rng.random() < 0.4 else rng.gamma(1.2, 0.7) * enlarged
         corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
         moved = (
             corners + rng.normal(0, max(shift, 1e-6), (4, 2)) * 0.6 + rng.normal(0, max(shift, 1e-6), 2) * 0.5

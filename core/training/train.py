@@ -32,15 +32,20 @@ from core.training.synthesis import Sample
 from core.training.workers import give, take
 from core.types import U8
 
-# share of the run, picture size, batch: small pictures teach what a person is, large ones the edges
-CURRICULUM = (
-    (0.25, (256, 160), 16),
-    (0.55, (384, 224), 10),
-    (0.80, (512, 288), 6),
-    (1.01, (704, 384), 4),
+Size = tuple[int, int]  # (width, height) of a picture
+Curriculum = tuple[tuple[float, tuple[Size, ...], int], ...]
+
+# share of the run, picture sizes, batch: small pictures teach what a person is, large ones the edges.
+# The last are the shapes in which platenet looks at a person (see core/matte/region.py).
+CURRICULUM: Curriculum = (
+    (0.25, ((256, 160),), 16),
+    (0.55, ((384, 224),), 10),
+    (0.80, ((512, 288),), 6),
+    (1.01, ((736, 416), (640, 480), (576, 544), (512, 608)), 4),
 )
 WARM_UP_STEPS = 200
 CHECKPOINT_STEPS = 500
+MOST_SIZES = 8  # that take turns
 CALIBRATION = 48  # last samples, which say what range the activations have
 
 
@@ -63,7 +68,7 @@ class Options:
     seed: int = 0
     half: bool = False
     unknown_licences: bool = False
-    curriculum: tuple[tuple[float, tuple[int, int], int], ...] = CURRICULUM
+    curriculum: Curriculum = CURRICULUM
     more_data: tuple[Path, ...] = ()
     validation: int = 0
     curves: Path | None = None
@@ -97,7 +102,7 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
         optimizer.load_state_dict(held["optimizer"])
         average, step, spent = held["average"], held["step"], held["minutes"]
         tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
-    held_out = held_out_of(options, options.curriculum[-1][1])
+    held_out = held_out_of(options, options.curriculum[-1][1][0])
     curves, feed = Curves(options.curves), _Feed(options, step)
     recent: list[float] = []
     shown: deque[tuple[np.ndarray, ...]] = deque(maxlen=CALIBRATION)
@@ -105,13 +110,15 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     try:
         while (elapsed := spent + (time.monotonic() - begin) / 60) < options.minutes:
             progress = elapsed / options.minutes
-            size, batch_size = stage_at(options.curriculum, progress)
+            sizes, batch_size = stage_at(options.curriculum, progress)
             rate = options.learning_rate * min(1.0, (step + 1) / WARM_UP_STEPS)
             rate *= 0.5 * (1 + math.cos(math.pi * progress)) + 0.01
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            samples = feed.batch(size, batch_size)
-            shown.extend(samples)
+            samples = feed.batch(sizes, batch_size)
+            size = samples[0][-1].shape[::-1]
+            if size == sizes[0]:
+                shown.extend(samples)
             inputs, alpha = _to_tensors(samples, device)
             with torch.autocast(device.type, torch.bfloat16, enabled=options.half):
                 logits, side = net(*inputs)
@@ -148,13 +155,11 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     return weights
 
 
-def stage_at(
-    curriculum: tuple[tuple[float, tuple[int, int], int], ...], progress: float
-) -> tuple[tuple[int, int], int]:
-    """(picture size, batch size) at this share of the run."""
-    for until, size, batch in curriculum:
+def stage_at(curriculum: Curriculum, progress: float) -> tuple[tuple[Size, ...], int]:
+    """(picture sizes, batch size) at this share of the run."""
+    for until, sizes, batch in curriculum:
         if progress < until:
-            return size, batch
+            return sizes, batch
     return curriculum[-1][1], curriculum[-1][2]
 
 
@@ -186,33 +191,40 @@ def _judge(
 
 
 class _Feed:
-    """Worker processes that synthesise samples of the size asked for last."""
+    """Worker processes that synthesise samples of the sizes asked for last."""
 
     def __init__(self, options: Options, step: int) -> None:
         context = mp.get_context("spawn")
         self._queue = context.Queue(48)
-        self._size = context.Array("i", [0, 0])
+        self._sizes = context.Array("i", 2 * MOST_SIZES)
+        self._waiting: dict[Size, list[tuple[np.ndarray, ...]]] = {}
         self._workers = [
             context.Process(
                 target=_work,
-                args=(self._queue, self._size, options, [options.seed, step, i]),
+                args=(self._queue, self._sizes, options, [options.seed, step, i]),
                 daemon=True,
             )
             for i in range(options.workers)
         ]
 
-    def batch(self, size: tuple[int, int], count: int) -> list[tuple[np.ndarray, ...]]:
-        if tuple(self._size[:]) != size:
-            self._size[:] = list(size)
+    def batch(self, sizes: tuple[Size, ...], count: int) -> list[tuple[np.ndarray, ...]]:
+        """Samples of one of the sizes, which take turns by chance."""
+        if set(self._waiting) != set(sizes):
+            self._waiting = {size: [] for size in sizes}
+            self._sizes[:] = [n for size in sizes for n in size] + [0] * 2 * (MOST_SIZES - len(sizes))
             for worker in self._workers:
                 if worker.pid is None:
                     worker.start()
-        samples: list[tuple[np.ndarray, ...]] = []
-        while len(samples) < count:
+        while True:
             sample = take(self._queue, self._workers)
-            if sample[-1].shape == (size[1], size[0]):  # else: left over from the stage before
-                samples.append(sample)
-        return samples
+            of_its_size = self._waiting.get(sample[-1].shape[::-1])
+            if of_its_size is None:  # left over from the stage before
+                continue
+            of_its_size.append(sample)
+            if len(of_its_size) == count:
+                samples = of_its_size.copy()
+                of_its_size.clear()
+                return samples
 
     def close(self) -> None:
         for worker in self._workers:
@@ -222,7 +234,7 @@ class _Feed:
         self._queue.cancel_join_thread()
 
 
-def _work(queue: Any, size: Any, options: Options, seed: list[int]) -> None:
+def _work(queue: Any, sizes: Any, options: Options, seed: list[int]) -> None:
     """A worker's life: one sample after the other until it is killed."""
     import cv2
 
@@ -236,13 +248,15 @@ def _work(queue: Any, size: Any, options: Options, seed: list[int]) -> None:
     material = load(options.data, options.unknown_licences, options.more_data)
     rng = np.random.default_rng(seed)
     segmenter = SelfieSegmenter()
-    made_for, synthesizer = (0, 0), None
+    synthesizers: dict[Size, Synthesizer] = {}
     while True:
-        wanted = tuple(size[:])
-        if synthesizer is None or wanted != made_for:
-            made_for = (wanted[0], wanted[1])
-            synthesizer = Synthesizer(material, made_for, segmenter, rng)
-        s = synthesizer.sample()
+        numbers = sizes[:]
+        wanted = [size for size in zip(numbers[::2], numbers[1::2], strict=True) if all(size)]
+        synthesizers = {size: s for size, s in synthesizers.items() if size in wanted}
+        size = wanted[rng.integers(len(wanted))]
+        if size not in synthesizers:
+            synthesizers[size] = Synthesizer(material, size, segmenter, rng)
+        s = synthesizers[size].sample()
         give(queue, (s.frame, s.plate, s.coverage, s.prior, s.previous, s.alpha))
 
 

@@ -30,7 +30,7 @@ def test_platenet_then_its_refiner_are_judged_and_their_curves_written(tmp_path:
             out=tmp_path / "run",
             minutes=0.005,
             threads=1,
-            curriculum=((1.01, (64, 64), 2),),
+            curriculum=((1.01, ((64, 64),), 2),),
             validation=1,
             curves=curves,
         ),

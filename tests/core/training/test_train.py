@@ -40,7 +40,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_its_weights_load(tmp_path: Path)
         out=tmp_path / "run",
         minutes=0.05,
         threads=1,
-        curriculum=((1.01, (64, 64), 2),),
+        curriculum=((1.01, ((64, 64),), 2),),
     )
     weights = train(options, lines.append)
     load_platenet(weights)
