@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
 
 import cv2
 import numpy as np
@@ -35,10 +37,15 @@ class PlateMatter:
         segmenter: SelfieSegmenter | None,
         refiner: Refiner | None,
         working_pixels: int = WORKING_PIXELS,
+        impatient: bool = False,
     ) -> None:
-        """make_runtime: takes a working size (width, height). refiner None: bilinear upsampling."""
+        """make_runtime: takes a working size (width, height), on any thread. refiner None: bilinear
+        upsampling. impatient: no frame waits for another size to be made while one that is there will do.
+        """
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels = working_pixels
+        self._impatient = impatient
+        self._opening: Future[None] | None = None
         self._frame_size = (0, 0)
         self._eyes: dict[tuple[int, int], _Eye] = {}
         self._held: _HeldRoom | None = None  # what `matte` was given last
@@ -65,10 +72,11 @@ class PlateMatter:
         mask = None if self._segmenter is None else self._segmenter.mask(self._glance)
         if room is None:
             return self._look(rgb, None, mask, self._finder.whole)
-        for size in self._finder.sizes:
-            self._eye(size)  # made now, not when somebody comes in
-        region = self._finder.find(self._glance, room.small(self._finder.glance_size), mask)
+        small = room.small(self._finder.glance_size)
+        region = self._finder.find(self._glance, small, mask, self._eyes if self._impatient else ())
         coarse = self._look(rgb, room, mask, region)
+        if self._impatient:
+            self._open(self._finder.wished)
         if self._finder.too_small(region, coarse.alpha_u8[_eighth(region.box)]):
             coarse = self._look(rgb, room, mask, self._finder.whole)
         return coarse
@@ -95,7 +103,7 @@ class PlateMatter:
         shrink_into(rgb[region.where], eye.frame)
         plate, coverage = eye.nothing, eye.nowhere
         if room is not None:
-            small = room.small(region.size, region.where)
+            small = room.small(region.size, None if region == self._finder.whole else region.where)
             plate = small.rgb
             coverage = eye.everywhere if small.coverage is None else small.coverage
         if mask is not None:
@@ -121,6 +129,20 @@ class PlateMatter:
             self._eyes[size] = _Eye(size, self._make_runtime(size))
         return self._eyes[size]
 
+    def _open(self, size: tuple[int, int]) -> None:
+        """Makes an eye while the others go on looking: it takes as long as ten frames.
+
+        Raises what making the last one raised.
+        """
+        if self._opening is not None:
+            if not self._opening.done():
+                return
+            opening, self._opening = self._opening, None
+            opening.result()
+        if size not in self._eyes:
+            eyes = self._eyes
+            self._opening = _in_background(lambda: eyes.update({size: _Eye(size, self._make_runtime(size))}))
+
 
 class _Eye:
     """The network at one working size (width, height), and the pictures that it is given."""
@@ -134,6 +156,22 @@ class _Eye:
         self.everywhere = np.full((height, width), 255, np.uint8)
         self.prior = np.full((height, width), UNKNOWN_U8, np.uint8)
         self.unknown = np.full((height, width), UNKNOWN_U8, np.uint8)
+
+
+def _in_background(task: Callable[[], None]) -> Future[None]:
+    """The task on a thread that the end of the program does not wait for."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            task()
+        except Exception as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    Thread(target=run, name="platenet at another size", daemon=True).start()
+    return done
 
 
 def _spread(mask: U8, frame_size: tuple[int, int], region: Region, out: U8) -> None:

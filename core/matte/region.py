@@ -6,6 +6,7 @@ so the same network on as many pixels sees them half as large again.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import cv2
@@ -23,7 +24,7 @@ SPECK = 3  # px of a glance: what is thinner is an edge that alignment left, or 
 PERSON_FROM = 0.3  # of a segmenter's mask
 MARGIN = 0.055  # of the frame's height: strands and fingertips change too little to be seen at a glance
 SPARE = 1.5  # margins that a new region has, so that the next frame fits too
-NEARLY_SQUARE = (544, 576)  # a head and shoulders, reaching the lower border
+ASPECTS = ((640, 480), (512, 608))  # of what platenet sees: arms and gestures; a head and shoulders
 WORTH_IT = 1.1  # enlargement below which the frame is looked at whole
 WORTH_A_CHANGE, PATIENCE = 1.12, 30  # enlargement that a smaller region must bring, for so many frames
 LARGEST_STRETCH = 1.14  # of a region's height against its width
@@ -63,49 +64,55 @@ class RegionFinder:
     def __init__(self, frame_size: Size, working_pixels: int) -> None:
         width, height = self._frame_size = frame_size
         self.whole = Region((0, 0, width, height), platenet_size(frame_size, working_pixels))
-        self._part_size = working_size(NEARLY_SQUARE, working_pixels)
+        self.sizes: tuple[Size, ...] = (self.whole.size,)  # at which platenet is asked for
+        if self.whole.scale * WORTH_IT < 1:  # else there is nothing to enlarge
+            self.sizes += tuple(working_size(aspect, working_pixels) for aspect in ASPECTS)
         shrink = min(1.0, (GLANCE_PIXELS / (width * height)) ** 0.5)
         self.glance_size: Size = max(1, round(width * shrink)), max(1, round(height * shrink))
         self._margin = MARGIN * height
         self.forget()
 
-    @property
-    def sizes(self) -> tuple[Size, ...]:
-        """At which platenet will be asked for. Of a small frame, none but the whole."""
-        return (self.whole.size, self._part_size) if self.whole.scale * WORTH_IT < 1 else (self.whole.size,)
-
     def forget(self) -> None:
         """The next frame has nothing to do with the last one."""
-        self._now = self.whole
+        self._now, self.wished = self.whole, self.whole.size
         self._could_be: Box | None = None  # what the last frames, together, needed
         self._frames_smaller, self._patience = PATIENCE, PATIENCE
 
-    def find(self, glance: U8, room: Room, mask: F32 | None) -> Region:
+    def find(self, glance: U8, room: Room, mask: F32 | None, ready: Collection[Size] = ()) -> Region:
         """The region to look at.
 
         glance: the frame, uint8 RGB of `glance_size`. room: that size. mask: a segmenter's, float32 of
-        any size, 0..1.
+        any size, 0..1. ready: sizes to which the choice is limited, as long as one of them will do;
+        empty for all. The size that would have been best is then `wished`.
         """
         if len(self.sizes) == 1:
             return self.whole
         box = _changed(glance, room, mask)
         if box is None:
+            self.wished = self.whole.size
             return self.whole
         width, height = self._frame_size
         sx, sy = width / glance.shape[1], height / glance.shape[0]
         needed = (int(box[0] * sx), int(box[1] * sy), int(np.ceil(box[2] * sx)), int(np.ceil(box[3] * sy)))
         self._could_be = needed if self._could_be is None else _joined(self._could_be, needed)
+        best = self.around(self._could_be)
+        self.wished = best.size
         if not self._now.holds(self._widened(needed, self._margin / 2)):
-            self._now = self._around(self._could_be)
-            self._begin_waiting()
-        elif self._around(self._could_be).scale < WORTH_A_CHANGE * self._now.scale:
-            self._begin_waiting()
-        else:
+            self._frames_smaller = self._patience
+        elif best.scale >= WORTH_A_CHANGE * self._now.scale:
             self._frames_smaller += 1
-            if self._frames_smaller >= self._patience:
-                self._now = self._around(self._could_be)
-                self._begin_waiting()
+        else:
+            self._begin_waiting()
+        if self._frames_smaller >= self._patience:
+            if ready and best.size not in ready:
+                best = self._around(self._could_be, ready) or best
+            self._now = best
+            self._begin_waiting()
         return self._now
+
+    def around(self, box: Box) -> Region:
+        """The region with the largest picture of a box and what may surround it."""
+        return self._around(box, self.sizes) or self.whole
 
     def too_small(self, region: Region, rough: U8) -> bool:
         """Whether somebody reaches beyond the region found last. The next is then the whole frame, for
@@ -130,21 +137,22 @@ class RegionFinder:
     def _begin_waiting(self) -> None:
         self._frames_smaller, self._could_be = 0, None
 
-    def _around(self, box: Box) -> Region:
-        """The region with the largest picture of a box."""
+    def _around(self, box: Box, sizes: Collection[Size]) -> Region | None:
+        """The same of one of the sizes; None where none of them has one."""
         x0, y0, x1, y1 = self._widened(box, SPARE * self._margin)
         width, height = self._frame_size
-        best = self.whole
-        for across, down in self.sizes:
+        least = WORTH_IT * self.whole.scale
+        best = self.whole if self.whole.size in sizes else None
+        for across, down in sizes:
             scale = min(1.0, across / (x1 - x0), down / (y1 - y0))
             w, h = min(width, round(across / scale)), min(height, round(down / scale))
             stretch = (down / h) / (across / w)
             left = min(max(0, (x0 + x1 - w) // 2), width - w)
             top = min(max(0, (y0 + y1 - h) // 2), height - h)
             region = Region((left, top, left + w, top + h), (across, down))
-            if 1 / LARGEST_STRETCH < stretch < LARGEST_STRETCH and region.scale > best.scale:
-                best = region
-        return best if best.scale > WORTH_IT * self.whole.scale else self.whole
+            if 1 / LARGEST_STRETCH < stretch < LARGEST_STRETCH and region.scale > least:
+                best, least = region, region.scale
+        return best
 
     def _widened(self, box: Box, by: float) -> Box:
         (x0, y0, x1, y1), (width, height), by = box, self._frame_size, round(by)
@@ -160,7 +168,7 @@ def _changed(glance: U8, room: Room, mask: F32 | None) -> Box | None:
     if room.coverage is not None:
         apart = cv2.bitwise_and(apart, room.coverage)
     apart = cv2.blur(apart, (3, 3))
-    least = max(LEAST_CHANGE, CHANGE_OF_MEDIAN * int(np.median(apart)))
+    least = max(LEAST_CHANGE, CHANGE_OF_MEDIAN * int(np.median(apart[::2, ::2])))
     found = cv2.threshold(apart, least, 255, cv2.THRESH_BINARY)[1]
     found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((SPECK, SPECK), np.uint8))
     if mask is not None:

@@ -9,14 +9,12 @@ from pathlib import Path
 from core.matte.platenet import PlateMatter
 from core.matte.prior import SelfieSegmenter
 from core.matte.refine import Refiner, RefinerRuntime
-from core.matte.working_size import WORKING_PIXELS, platenet_size
+from core.matte.working_size import WORKING_PIXELS
 from core.render.backdrops import Backdrop, Background, ColourBackdrop, Kind, PictureBackdrop
 from core.render.renderer import Compositor
 from core.runtime.base import REFINER, WEIGHTS, PlateNetRuntime
 from core.runtime.choose import resolve_device
 from core.types import Matter, Plate
-
-USUAL_SIZE = (1280, 720)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +48,10 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
 
         network_threads = max(1, threads // 2) if o.overlapping else threads
 
-        # Made now, so that the weights are checked before a camera is opened; most cameras want this size.
-        first_size = platenet_size(USUAL_SIZE, o.working_pixels)
-        first = OpenVinoPlateNet(first_size, o.weights, network_threads)
-        words = first.name
+        words = OpenVinoPlateNet.checked(o.weights, network_threads)
 
         def make(size: tuple[int, int]) -> PlateNetRuntime:
-            return first if size == first_size else OpenVinoPlateNet(size, o.weights, network_threads)
+            return OpenVinoPlateNet(size, o.weights, network_threads)
 
         if o.refiner_weights is not None:
             refiner = OpenVinoRefiner(o.refiner_weights, threads)
@@ -72,7 +67,7 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
             return runtime
 
     refine = Refiner(refiner) if refiner is not None else None
-    return PlateMatter(make, SelfieSegmenter(), refine, o.working_pixels), words
+    return PlateMatter(make, SelfieSegmenter(), refine, o.working_pixels, impatient=o.overlapping), words
 
 
 def build_backdrop(background: Background) -> Backdrop | None:
