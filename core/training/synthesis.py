@@ -97,6 +97,10 @@ class Synthesizer:
         self.material, self.size, self.segmenter, self.rng = material, size, segmenter, rng
         self.layers = layers
         self._people = [_pyramid(p) for p in material.people]
+        # what is left of error is hair: who has much of it has up to four turns for one of who has none
+        hair = np.array([_softness(levels[0]) for levels in self._people])
+        self._turns = 0.5 + 0.5 * np.minimum(hair / max(1e-6, hair.mean()), 3) if len(hair) else hair
+        self._turns /= max(1e-6, self._turns.sum())
         self._props = [_pyramid(p) for p in material.props]
         self._views: list[U8] = []
         shape = (size[1] + NOISE_MARGIN, size[0] + NOISE_MARGIN, 3)
@@ -179,7 +183,7 @@ class Synthesizer:
     def _person(self) -> F32:
         """A person on an empty canvas: premultiplied RGBA, float32 0..1."""
         rng = self.rng
-        levels = self._people[rng.integers(len(self._people))]
+        levels = self._people[rng.choice(len(self._people), p=self._turns)]
         size = rng.choice([rng.uniform(0.55, 1.0), rng.uniform(0.9, 1.7)])
         layer = self._place(levels, size)
         rgb, a = layer[..., :3], layer[..., 3:]
@@ -474,6 +478,12 @@ def _pyramid(rgba: U8) -> list[U8]:
         half = (previous.shape[1] // 2, previous.shape[0] // 2)
         levels.append(cv2.resize(previous, half, interpolation=cv2.INTER_AREA))
     return levels
+
+
+def _softness(rgba: U8) -> float:
+    """Share of a cut-out that is neither solid nor empty."""
+    alpha = rgba[::2, ::2, 3]
+    return float(((alpha > 15) & (alpha < 247)).sum() / max(1, (alpha > 15).sum()))
 
 
 def _motion_kernel(rng: Rng) -> F32:
