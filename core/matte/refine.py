@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from core.matte.working_size import shrink_into
 from core.runtime.base import BATCH, CHANNELS, HALO, TILE
 from core.types import F32, U8, Room
 
@@ -108,11 +109,13 @@ class TileCutter:
         if seen.coverage is None:
             known[:] = windows(self._whole(seen.rgb.shape[:2]), (y0, x0)).reshape(known.shape)
         else:
-            covered = windows(seen.coverage, (y0, x0)) == 255
+            covered = windows(seen.coverage, (y0, x0))
             known[:] = covered.reshape(known.shape)
-            known *= 255
-            if not covered.all():
-                behind = np.where(covered[..., None], behind, enlarged(near_by.room()))
+            partly = np.flatnonzero(covered[: len(spots)].min((1, 2)) < 255)
+            if len(partly):
+                instead = cv2.resize(near_by.room(), (width, height), interpolation=cv2.INTER_LINEAR)
+                there = _windows(instead, begin[partly], self._side, len(partly))
+                behind[partly] = np.where(covered[partly, ..., None], behind[partly], there)
         _split(behind, batches[:, _ROOM:_COVERAGE])
         return batches
 
@@ -132,8 +135,9 @@ class NearBy:
     def __init__(self, rgb: U8, alpha: U8, share: float = 1.0) -> None:
         shrink = math.sqrt(min(1.0, NEAR_BY_PIXELS * share / alpha.size))
         size = (max(1, round(rgb.shape[1] * shrink)), max(1, round(rgb.shape[0] * shrink)))
-        self._rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        self._alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small = np.empty((size[1], size[0], 4), np.uint8)
+        shrink_into(cv2.merge([rgb, alpha]), small)
+        self._rgb, self._alpha = small[..., :3].astype(np.float32), small[..., 3].astype(np.float32)
 
     def person(self) -> U8:
         """uint8 HxWx3, of about NEAR_BY_PIXELS."""
