@@ -20,6 +20,7 @@ from core.runtime.base import REFINER
 from core.runtime.choose import resolve_device
 from core.types import U8, Aligner, Matter, Plate, Renderer
 from live.backdrop import VideoBackdrop
+from live.memory import keep_freed_memory
 from live.models_store import ModelStore
 from live.refresh import Refreshing, RefreshingAligner
 from live.settings import Model
@@ -64,6 +65,7 @@ def build_parts(
         refuse_other_shape(plate, frame_size)
     # The loop keeps two cores busy with two frames: a third and fourth thread would only be waited for.
     cv2.setNumThreads(1)
+    keep_freed_memory()
     with ExitStack() as parts:
         aligner: Aligner
         follower: PlateAligner | None = None
@@ -86,7 +88,7 @@ def build_parts(
             background,
             backdrop=backdrop,
             matter=matter,
-            options=_options(model),
+            options=_options(model, live),
             when_lost=when_lost,
         )
         parts.callback(renderer.close)
@@ -130,16 +132,17 @@ def _matter(model: Model) -> tuple[Matter | None, str]:
     device = resolve_device(model.device)
     plateless: Callable[[U8], U8] | None = None
     if line.needs_plate:
-        own, _ = build_platenet(_options(model))
+        own, _ = build_platenet(_options(model, live=False))
         plateless = partial(own.matte, plate_rgb=None, coverage=None)
     return load_paper_matter(line.name, weights, device, plateless), f"{line.name}, torch on {device}"
 
 
-def _options(model: Model) -> MatterOptions:
+def _options(model: Model, live: bool) -> MatterOptions:
     return MatterOptions(
         model.device,
         model.threads,
         model.size[0] * model.size[1],
         refiner_weights=REFINER if model.refine else None,
         overlapping=True,
+        impatient=live,
     )

@@ -25,10 +25,10 @@ class PlateMatter:
     """Matter (see core.types) made of platenet, a segmenter's prior and a refiner.
 
     The prior is computed on every frame: it costs a twentieth of the network and carries the regime
-    without a plate. The network's input for the previous alpha stays unknown: fed back, it bought 4 %
-    of error and kept a ghost of whoever left the picture within one frame, which is the room shown.
-    So a matte depends on its own frame alone, but for where the network looks (see RegionFinder), and
-    frames may change their size.
+    without a plate. The network's input for the previous alpha stays unknown: fed back, it bought 4 % of
+    error and kept a ghost of whoever left the picture within one frame, which is the room shown. So a
+    matte depends on its own frame alone, but for where the network looks (see RegionFinder), and frames
+    may change their size.
     """
 
     def __init__(

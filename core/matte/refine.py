@@ -141,11 +141,11 @@ class NearBy:
 
     def person(self) -> U8:
         """uint8 HxWx3, of about NEAR_BY_PIXELS."""
-        return self._gathered((self._alpha - 230) / 25)
+        return self._gathered((self._alpha - np.float32(230)) / np.float32(25))
 
     def room(self) -> U8:
         """The same for the room as it is seen in the frame."""
-        return self._gathered((25 - self._alpha) / 25)
+        return self._gathered((np.float32(25) - self._alpha) / np.float32(25))
 
     def _gathered(self, sure: F32) -> U8:
         """Mean colour weighted by sure (HxW, cut to 0..1), near by or, failing that, far."""

@@ -24,6 +24,7 @@ class MatterOptions:
     device: "auto", "cpu", "cuda". threads: 0 is one per core. overlapping: the network works on a frame
     while the one before is refined, and leaves half of the cores to that. working_pixels: area it works at.
     weights: platenet's file. refiner_weights: the refiner's; None upsamples bilinearly.
+    impatient: no frame waits for the network at another size to be made (see PlateMatter).
     """
 
     device: str = "auto"
@@ -32,6 +33,7 @@ class MatterOptions:
     weights: Path = WEIGHTS
     refiner_weights: Path | None = REFINER
     overlapping: bool = False
+    impatient: bool = False
 
 
 def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, str]:
@@ -67,7 +69,7 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
             return runtime
 
     refine = Refiner(refiner) if refiner is not None else None
-    return PlateMatter(make, SelfieSegmenter(), refine, o.working_pixels, impatient=o.overlapping), words
+    return PlateMatter(make, SelfieSegmenter(), refine, o.working_pixels, impatient=o.impatient), words
 
 
 def build_backdrop(background: Background) -> Backdrop | None:

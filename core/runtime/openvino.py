@@ -113,17 +113,30 @@ def _alpha(logits: Node) -> Node:
     return ov.convert(ov.round(alpha, "half_to_even"), np.uint8)
 
 
-def stacked(frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8, out: U8 | None = None) -> U8:
+def stacked(frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
     """What platenet's graph takes, uint8 1xHxWx12: frame, plate, their difference where the plate is
-    known, and the maps. The rest as in PlateNetRuntime. out: written and returned when given."""
-    height, width = coverage.shape
-    if out is None:
-        out = np.empty((1, height, width, PLANES), np.uint8)
-    difference = cv2.absdiff(frame, plate)
-    if cv2.minMaxLoc(coverage)[0] < 255:
-        difference = cv2.multiply(difference, cv2.merge([coverage] * 3), scale=1 / 255)
-    cv2.mixChannels([frame, plate, difference, coverage, prior, previous], [out[0]], _IN_ORDER)
-    return out
+    known, and the maps. The rest as in PlateNetRuntime."""
+    stack = _Stack((coverage.shape[1], coverage.shape[0]))
+    return stack.stacked(frame, plate, coverage, prior, previous)
+
+
+class _Stack:
+    """Room for `stacked` pictures of one size (width, height), and for the steps on the way: a fresh array
+    of that size costs as much as what is computed into it."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        width, height = size
+        self.pixels = np.empty((1, height, width, PLANES), np.uint8)
+        self._difference = np.empty((height, width, 3), np.uint8)
+
+    def stacked(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
+        """As the function. Written over by the next call."""
+        difference = cv2.absdiff(frame, plate, dst=self._difference)
+        if cv2.minMaxLoc(coverage)[0] < 255:
+            difference = cv2.multiply(difference, cv2.merge([coverage] * 3), scale=1 / 255)
+        planes = [frame, plate, difference, coverage, prior, previous]
+        cv2.mixChannels(planes, [self.pixels[0]], _IN_ORDER)
+        return self.pixels
 
 
 def _how(weights: Path, precision: str | None) -> tuple[str, str, Ranges]:
@@ -158,8 +171,8 @@ class OpenVinoPlateNet(PlateNetRuntime):
             compile_graph(part, threads, rest).create_infer_request()
             for part in platenet_in_two(size, weights, ranges)
         )
-        self._pixels = np.empty((1, size[1], size[0], PLANES), np.uint8)
-        self._body.set_input_tensor(0, openvino.Tensor(self._pixels, shared_memory=True))
+        self._stack = _Stack(size)
+        self._body.set_input_tensor(0, openvino.Tensor(self._stack.pixels, shared_memory=True))
         self.name = _name(precision, threads)
 
     @staticmethod
@@ -172,7 +185,7 @@ class OpenVinoPlateNet(PlateNetRuntime):
     def begin(
         self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8
     ) -> tuple[U8, Callable[[], U8]]:
-        stacked(frame, plate, coverage, prior, previous, self._pixels)
+        self._stack.stacked(frame, plate, coverage, prior, previous)
         self._body.infer()
         # The next picture is written over both.
         rough, features = (self._body.get_output_tensor(k).data.copy() for k in range(2))

@@ -138,3 +138,17 @@ def test_a_matter_that_knows_no_parts_gets_the_whole_room() -> None:
     assert (matter.seen.coverage == plate.coverage).all()
     matte_in(matter, plate.rgb, None)
     assert matter.seen.rgb is None
+
+
+@pytest.mark.parametrize("H", [np.eye(3), TURNED])
+def test_a_part_seen_small_is_that_part_made_smaller(H: np.ndarray) -> None:
+    room = RoomWarper(smooth_plate(hole=True)).room(aligned(H), SIZE)
+    where = np.s_[20:150, 40:200]
+    small = room.small((96, 64), where)
+    expected = shrunk_room(room.part(where), (96, 64))
+    assert (small.rgb == expected.rgb).all()
+    assert (small.coverage == expected.coverage).all()
+    assert small.coverage.min() == 0
+    assert room.small(SMALL) is room.small(SMALL)
+    assert room.small((96, 64), where) is small, "the whole does not take its place"
+    assert room.small((96, 64), np.s_[0:130, 40:200]) is not small
