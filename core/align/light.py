@@ -103,7 +103,7 @@ def fit_light(
 
 
 def apply_light(
-    rgb: U8, light: Light, out: U8 | None = None, part_of: tuple[int, int, int, int] | None = None
+    rgb: U8, light: Light, out: U8 | None = None, part_of: tuple[float, float, float, float] | None = None
 ) -> U8:
     """The plate under the frame's light, uint8 HxWx3.
 
