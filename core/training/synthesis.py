@@ -25,7 +25,6 @@ from core.types import F32, F64, U8
 Rng = np.random.Generator
 Segmenter = Callable[[U8], F32]  # RGB uint8 HxWx3 -> mask 0..1 HxW
 
-WHOLE = 512 * 288  # pixels in which a whole frame's misalignment is drawn
 MARGIN = 24  # px of room kept around the picture, for misaligned plates
 UNKNOWN_U8 = 128  # prior or previous alpha that is not there
 PREVIOUS_SHARE = 0.06  # the program does not feed alpha back (core/matte/platenet.py): kept alive, no more
@@ -97,10 +96,6 @@ class Synthesizer:
         self.material, self.size, self.segmenter, self.rng = material, size, segmenter, rng
         self.layers = layers
         self._people = [_pyramid(p) for p in material.people]
-        # what is left of error is hair: who has much of it has up to four turns for one of who has none
-        hair = np.array([_softness(levels[0]) for levels in self._people])
-        self._turns = 0.5 + 0.5 * np.minimum(hair / max(1e-6, hair.mean()), 3) if len(hair) else hair
-        self._turns /= max(1e-6, self._turns.sum())
         self._props = [_pyramid(p) for p in material.props]
         self._views: list[U8] = []
         shape = (size[1] + NOISE_MARGIN, size[0] + NOISE_MARGIN, 3)
@@ -183,7 +178,7 @@ class Synthesizer:
     def _person(self) -> F32:
         """A person on an empty canvas: premultiplied RGBA, float32 0..1."""
         rng = self.rng
-        levels = self._people[rng.choice(len(self._people), p=self._turns)]
+        levels = self._people[rng.integers(len(self._people))]
         size = rng.choice([rng.uniform(0.55, 1.0), rng.uniform(0.9, 1.7)])
         layer = self._place(levels, size)
         rgb, a = layer[..., :3], layer[..., 3:]
@@ -426,9 +421,7 @@ class Synthesizer:
         """The room slightly elsewhere: what alignment leaves, up to a few pixels."""
         rng = self.rng
         w, h = self.size
-        # a picture that is a part of the frame sees the same error in more pixels
-        enlarged = np.sqrt(w * h / WHOLE) * rng.uniform(1, 1.6)
-        shift = 0.0 if rng.random() < 0.4 else rng.gamma(1.2, 0.7) * enlarged
+        shift = 0.0 if rng.random() < 0.4 else rng.gamma(1.2, 0.7) * w / 512
         corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
         moved = (
             corners + rng.normal(0, max(shift, 1e-6), (4, 2)) * 0.6 + rng.normal(0, max(shift, 1e-6), 2) * 0.5
@@ -478,12 +471,6 @@ def _pyramid(rgba: U8) -> list[U8]:
         half = (previous.shape[1] // 2, previous.shape[0] // 2)
         levels.append(cv2.resize(previous, half, interpolation=cv2.INTER_AREA))
     return levels
-
-
-def _softness(rgba: U8) -> float:
-    """Share of a cut-out that is neither solid nor empty."""
-    alpha = rgba[::2, ::2, 3]
-    return float(((alpha > 15) & (alpha < 247)).sum() / max(1, (alpha > 15).sum()))
 
 
 def _motion_kernel(rng: Rng) -> F32:
