@@ -24,9 +24,11 @@ SPECK = 3  # px of a glance: what is thinner is an edge that alignment left, or 
 PERSON_FROM = 0.3  # of a segmenter's mask
 MARGIN = 0.055  # of the frame's height: strands and fingertips change too little to be seen at a glance
 SPARE = 1.5  # margins that a new region has, so that the next frame fits too
-ASPECTS = ((640, 480), (512, 608))  # of what platenet sees: arms and gestures; a head and shoulders
+# of what platenet sees, and the share of its pixels: arms and gestures; a head and shoulders
+SHAPES = (((640, 480), 1.0), ((448, 544), 0.8))
+LARGEST = 1.3  # enlargement against the whole frame: beyond it nothing is gained, and large things are lost
 WORTH_IT = 1.1  # enlargement below which the frame is looked at whole
-WORTH_A_CHANGE, PATIENCE = 1.12, 30  # enlargement that a smaller region must bring, for so many frames
+WORTH_A_CHANGE, PATIENCE = 1.1, 30  # enlargement that a smaller region must bring, for so many frames
 LARGEST_STRETCH = 1.14  # of a region's height against its width
 TOUCHING = 64  # grey levels of the rough alpha that may not reach a region's border
 LONGEST_PATIENCE = 1 << 12
@@ -66,7 +68,9 @@ class RegionFinder:
         self.whole = Region((0, 0, width, height), platenet_size(frame_size, working_pixels))
         self.sizes: tuple[Size, ...] = (self.whole.size,)  # at which platenet is asked for
         if self.whole.scale * WORTH_IT < 1:  # else there is nothing to enlarge
-            self.sizes += tuple(working_size(aspect, working_pixels) for aspect in ASPECTS)
+            self.sizes += tuple(
+                working_size(aspect, round(share * working_pixels)) for aspect, share in SHAPES
+            )
         shrink = min(1.0, (GLANCE_PIXELS / (width * height)) ** 0.5)
         self.glance_size: Size = max(1, round(width * shrink)), max(1, round(height * shrink))
         self._margin = MARGIN * height
@@ -144,7 +148,7 @@ class RegionFinder:
         least = WORTH_IT * self.whole.scale
         best = self.whole if self.whole.size in sizes else None
         for across, down in sizes:
-            scale = min(1.0, across / (x1 - x0), down / (y1 - y0))
+            scale = min(1.0, LARGEST * self.whole.scale, across / (x1 - x0), down / (y1 - y0))
             w, h = min(width, round(across / scale)), min(height, round(down / scale))
             stretch = (down / h) / (across / w)
             left = min(max(0, (x0 + x1 - w) // 2), width - w)
