@@ -19,7 +19,8 @@ Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the frame
 Size = tuple[int, int]  # (width, height)
 
 GLANCE_PIXELS = 320 * 180  # area at which a frame is compared with its room
-LEAST_CHANGE, CHANGE_OF_MEDIAN = 12, 3  # grey levels; times what the frame differs by in the middle
+LEAST_CHANGE, MOST_CHANGE = 12, 36  # grey levels by which what counts as changed differs from the room
+QUIET_SHARE, CHANGE_OF_QUIET = 0.25, 4  # of a frame there is room at least; times what that differs by
 SPECK = 3  # px of a glance: what is thinner is an edge that alignment left, or noise
 PERSON_FROM = 0.3  # of a segmenter's mask
 MARGIN = 0.055  # of the frame's height: strands and fingertips change too little to be seen at a glance
@@ -172,7 +173,9 @@ def _changed(glance: U8, room: Room, mask: F32 | None) -> Box | None:
     if room.coverage is not None:
         apart = cv2.bitwise_and(apart, room.coverage)
     apart = cv2.blur(apart, (3, 3))
-    least = max(LEAST_CHANGE, CHANGE_OF_MEDIAN * int(np.median(apart[::2, ::2])))
+    levels = apart[::2, ::2].ravel()
+    quiet = int(np.partition(levels, int(QUIET_SHARE * len(levels)))[int(QUIET_SHARE * len(levels))])
+    least = min(max(LEAST_CHANGE, CHANGE_OF_QUIET * quiet), MOST_CHANGE)
     found = cv2.threshold(apart, least, 255, cv2.THRESH_BINARY)[1]
     found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((SPECK, SPECK), np.uint8))
     if mask is not None:
