@@ -20,7 +20,6 @@ from core.runtime.base import REFINER
 from core.runtime.choose import resolve_device
 from core.types import U8, Aligner, Matter, Plate, Renderer
 from live.backdrop import VideoBackdrop
-from live.memory import keep_freed_memory
 from live.models_store import ModelStore
 from live.refresh import Refreshing, RefreshingAligner
 from live.settings import Model
@@ -65,7 +64,6 @@ def build_parts(
         refuse_other_shape(plate, frame_size)
     # The loop keeps two cores busy with two frames: a third and fourth thread would only be waited for.
     cv2.setNumThreads(1)
-    keep_freed_memory()
     with ExitStack() as parts:
         aligner: Aligner
         follower: PlateAligner | None = None
@@ -144,5 +142,6 @@ def _options(model: Model, live: bool) -> MatterOptions:
         model.size[0] * model.size[1],
         refiner_weights=REFINER if model.refine else None,
         overlapping=True,
+        closer=model.closer,
         impatient=live,
     )

@@ -37,14 +37,16 @@ class PlateMatter:
         segmenter: SelfieSegmenter | None,
         refiner: Refiner | None,
         working_pixels: int = WORKING_PIXELS,
+        closer: bool = False,
         impatient: bool = False,
     ) -> None:
         """make_runtime: takes a working size (width, height), on any thread. refiner None: bilinear
-        upsampling. impatient: no frame waits for another size to be made while one that is there will do.
+        upsampling. closer: with a plate, look where somebody is (see RegionFinder). impatient: no frame
+        waits for another size to be made while one that is there will do.
         """
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels = working_pixels
-        self._impatient = impatient
+        self._closer, self._impatient = closer, impatient
         self._opening: Future[None] | None = None
         self._frame_size = (0, 0)
         self._eyes: dict[tuple[int, int], _Eye] = {}
@@ -68,10 +70,10 @@ class PlateMatter:
     def coarse(self, rgb: U8, room: SeenRoom | None) -> Coarse:
         """See core.types.PartwiseMatter."""
         self._prepare((rgb.shape[1], rgb.shape[0]))
+        if room is None or not self._closer:
+            return self._look(rgb, room, None, self._finder.whole)
         shrink_into(rgb, self._glance)
         mask = None if self._segmenter is None else self._segmenter.mask(self._glance)
-        if room is None:
-            return self._look(rgb, None, mask, self._finder.whole)
         small = room.small(self._finder.glance_size)
         region = self._finder.find(self._glance, small, mask, self._eyes if self._impatient else ())
         coarse = self._look(rgb, room, mask, region)
@@ -98,9 +100,12 @@ class PlateMatter:
         return whole
 
     def _look(self, rgb: U8, room: SeenRoom | None, mask: F32 | None, region: Region) -> Coarse:
-        """The network on a region of the frame."""
+        """The network on a region of the frame. mask: the segmenter's of the whole; None where that region
+        is the whole."""
         eye = self._eye(region.size)
         shrink_into(rgb[region.where], eye.frame)
+        if mask is None and self._segmenter is not None:
+            mask = self._segmenter.mask(eye.frame)
         plate, coverage = eye.nothing, eye.nowhere
         if room is not None:
             small = room.small(region.size, None if region == self._finder.whole else region.where)

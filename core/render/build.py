@@ -9,12 +9,14 @@ from pathlib import Path
 from core.matte.platenet import PlateMatter
 from core.matte.prior import SelfieSegmenter
 from core.matte.refine import Refiner, RefinerRuntime
-from core.matte.working_size import WORKING_PIXELS
+from core.matte.working_size import WORKING_PIXELS, platenet_size
 from core.render.backdrops import Backdrop, Background, ColourBackdrop, Kind, PictureBackdrop
 from core.render.renderer import Compositor
 from core.runtime.base import REFINER, WEIGHTS, PlateNetRuntime
 from core.runtime.choose import resolve_device
 from core.types import Matter, Plate
+
+USUAL_SIZE = (1280, 720)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class MatterOptions:
     device: "auto", "cpu", "cuda". threads: 0 is one per core. overlapping: the network works on a frame
     while the one before is refined, and leaves half of the cores to that. working_pixels: area it works at.
     weights: platenet's file. refiner_weights: the refiner's; None upsamples bilinearly.
-    impatient: no frame waits for the network at another size to be made (see PlateMatter).
+    closer: with a plate, the network looks where somebody is. impatient: no frame waits for it to be made
+    at another size (see PlateMatter).
     """
 
     device: str = "auto"
@@ -33,6 +36,7 @@ class MatterOptions:
     weights: Path = WEIGHTS
     refiner_weights: Path | None = REFINER
     overlapping: bool = False
+    closer: bool = False
     impatient: bool = False
 
 
@@ -50,10 +54,13 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
 
         network_threads = max(1, threads // 2) if o.overlapping else threads
 
-        words = OpenVinoPlateNet.checked(o.weights, network_threads)
+        # Made now, so that the weights are checked before a camera is opened; most cameras want this size.
+        first_size = platenet_size(USUAL_SIZE, o.working_pixels)
+        first = OpenVinoPlateNet(first_size, o.weights, network_threads)
+        words = first.name
 
         def make(size: tuple[int, int]) -> PlateNetRuntime:
-            return OpenVinoPlateNet(size, o.weights, network_threads)
+            return first if size == first_size else OpenVinoPlateNet(size, o.weights, network_threads)
 
         if o.refiner_weights is not None:
             refiner = OpenVinoRefiner(o.refiner_weights, threads)
@@ -69,7 +76,7 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
             return runtime
 
     refine = Refiner(refiner) if refiner is not None else None
-    return PlateMatter(make, SelfieSegmenter(), refine, o.working_pixels, impatient=o.impatient), words
+    return PlateMatter(make, SelfieSegmenter(), refine, o.working_pixels, o.closer, o.impatient), words
 
 
 def build_backdrop(background: Background) -> Backdrop | None:

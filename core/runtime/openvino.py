@@ -175,13 +175,6 @@ class OpenVinoPlateNet(PlateNetRuntime):
         self._body.set_input_tensor(0, openvino.Tensor(self._stack.pixels, shared_memory=True))
         self.name = _name(precision, threads)
 
-    @staticmethod
-    def checked(weights: Path, threads: int) -> str:
-        """The name that it will have with these weights. Raises WeightsError for what it would raise it."""
-        precision, _, ranges = _how(weights, None)
-        platenet_in_two((32, 32), weights, ranges)
-        return _name(precision, threads)
-
     def begin(
         self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8
     ) -> tuple[U8, Callable[[], U8]]:

@@ -176,7 +176,7 @@ def matter_of_threshold(segmenter: object = None) -> tuple[PlateMatter, dict[Siz
     def make(size: Size) -> Threshold:
         return made.setdefault(size, Threshold(size))
 
-    return PlateMatter(make, segmenter, None), made  # type: ignore[arg-type]
+    return PlateMatter(make, segmenter, None, closer=True), made  # type: ignore[arg-type]
 
 
 def test_the_matte_of_a_region_lies_where_the_person_is() -> None:
@@ -249,7 +249,7 @@ def test_no_frame_waits_for_a_size_to_be_made_while_another_will_do() -> None:
         made.append(size)
         return Threshold(size)
 
-    matter = PlateMatter(make, None, None, impatient=True)
+    matter = PlateMatter(make, None, None, closer=True, impatient=True)
     plate = room()
     person = with_people(plate, (500, 40, 800, 720))
     expected = matter_of_threshold()[0].matte(person, plate, None)
@@ -275,7 +275,7 @@ def test_a_size_that_cannot_be_made_is_said_and_tried_again() -> None:
             raise WeightsError("gone")
         return Threshold(size)
 
-    matter = PlateMatter(make, None, None, impatient=True)
+    matter = PlateMatter(make, None, None, closer=True, impatient=True)
     plate = room()
     person = with_people(plate, (500, 40, 800, 720))
     matter.matte(plate, plate, None)
@@ -289,3 +289,11 @@ def test_a_size_that_cannot_be_made_is_said_and_tried_again() -> None:
         until_it_is_said()
     matter.matte(person, plate, None)
     assert tries[1:] == [(448, 544)] * 2
+
+
+def test_unless_asked_the_frame_is_looked_at_whole() -> None:
+    made: dict[Size, Threshold] = {}
+    matter = PlateMatter(lambda size: made.setdefault(size, Threshold(size)), None, None)
+    plate = room()
+    matter.matte(with_people(plate, (500, 200, 800, 720)), plate, None)
+    assert {size: runtime.looks for size, runtime in made.items()} == {(736, 416): 1}
