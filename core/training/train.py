@@ -36,7 +36,7 @@ Size = tuple[int, int]  # (width, height) of a picture
 Curriculum = tuple[tuple[float, tuple[Size, ...], int], ...]
 
 # share of the run, picture sizes, batch: small pictures teach what a person is, large ones the edges.
-# The last are the shapes in which platenet looks at a person (see core/matte/region.py).
+# The last are the shapes in which platenet may look at a person (see core/matte/region.py).
 CURRICULUM: Curriculum = (
     (0.25, ((256, 160),), 16),
     (0.55, ((384, 224),), 10),
