@@ -1,7 +1,7 @@
 """Where in the frame platenet looks: around whoever is there, so that its pixels are spent on them.
 
 With a plate it is known where nothing changed. A person at a desk fills less than half of the frame,
-so the same network on as many pixels sees them half as large again.
+so the same network sees them up to 1.3 times as large, on no more pixels.
 """
 
 from __future__ import annotations

@@ -139,19 +139,6 @@ class _Stack:
         return self.pixels
 
 
-def _how(weights: Path, precision: str | None) -> tuple[str, str, Ranges]:
-    """The precision, that of what is not done on integers, and the ranges of what is."""
-    ranges = load_ranges(weights) if precision in (None, INT8) and weights.is_file() else {}
-    if precision == INT8 and not ranges:
-        raise WeightsError(f"{weights} is not calibrated for {INT8}: use bf16 or f32, or calibrate it")
-    rest = best_precision() if precision in (None, INT8) else precision
-    return INT8 if ranges else rest, rest, ranges
-
-
-def _name(precision: str, threads: int) -> str:
-    return f"OpenVINO on the CPU, {precision}, {threads} threads"
-
-
 class OpenVinoPlateNet(PlateNetRuntime):
     """PlateNetRuntime on the CPU.
 
@@ -166,14 +153,18 @@ class OpenVinoPlateNet(PlateNetRuntime):
         threads: int = 2,
         precision: str | None = None,
     ) -> None:
-        precision, rest, ranges = _how(weights, precision)
+        ranges = load_ranges(weights) if precision in (None, INT8) and weights.is_file() else {}
+        if precision == INT8 and not ranges:
+            raise WeightsError(f"{weights} is not calibrated for {INT8}: use bf16 or f32, or calibrate it")
+        rest = best_precision() if precision in (None, INT8) else precision
+        precision = INT8 if ranges else rest
         self._body, self._head = (
             compile_graph(part, threads, rest).create_infer_request()
             for part in platenet_in_two(size, weights, ranges)
         )
         self._stack = _Stack(size)
         self._body.set_input_tensor(0, openvino.Tensor(self._stack.pixels, shared_memory=True))
-        self.name = _name(precision, threads)
+        self.name = f"OpenVINO on the CPU, {precision}, {threads} threads"
 
     def begin(
         self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -254,45 +253,28 @@ def _work(queue: Any, options: RefinerOptions, seed: list[int]) -> None:
 
 
 class _TileMaker:
-    """Runs platenet on samples of one size as the program does, and cuts tiles where it may have erred."""
+    """Runs platenet on samples of one size and cuts tiles where it may have erred."""
 
     def __init__(self, base: Path, size: tuple[int, int]) -> None:
-        from core.matte.region import RegionFinder
-        from core.matte.working_size import WORKING_PIXELS
+        from core.matte.working_size import platenet_size
         from core.runtime.openvino import OpenVinoPlateNet
 
-        self._regions = RegionFinder(size, WORKING_PIXELS)
-        self._net = cache(lambda size: OpenVinoPlateNet(size, base, 1))
+        self._small = platenet_size(size)
+        self._net = OpenVinoPlateNet(self._small, base, 1)
 
     def tiles(self, s: Sample, rng: np.random.Generator) -> tuple[U8, U8]:
         """As edge_pairs."""
-        region = self._regions.whole
-        x, y, w, h = cv2.boundingRect((s.alpha > 25).view(np.uint8))
-        if w and s.coverage.any():
-            region = self._regions.around((x, y, x + w, y + h))
-        pictures = [
-            np.ascontiguousarray(a[region.where])
-            for a in (s.frame, s.plate, s.coverage, s.prior, s.previous, s.alpha)
+        inputs = [
+            cv2.resize(a, self._small, interpolation=cv2.INTER_AREA)
+            for a in (s.frame, s.plate, s.coverage, s.prior, s.previous)
         ]
-        inputs = [cv2.resize(a, region.size, interpolation=cv2.INTER_AREA) for a in pictures[:-1]]
-        frame, plate, coverage, _, _, alpha = pictures
-        small, share = self._net(region.size).alpha(*inputs), alpha.size / s.alpha.size
-        return edge_pairs(frame, plate, coverage, small, alpha, rng, share)
+        return edge_pairs(s.frame, s.plate, s.coverage, self._net.alpha(*inputs), s.alpha, rng)
 
 
 def edge_pairs(
-    frame: U8,
-    plate: U8,
-    coverage: U8,
-    alpha_small: U8,
-    alpha: U8,
-    rng: np.random.Generator,
-    share: float = 1.0,
+    frame: U8, plate: U8, coverage: U8, alpha_small: U8, alpha: U8, rng: np.random.Generator
 ) -> tuple[U8, U8]:
-    """Tiles as the refiner sees them (11 x N x 72 x 72) and their true alpha (N x 64 x 64), uint8.
-
-    share: of a frame, that the pictures are.
-    """
+    """Tiles as the refiner sees them (11 x N x 72 x 72) and their true alpha (N x 64 x 64), uint8."""
     height, width = alpha.shape
     coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
     spots = edge_tiles(coarse, TILE)
@@ -302,7 +284,7 @@ def edge_pairs(
         return np.empty((CHANNELS, 0, SEEN, SEEN), np.uint8), np.empty((0, TILE, TILE), np.uint8)
     spots = rng.permutation(spots)[:TILES_PER_PICTURE]
     small = (alpha_small.shape[1], alpha_small.shape[0])
-    near_by = NearBy(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small, share)
+    near_by = NearBy(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small)
     room = Room(plate, coverage).part if coverage.any() else None
     batches = TileCutter(TILE).cut(frame, room, coarse, near_by, spots)
     tiles = np.concatenate(list(batches), 1)[:, : len(spots)]
