@@ -330,6 +330,7 @@ def test_sigusr1_pauses_with_the_camera_closed_and_the_next_one_goes_on_with_the
 def test_on_demand_closes_the_camera_until_the_virtual_one_is_read(stage, monkeypatch):
     opened, released = [], []
     asked: list[str] = []
+    shown = Event()
 
     class FakeDemand:
         def __init__(self, path: str) -> None:
@@ -339,6 +340,7 @@ def test_on_demand_closes_the_camera_until_the_virtual_one_is_read(stage, monkey
             return False
 
         def wait(self, timeout_ms: int) -> bool:
+            shown.wait(10.0)  # the sink has a thread of its own, which may not have begun
             stop.set()
             return False
 
@@ -351,6 +353,7 @@ def test_on_demand_closes_the_camera_until_the_virtual_one_is_read(stage, monkey
 
         def push(self, picture) -> None:
             self.idle.append(picture.idle)
+            shown.set()
 
         def close(self) -> None:
             released.append("sink")
