@@ -207,9 +207,8 @@ class Room:
 class SeenRoom(Protocol):
     """The room of one frame, made only as far as it is asked for."""
 
-    def small(self, size: tuple[int, int], where: tuple[slice, slice] | None = None) -> Room:
-        """The whole of it or a rectangle (rows and columns), at a smaller size (width, height). The same
-        object while nothing changes."""
+    def small(self, size: tuple[int, int]) -> Room:
+        """The whole of it at a smaller size (width, height). The same object while nothing changes."""
         ...
 
     def part(self, where: tuple[slice, slice]) -> Room:
@@ -221,15 +220,13 @@ class SeenRoom(Protocol):
 class Coarse:
     """A matte in the making, and the picture that the network saw.
 
-    alpha_u8: the matte of the frame so far, uint8 of any size. rgb: uint8 hxwx3, at the network's own size.
-    finish: gives the matte of that picture, uint8 hxw; called at most once, by `PartwiseMatter.refined`.
-    where: rows and columns of the frame that are in the picture; elsewhere is nobody.
+    alpha_u8: the matte so far, uint8 of any size. rgb: uint8 hxwx3, at the network's own size.
+    finish: gives the matte at that size, uint8 hxw; called at most once, by `PartwiseMatter.refined`.
     """
 
     alpha_u8: U8
     rgb: U8
     finish: Callable[[], U8]
-    where: tuple[slice, slice] = (slice(None), slice(None))
 
 
 @runtime_checkable

@@ -142,6 +142,5 @@ def _options(model: Model, live: bool) -> MatterOptions:
         model.size[0] * model.size[1],
         refiner_weights=REFINER if model.refine else None,
         overlapping=True,
-        closer=model.closer,
         impatient=live,
     )

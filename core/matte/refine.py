@@ -21,7 +21,7 @@ RoomPart = Callable[[tuple[slice, slice]], Room]  # rows and columns of the fram
 TILES_PER_PX = 0.15
 LEAST_TILES = 16
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
-NEAR_BY_PIXELS = 128 * 72  # area of the frame in which colours near by are gathered
+NEAR_BY_PIXELS = 128 * 72  # area of the picture that colours near by are gathered in
 NEAR, FAR = (5, 17)  # px there: windows that they are gathered in
 FAR_WEIGHT = 0.02  # colours from afar count where there are none near by
 _ROOM, _COVERAGE, _COARSE, _PERSON = 3, 6, 7, 8  # planes; the frame's are the first three
@@ -43,22 +43,18 @@ class Refiner:
         self._runtime = runtime
         self._cutter = TileCutter()
 
-    def refine(
-        self, rgb: U8, room: RoomPart | None, rgb_small: U8, alpha_small: U8, frame_size: tuple[int, int]
-    ) -> U8:
-        """Alpha uint8 HxW at the size of rgb (uint8 HxWx3), a frame or a part of one.
+    def refine(self, rgb: U8, room: RoomPart | None, rgb_small: U8, alpha_small: U8) -> U8:
+        """Alpha uint8 HxW at the size of rgb (uint8 HxWx3).
 
-        room: gives parts of the room there, None without a plate. rgb_small, alpha_small: uint8 hxwx3
-        and hxw, the same picture and its matte at the working size. frame_size: (width, height).
+        room: gives parts of the room, None without a plate. rgb_small, alpha_small: uint8 hxwx3 and
+        hxw, the same frame and its matte at the working size.
         """
         height, width = rgb.shape[:2]
         coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
-        spots = edge_tiles(coarse, most=max(LEAST_TILES, round(frame_size[0] * TILES_PER_PX)))
+        spots = edge_tiles(coarse, most=max(LEAST_TILES, round(width * TILES_PER_PX)))
         alpha = snapped(coarse)
         if len(spots):
-            share = width * height / (frame_size[0] * frame_size[1])
-            near_by = NearBy(rgb_small, alpha_small, share)
-            tiles = self._cutter.cut(rgb, room, coarse, near_by, spots)
+            tiles = self._cutter.cut(rgb, room, coarse, NearBy(rgb_small, alpha_small), spots)
             _put(snapped(self._runtime.refine(tiles)[: len(spots)]), alpha, spots)
         return alpha
 
@@ -129,11 +125,11 @@ class TileCutter:
 class NearBy:
     """The person's colour and the room's, each gathered around a pixel from where alpha is sure.
 
-    rgb: uint8 hxwx3 at the working size. alpha: uint8 hxw. share: of the frame that they show.
+    rgb: uint8 hxwx3 at the working size. alpha: uint8 hxw.
     """
 
-    def __init__(self, rgb: U8, alpha: U8, share: float = 1.0) -> None:
-        shrink = math.sqrt(min(1.0, NEAR_BY_PIXELS * share / alpha.size))
+    def __init__(self, rgb: U8, alpha: U8) -> None:
+        shrink = math.sqrt(min(1.0, NEAR_BY_PIXELS / alpha.size))
         size = (max(1, round(rgb.shape[1] * shrink)), max(1, round(rgb.shape[0] * shrink)))
         small = np.empty((size[1], size[0], 4), np.uint8)
         shrink_into(cv2.merge([rgb, alpha]), small)

@@ -26,8 +26,7 @@ class MatterOptions:
     device: "auto", "cpu", "cuda". threads: 0 is one per core. overlapping: the network works on a frame
     while the one before is refined, and leaves half of the cores to that. working_pixels: area it works at.
     weights: platenet's file. refiner_weights: the refiner's; None upsamples bilinearly.
-    closer: with a plate, the network looks where somebody is. impatient: no frame waits for it to be made
-    at another size (see PlateMatter).
+    impatient: no frame waits for a network for fewer columns (see PlateMatter).
     """
 
     device: str = "auto"
@@ -36,7 +35,6 @@ class MatterOptions:
     weights: Path = WEIGHTS
     refiner_weights: Path | None = REFINER
     overlapping: bool = False
-    closer: bool = False
     impatient: bool = False
 
 
@@ -76,7 +74,7 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
             return runtime
 
     refine = Refiner(refiner) if refiner is not None else None
-    return PlateMatter(make, SelfieSegmenter(), refine, o.working_pixels, o.closer, o.impatient), words
+    return PlateMatter(make, SelfieSegmenter(), refine, o.working_pixels, o.impatient), words
 
 
 def build_backdrop(background: Background) -> Backdrop | None:

@@ -21,7 +21,6 @@ from core.render.bend import bent_map
 from core.types import F32, F64, U8, Alignment, Matter, PartwiseMatter, Plate, Room
 
 _FLAT = np.zeros((1, 1, 2), np.float32)
-MOST_SHRUNK = 4  # sizes of the plate: a glance, the whole frame, and the part that is looked at
 SLACK = 32  # px by which a part is made larger than asked for: the next frame's is not the same
 
 
@@ -35,7 +34,8 @@ class WarpedRoom:
         assert alignment.H is not None
         self._warper, self._H, self._light, self._size = warper, alignment.H, alignment.light, size
         self._mesh = alignment.mesh
-        self._small: dict[bool, tuple[object, Room]] = {}  # of a part? what was asked for, and its answer
+        self._small: Room | None = None
+        self._small_size = (0, 0)
         self._made: Room | None = None
         self._box = (0, 0, 0, 0)  # x0, y0, x1, y1 of the part that is made
         self._making = Lock()
@@ -51,27 +51,12 @@ class WarpedRoom:
         same = same and alignment.light is self._light and alignment.mesh is self._mesh
         return same and size == self._size
 
-    def small(self, size: tuple[int, int], where: tuple[slice, slice] | None = None) -> Room:
-        asked = (size, None if where is None else _box(where, self._size))
-        asked_last, small = self._small.get(where is not None, (None, None))
-        if small is None or asked_last != asked:
-            if where is None:
-                seen = self._warper.seen_small(self._H, self._size, size, self._mesh)
-                small = _blank(apply_light(seen.rgb, self._light), seen.coverage)
-            elif self._mesh is None and self._warper.is_one_picture:
-                small = self._part_small(size, _box(where, self._size))
-            else:
-                small = shrunk_room(self.part(where), size)
-            self._small[where is not None] = asked, small
-        return small
-
-    def _part_small(self, size: tuple[int, int], box: tuple[int, int, int, int]) -> Room:
-        (x0, y0, x1, y1), (width, height) = box, self._size
-        sx, sy = size[0] / (x1 - x0), size[1] / (y1 - y0)
-        small_from_frame = resized_from_original(sx, sy) @ np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
-        seen = self._warper.seen_shrunk(small_from_frame @ self._H, (sx, sy), size)
-        part_of = (x0 * sx, y0 * sy, width * sx, height * sy)
-        return _blank(apply_light(seen.rgb, self._light, part_of=part_of), seen.coverage)
+    def small(self, size: tuple[int, int]) -> Room:
+        if self._small is None or self._small_size != size:
+            seen = self._warper.seen_small(self._H, self._size, size, self._mesh)
+            self._small = _blank(apply_light(seen.rgb, self._light), seen.coverage)
+            self._small_size = size
+        return self._small
 
     def part(self, where: tuple[slice, slice]) -> Room:
         x0, y0, x1, y1 = _box(where, self._size)
@@ -136,38 +121,17 @@ class RoomWarper:
         if len(plate.views) > 1:
             shifts = None if mesh is None else mesh * np.array(scale, np.float32)
             return self._composed(resized_from_original(*scale) @ H, small, (0, 0, *small), shifts)
-        small_from_plate = resized_from_original(*scale) @ H
-        if mesh is None:
-            return self.seen_shrunk(small_from_plate, scale, small)
-        shrunk, plate_from_shrunk = self._plate_at(scale)
-        shifts = mesh * np.array(scale, np.float32)
-        return _bent(shrunk, small_from_plate @ plate_from_shrunk, small, (0, 0, *small), shifts)
-
-    @property
-    def is_one_picture(self) -> bool:
-        return len(self._plate.views) == 1
-
-    def seen_shrunk(self, small_H: F64, scale: tuple[float, float], small: tuple[int, int]) -> Room:
-        """The plate, of one picture, seen by a small picture (width, height), in the plate's own light.
-
-        small_H: plate to that picture's pixels. scale: by which its pixels are more than the frame's.
-        """
-        shrunk, plate_from_shrunk = self._plate_at(scale)
-        H = small_H @ plate_from_shrunk
-        if small == shrunk.rgb.shape[1::-1] and np.allclose(H, np.eye(3), atol=1e-9):
-            return shrunk
-        return _warped(shrunk, H, small)
-
-    def _plate_at(self, scale: tuple[float, float]) -> tuple[Room, F64]:
-        """The plate's picture at about that scale, and from its pixels to the plate's."""
-        plate = self._plate
         width, height = (max(1, round(n * s)) for n, s in zip(plate.size, scale, strict=True))
         if (width, height) not in self._shrunk:
-            while len(self._shrunk) >= MOST_SHRUNK:
-                del self._shrunk[next(iter(self._shrunk))]
-            self._shrunk[width, height] = shrunk_room(Room(plate.rgb, plate.coverage), (width, height))
-        shrunk = self._shrunk[width, height]
-        return shrunk, resized_from_original(plate.size[0] / width, plate.size[1] / height)
+            self._shrunk = {(width, height): shrunk_room(Room(plate.rgb, plate.coverage), (width, height))}
+        plate_from_small = resized_from_original(plate.size[0] / width, plate.size[1] / height)
+        small_H = resized_from_original(*scale) @ H @ plate_from_small
+        if mesh is not None:
+            shifts = mesh * np.array(scale, np.float32)
+            return _bent(self._shrunk[width, height], small_H, small, (0, 0, *small), shifts)
+        if small == (width, height) and np.allclose(small_H, np.eye(3), atol=1e-9):
+            return self._shrunk[width, height]
+        return _warped(self._shrunk[width, height], small_H, small)
 
     def plate_xy(self, alignment: Alignment, size: tuple[int, int]) -> F32:
         """Where on the plate each pixel of a frame of that size looks: float32 HxWx2, plate pixels."""

@@ -36,12 +36,12 @@ Size = tuple[int, int]  # (width, height) of a picture
 Curriculum = tuple[tuple[float, tuple[Size, ...], int], ...]
 
 # share of the run, picture sizes, batch: small pictures teach what a person is, large ones the edges.
-# The last are the shapes in which platenet may look at a person (see core/matte/region.py).
+# The last are the whole frame and the columns in which somebody is (see core/matte/columns.py).
 CURRICULUM: Curriculum = (
     (0.25, ((256, 160),), 16),
     (0.55, ((384, 224),), 10),
     (0.80, ((512, 288),), 6),
-    (1.01, ((736, 416), (640, 480), (448, 544)), 4),
+    (1.01, ((736, 416), (736, 416), (448, 416)), 4),
 )
 WARM_UP_STEPS = 200
 CHECKPOINT_STEPS = 500
@@ -208,7 +208,7 @@ class _Feed:
         ]
 
     def batch(self, sizes: tuple[Size, ...], count: int) -> list[tuple[np.ndarray, ...]]:
-        """Samples of one of the sizes, which take turns by chance."""
+        """Samples of one of the sizes, which take turns by chance; one that stands twice has two."""
         if set(self._waiting) != set(sizes):
             self._waiting = {size: [] for size in sizes}
             self._sizes[:] = [n for size in sizes for n in size] + [0] * 2 * (MOST_SIZES - len(sizes))

@@ -38,8 +38,7 @@ def test_what_is_surely_room_or_person_is_snapped_and_costs_no_tile() -> None:
     echo = Echo()
     rgb = np.zeros((720, 1280, 3), np.uint8)
     for level, expected in ((3, 0), (252, 255)):
-        coarse = np.full((288, 512), level, np.uint8)
-        alpha = Refiner(echo).refine(rgb, None, rgb[:288, :512], coarse, (1280, 720))
+        alpha = Refiner(echo).refine(rgb, None, rgb[:288, :512], np.full((288, 512), level, np.uint8))
         assert (alpha == expected).all()
     assert not hasattr(echo, "tiles")
 
@@ -98,7 +97,6 @@ def test_every_size_comes_out_whole_with_the_alpha_in_its_place() -> None:
             lambda where, plate=rgb: Room(plate[where], None),
             np.zeros((36, 64, 3), np.uint8),
             alpha_small,
-            (width, height),
         )
         assert alpha.shape == (height, width)
         if width > 1:

@@ -138,31 +138,3 @@ def test_a_matter_that_knows_no_parts_gets_the_whole_room() -> None:
     assert (matter.seen.coverage == plate.coverage).all()
     matte_in(matter, plate.rgb, None)
     assert matter.seen.rgb is None
-
-
-@pytest.mark.parametrize("mesh", [None, MESH])
-@pytest.mark.parametrize("H", [np.eye(3), TURNED, ZOOMED])
-def test_a_part_seen_small_is_that_part_made_smaller(H: np.ndarray, mesh: np.ndarray | None) -> None:
-    room = RoomWarper(smooth_plate()).room(replace(aligned(H, UNEVEN), mesh=mesh), SIZE)
-    where, size = np.s_[20:150, 40:200], (96, 64)
-    small, expected = room.small(size, where), shrunk_room(room.part(where), size)
-    known = np.ones(size[::-1], bool)
-    for each in (small, expected):
-        if each.coverage is not None:
-            known &= cv2.erode(each.coverage, np.ones((3, 3))) > 0
-    assert known.mean() > 0.8
-    assert np.abs(small.rgb.astype(int) - expected.rgb)[known].mean() < 0.7
-    assert np.abs(small.rgb.astype(int) - expected.rgb)[known].max() <= 4
-    assert room.small(SMALL) is room.small(SMALL)
-    assert room.small(size, where) is small, "the whole does not take its place"
-    assert room.small(size, np.s_[0:130, 40:200]) is not small
-
-
-def test_a_part_that_is_partly_unknown_says_so_when_it_is_small() -> None:
-    room = RoomWarper(smooth_plate(hole=True)).room(aligned(TURNED), SIZE)
-    where = np.s_[20:150, 40:200]
-    small, expected = room.small((96, 64), where), shrunk_room(room.part(where), (96, 64))
-    assert small.coverage is not None
-    assert expected.coverage is not None
-    assert (small.coverage != expected.coverage).mean() < 0.02
-    assert (small.rgb[small.coverage == 0] == 0).all()

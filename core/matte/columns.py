@@ -1,0 +1,161 @@
+"""Which columns of a frame platenet looks at: those in which somebody is.
+
+With a plate it is known where nothing changed, and a person at a desk is half as wide as the frame, while
+the network costs as much as it is shown. What it is shown stays as large as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.matte.working_size import MULTIPLE
+from core.types import F32, U8, Room
+
+SHARES = (0.6, 0.8)  # of the frame's width, beside all of it: at a desk, with the arms out
+LEAST_CHANGE, MOST_CHANGE = 12, 36  # grey levels by which what counts as changed differs from the room
+QUIET_SHARE, CHANGE_OF_QUIET = 0.25, 4  # of a frame there is room at least; times what that differs by
+SPECK = 3  # px of half the working size: what is thinner is an edge that alignment left, or noise
+PERSON_FROM = 0.3  # of a segmenter's mask
+MARGIN = 0.055  # of the height: strands and fingertips change too little to be seen like this
+SPARE = 1.5  # margins that new columns have, so that the next frame fits too
+PATIENCE = 30  # frames for which fewer columns would have done, before there are fewer
+TOUCHING = 64  # grey levels of the rough alpha that may not reach the first or last column
+LONGEST_PATIENCE = 1 << 12
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns of the picture at the working size: `first` to `end`, both multiples of MULTIPLE, so that
+    the network's grid lies as in the whole picture."""
+
+    first: int
+    end: int
+
+    @property
+    def width(self) -> int:
+        return self.end - self.first
+
+    @property
+    def where(self) -> tuple[slice, slice]:
+        """All rows, these columns."""
+        return np.s_[:, self.first : self.end]
+
+    def shrunk(self, times: int) -> tuple[slice, slice]:
+        """The same in a picture so many times smaller."""
+        return np.s_[:, self.first // times : self.end // times]
+
+
+class ColumnFinder:
+    """Follows the people through frames of one working size with columns that seldom change.
+
+    There are more in the frame that needs more, and fewer when fewer would have done for a while.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        """size: (width, height), multiples of MULTIPLE."""
+        self._size = width, height = size
+        self.whole = Columns(0, width)
+        narrow = {MULTIPLE * round(share * width / MULTIPLE) for share in SHARES}
+        self.widths: tuple[int, ...] = (*sorted(narrow - {0, width}), width)  # at which platenet is asked for
+        self._margin = MARGIN * height
+        self.forget()
+
+    def forget(self) -> None:
+        """The next frame has nothing to do with the last one."""
+        self._now, self.wished = self.whole, self.whole.width
+        self._needed: tuple[int, int] | None = None  # by the last frames together
+        self._frames_fewer, self._patience = PATIENCE, PATIENCE
+
+    def find(self, frame: U8, room: Room, mask: F32 | None, ready: Collection[int] = ()) -> Columns:
+        """The columns to look at.
+
+        frame, room: at the working size. mask: a segmenter's, float32 of any size, 0..1. ready: widths to
+        which the choice is limited, as long as one of them will do; empty for all. The width that would
+        have been best is then `wished`.
+        """
+        changed = _changed(frame, room, mask)
+        if changed is None:
+            self.wished = self.whole.width
+            return self.whole
+        self._needed = changed if self._needed is None else _joined(self._needed, changed)
+        best = self._around(self._needed, self.widths)
+        self.wished = best.width
+        if not self._hold(changed):
+            self._frames_fewer = self._patience
+        elif best.width < self._now.width:
+            self._frames_fewer += 1
+        else:
+            self._begin_waiting()
+        if self._frames_fewer >= self._patience:
+            self._now = self._around(self._needed, ready) if ready else best
+            self._begin_waiting()
+        return self._now
+
+    def too_few(self, columns: Columns, rough: U8) -> bool:
+        """Whether somebody reaches beyond the columns found last. The next are then all, for longer each
+        time.
+
+        rough: alpha of the frame, uint8, smaller than the working size by a whole number.
+        """
+        seen = rough[columns.shrunk(self.whole.width // rough.shape[1])]
+        beyond_left = columns.first > 0 and seen[:, 0].max() > TOUCHING
+        beyond_right = columns.end < self.whole.end and seen[:, -1].max() > TOUCHING
+        if not (beyond_left or beyond_right):
+            return False
+        self._now = self.whole
+        self._patience = min(2 * self._patience, LONGEST_PATIENCE)
+        self._begin_waiting()
+        return True
+
+    def _begin_waiting(self) -> None:
+        self._frames_fewer, self._needed = 0, None
+
+    def _hold(self, changed: tuple[int, int]) -> bool:
+        first, end = self._widened(changed, self._margin / 2)
+        return self._now.first <= first and end <= self._now.end
+
+    def _around(self, needed: tuple[int, int], widths: Collection[int]) -> Columns:
+        """The fewest with room to spare, the needed ones in their middle."""
+        first, end = self._widened(needed, SPARE * self._margin)
+        for width in sorted(widths):
+            left = MULTIPLE * round((first + end - width) / 2 / MULTIPLE)
+            left = min(max(0, left), self.whole.width - width)
+            if left <= first and end <= left + width:
+                return Columns(left, left + width)
+        return self.whole
+
+    def _widened(self, columns: tuple[int, int], by: float) -> tuple[int, int]:
+        return max(0, columns[0] - round(by)), min(self.whole.width, columns[1] + round(by))
+
+
+def _changed(frame: U8, room: Room, mask: F32 | None) -> tuple[int, int] | None:
+    """The first column and the end of all that is not as in the room, or that a segmenter takes for a
+    person; None where there is nothing."""
+    height, width = frame.shape[:2]
+    size = width // 2, height // 2
+    halves = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (frame, room.rgb))
+    # The largest of three channels: a shirt may have the wall's brightness and not its colour.
+    r, g, b = cv2.split(cv2.absdiff(*halves))
+    apart = cv2.max(cv2.max(r, g), b)
+    if room.coverage is not None:
+        known = cv2.resize(room.coverage, size, interpolation=cv2.INTER_AREA)
+        apart = cv2.bitwise_and(apart, cv2.threshold(known, 254, 255, cv2.THRESH_BINARY)[1])
+    apart = cv2.blur(apart, (3, 3))
+    levels = apart[::2, ::2].ravel()
+    quiet = int(np.partition(levels, int(QUIET_SHARE * len(levels)))[int(QUIET_SHARE * len(levels))])
+    least = min(max(LEAST_CHANGE, CHANGE_OF_QUIET * quiet), MOST_CHANGE)
+    found = cv2.threshold(apart, least, 255, cv2.THRESH_BINARY)[1]
+    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((SPECK, SPECK), np.uint8))
+    if mask is not None:
+        person = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
+        found |= (person > PERSON_FROM).view(np.uint8)
+    x, _, w, _ = cv2.boundingRect(found)
+    return (2 * x, 2 * (x + w)) if w else None
+
+
+def _joined(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+    return min(a[0], b[0]), max(a[1], b[1])
