@@ -143,7 +143,7 @@ class PlateMatter:
 
 
 def _in_background(task: Callable[[], None]) -> Future[None]:
-    """The task on a thread that the end of the program does not wait for."""
+    """The task on a thread that the end of the program waits for: OpenVINO is not torn down under it."""
     done: Future[None] = Future()
 
     def run() -> None:
@@ -154,7 +154,7 @@ def _in_background(task: Callable[[], None]) -> Future[None]:
         else:
             done.set_result(None)
 
-    Thread(target=run, name="platenet for fewer columns", daemon=True).start()
+    Thread(target=run, name="platenet for fewer columns").start()
     return done
 
 

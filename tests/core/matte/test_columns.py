@@ -1,5 +1,7 @@
 """platenet looks at the columns in which somebody is: nobody is cut off, and a still person keeps them."""
 
+import subprocess
+import sys
 import time
 from threading import Event
 
@@ -325,3 +327,22 @@ def test_another_frame_size_begins_anew() -> None:
         rgb = with_people(plate, (0, 100), top=0)
         assert ((matter.matte(rgb, plate, None) > 128) == (np.arange(size[0]) < 100)).mean() > 0.99
     assert len(made) == 2
+
+
+ENDS_EARLY = """
+import threading
+import numpy as np
+from core.render.build import MatterOptions, build_platenet
+matter, _ = build_platenet(MatterOptions(device="cpu", threads=1, impatient=True))
+plate = np.full((720, 1280, 3), 90, np.uint8)
+person = plate.copy()
+person[100:, 500:800] = 220
+matter.matte(person, plate, None)
+print([t.name for t in threading.enumerate()][1:])
+"""
+
+
+def test_a_program_that_ends_while_a_width_is_made_ends_in_good_order() -> None:
+    ended = subprocess.run([sys.executable, "-c", ENDS_EARLY], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "platenet for fewer columns" in ended.stdout, "it was being made"
