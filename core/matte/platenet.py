@@ -120,7 +120,6 @@ class PlateMatter:
         self._everywhere = np.full((height, width), 255, np.uint8)
         self._prior = np.full((height, width), UNKNOWN_U8, np.uint8)
         self._unknown = np.full((height, width), UNKNOWN_U8, np.uint8)
-        self._held = None
 
     def _runtime(self, width: int) -> PlateNetRuntime:
         if width not in self._runtimes:

@@ -421,7 +421,8 @@ class Synthesizer:
         """The room slightly elsewhere: what alignment leaves, up to a few pixels."""
         rng = self.rng
         w, h = self.size
-        shift = 0.0 if rng.random() < 0.4 else rng.gamma(1.2, 0.7) * w / 512
+        near = rng.choice([0.0, 0.25, 1.0], p=[0.3, 0.55, 0.15])  # a tracker leaves 0.1 to 0.3 pixels
+        shift = near * rng.gamma(1.2, 0.7) * w / 512
         corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
         moved = (
             corners + rng.normal(0, max(shift, 1e-6), (4, 2)) * 0.6 + rng.normal(0, max(shift, 1e-6), 2) * 0.5
