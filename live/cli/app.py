@@ -21,6 +21,7 @@ from live.cli import (
     setup,
     train,
 )
+from live.heap import share_one_heap
 
 FAILED = 1  # exit code; 2 is a wrong use of the command line
 
@@ -50,6 +51,7 @@ app.add_typer(models.app, name="models")
 @app.callback()
 def root() -> None:
     """A real-time webcam virtual background that knows your room."""
+    share_one_heap()
 
 
 def main() -> None:
