@@ -330,7 +330,6 @@ def test_another_frame_size_begins_anew() -> None:
 
 
 ENDS_EARLY = """
-import threading
 import numpy as np
 from core.render.build import MatterOptions, build_platenet
 matter, _ = build_platenet(MatterOptions(device="cpu", threads=1, impatient=True))
@@ -338,11 +337,10 @@ plate = np.full((720, 1280, 3), 90, np.uint8)
 person = plate.copy()
 person[100:, 500:800] = 220
 matter.matte(person, plate, None)
-print([t.name for t in threading.enumerate()][1:])
+print(matter._opening is not None)
 """
 
 
 def test_a_program_that_ends_while_a_width_is_made_ends_in_good_order() -> None:
     ended = subprocess.run([sys.executable, "-c", ENDS_EARLY], capture_output=True, text=True, timeout=120)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "platenet for fewer columns" in ended.stdout, "it was being made"
+    assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "True\n")
