@@ -57,7 +57,7 @@ class ColumnFinder:
 
     def __init__(self, size: tuple[int, int]) -> None:
         """size: (width, height), multiples of MULTIPLE."""
-        self._size = width, height = size
+        width, height = size
         self.whole = Columns(0, width)
         narrow = {MULTIPLE * round(share * width / MULTIPLE) for share in SHARES}
         self.widths: tuple[int, ...] = (*sorted(narrow - {0, width}), width)  # at which platenet is asked for
