@@ -20,6 +20,7 @@ RoomPart = Callable[[tuple[slice, slice]], Room]  # rows and columns of the fram
 # Of the width, at most, which bounds a frame's time: 192 at 1280, a hair-rich head and arms
 TILES_PER_PX = 0.15
 LEAST_TILES = 16
+LEAST_EDGE = 12  # px of an edge in a tile that is worth a look: a twelfth of the tiles has fewer
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
 NEAR_BY_PIXELS = 128 * 72  # area of the picture that colours near by are gathered in
 NEAR, FAR = (5, 17)  # px there: windows that they are gathered in
@@ -51,7 +52,8 @@ class Refiner:
         """
         height, width = rgb.shape[:2]
         coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
-        spots = edge_tiles(coarse, most=max(LEAST_TILES, round(width * TILES_PER_PX)))
+        most = max(LEAST_TILES, round(width * TILES_PER_PX))
+        spots = edge_tiles(coarse, most=most, least=LEAST_EDGE)
         alpha = snapped(coarse)
         if len(spots):
             tiles = self._cutter.cut(rgb, room, coarse, NearBy(rgb_small, alpha_small), spots)
@@ -157,10 +159,11 @@ def snapped(alpha: U8) -> U8:
     return cv2.LUT(alpha.reshape(len(alpha), -1), _SNAP).reshape(alpha.shape)
 
 
-def edge_tiles(coarse: U8, tile: int = TILE, most: int | None = None) -> NDArray[np.intp]:
-    """(y, x) in rows, Nx2, of the tiles that hold a pixel which is neither surely room nor surely person.
+def edge_tiles(coarse: U8, tile: int = TILE, most: int | None = None, least: int = 1) -> NDArray[np.intp]:
+    """(y, x) in rows, Nx2, of the tiles that hold pixels which are neither surely room nor surely person.
 
-    coarse: alpha uint8 HxW. most: where there are more, the ones with most such pixels.
+    coarse: alpha uint8 HxW. least: such pixels that a tile holds. most: where there are more tiles, the
+    ones with most such pixels.
     """
     rows, columns = -(-coarse.shape[0] // tile), -(-coarse.shape[1] // tile)
     edge = cv2.inRange(coarse, SURELY_ROOM + 1, SURELY_PERSON - 1)
@@ -170,9 +173,10 @@ def edge_tiles(coarse: U8, tile: int = TILE, most: int | None = None) -> NDArray
     # Eight bytes are added as one number, in each of which there is room for `tile` ones.
     counts = np.add.reduceat(edge.view(np.uint64), np.arange(rows) * tile, axis=0).view(np.uint8)
     counts = np.add.reduceat(counts, np.arange(columns) * tile, axis=1, dtype=np.uint16)
-    spots = np.argwhere(counts)
+    chosen = counts >= least
+    spots = np.argwhere(chosen)
     if most is not None and len(spots) > most:
-        order = np.argsort(counts[counts > 0])[::-1]
+        order = np.argsort(counts[chosen])[::-1]
         spots = spots[np.sort(order[:most])]
     return spots * tile
 

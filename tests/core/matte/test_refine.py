@@ -31,6 +31,8 @@ def test_where_there_are_too_many_tiles_those_with_most_to_do_are_taken() -> Non
     coarse[:24, :24], coarse[50:60, 50:60], coarse[90, 90] = 100, 100, 100
     assert edge_tiles(coarse, 24).tolist() == [[0, 0], [48, 48], [72, 72]]
     assert edge_tiles(coarse, 24, most=2).tolist() == [[0, 0], [48, 48]]
+    assert edge_tiles(coarse, 24, least=2).tolist() == [[0, 0], [48, 48]]
+    assert edge_tiles(coarse, 24, most=1, least=2).tolist() == [[0, 0]]
     assert edge_tiles(np.full((96, 96), 100, np.uint8), 96).tolist() == [[0, 0]]
 
 
