@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 
 from core.matte.working_size import MULTIPLE
-from core.types import F32, U8, Room
+from core.types import U8, Room
 
 SHARES = (0.6, 0.8)  # of the frame's width, beside all of it: at a desk, with the arms out
 LEAST_CHANGE, MOST_CHANGE = 12, 36  # grey levels by which what counts as changed differs from the room
 QUIET_SHARE, CHANGE_OF_QUIET = 0.25, 4  # of a frame there is room at least; times what that differs by
 SPECK = 3  # px of half the working size: what is thinner is an edge that alignment left, or noise
-PERSON_FROM = 0.3  # of a segmenter's mask
+PERSON_FROM = 77  # levels of a segmenter's mask
 MARGIN = 0.055  # of the height: strands and fingertips change too little to be seen like this
 SPARE = 1.5  # margins that new columns have, so that the next frame fits too
 PATIENCE = 30  # frames for which fewer columns would have done, before there are fewer
@@ -70,12 +70,12 @@ class ColumnFinder:
         self._needed: tuple[int, int] | None = None  # by the last frames together
         self._frames_fewer, self._patience = PATIENCE, PATIENCE
 
-    def find(self, frame: U8, room: Room, mask: F32 | None, ready: Collection[int] = ()) -> Columns:
+    def find(self, frame: U8, room: Room, mask: U8 | None, ready: Collection[int] = ()) -> Columns:
         """The columns to look at.
 
-        frame, room: at the working size. mask: a segmenter's, float32 of any size, 0..1. ready: widths to
-        which the choice is limited, as long as one of them will do; empty for all. The width that would
-        have been best is then `wished`.
+        frame, room: at the working size. mask: a segmenter's, uint8 of that size. ready: widths to which
+        the choice is limited, as long as one of them will do; empty for all. The width that would have
+        been best is then `wished`.
         """
         changed = _changed(frame, room, mask)
         if changed is None:
@@ -132,7 +132,7 @@ class ColumnFinder:
         return max(0, columns[0] - round(by)), min(self.whole.width, columns[1] + round(by))
 
 
-def _changed(frame: U8, room: Room, mask: F32 | None) -> tuple[int, int] | None:
+def _changed(frame: U8, room: Room, mask: U8 | None) -> tuple[int, int] | None:
     """The first column and the end of all that is not as in the room, or that a segmenter takes for a
     person; None where there is nothing."""
     height, width = frame.shape[:2]
@@ -152,7 +152,7 @@ def _changed(frame: U8, room: Room, mask: F32 | None) -> tuple[int, int] | None:
     found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((SPECK, SPECK), np.uint8))
     if mask is not None:
         person = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
-        found |= (person > PERSON_FROM).view(np.uint8)
+        found |= (person >= PERSON_FROM).view(np.uint8)
     x, _, w, _ = cv2.boundingRect(found)
     return (2 * x, 2 * (x + w)) if w else None
 

@@ -16,18 +16,17 @@ from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, 
 from core.runtime.base import PlateNetRuntime
 from core.types import U8, Coarse, Room, SeenRoom
 
-UNKNOWN_U8 = 128  # no prior, no previous alpha; as in training
+UNKNOWN_U8 = 128  # no prior; as in training
 
 
 class PlateMatter:
     """Matter (see core.types) made of platenet, a segmenter's prior and a refiner.
 
     With a plate the network looks at the columns in which somebody is (see ColumnFinder); elsewhere is
-    nobody. The prior is computed on every frame: it costs a twentieth of the network and carries the
-    regime without a plate. The network's input for the previous alpha stays unknown: fed back, it bought
-    4 % of error and kept a ghost of whoever left the picture within one frame, which is the room shown.
-    So a matte depends on its own frame alone, but for which columns are looked at, and frames may change
-    their size.
+    nobody. The prior is computed on every frame: it carries the regime without a plate. The alpha of the
+    frame before is no input: fed back, it bought 4 % of error and kept a ghost of whoever left the picture
+    within one frame, which is the room shown. So a matte depends on its own frame alone, but for which
+    columns are looked at, and frames may change their size.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class PlateMatter:
         shrink_into(rgb, self._frame)
         mask = None if self._segmenter is None else self._segmenter.mask(self._frame)
         if mask is not None:
-            cv2.resize(cv2.convertScaleAbs(mask, alpha=255), self._size, dst=self._prior)
+            self._prior = mask
         if room is None:
             return self._look(self._nothing, self._nowhere, self._finder.whole)
         small = room.small(self._size)
@@ -93,7 +92,7 @@ class PlateMatter:
 
     def _look(self, plate: U8, coverage: U8, columns: Columns) -> Coarse:
         """The network on some columns of the frame that was prepared, zero beyond them."""
-        seen = (p[columns.where] for p in (self._frame, plate, coverage, self._prior, self._unknown))
+        seen = (p[columns.where] for p in (self._frame, plate, coverage, self._prior))
         rough, finish = self._runtime(columns.width).begin(*seen)
         frame = self._frame.copy()  # the next one is written over this one
         if columns == self._finder.whole:
@@ -119,7 +118,6 @@ class PlateMatter:
         self._nowhere = np.zeros((height, width), np.uint8)
         self._everywhere = np.full((height, width), 255, np.uint8)
         self._prior = np.full((height, width), UNKNOWN_U8, np.uint8)
-        self._unknown = np.full((height, width), UNKNOWN_U8, np.uint8)
 
     def _runtime(self, width: int) -> PlateNetRuntime:
         if width not in self._runtimes:

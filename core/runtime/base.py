@@ -21,9 +21,7 @@ class PlateNetRuntime(Protocol):
 
     name: str
 
-    def begin(
-        self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8
-    ) -> tuple[U8, Callable[[], U8]]:
+    def begin(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> tuple[U8, Callable[[], U8]]:
         """A rough alpha, uint8 of any size, and what gives alpha at the working size, uint8 HxW.
 
         The latter is called at most once, on any one thread, also while the next picture is begun; what
@@ -31,13 +29,13 @@ class PlateNetRuntime(Protocol):
 
         Args:
             frame, plate: RGB uint8 HxWx3 at the working size; plate is 0 where not covered.
-            coverage, prior, previous: uint8 HxW, as in PlateNet.forward times 255.
+            coverage, prior: uint8 HxW, as in PlateNet.forward times 255.
         """
         ...
 
-    def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
+    def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> U8:
         """Both steps at once."""
-        return self.begin(frame, plate, coverage, prior, previous)[1]()
+        return self.begin(frame, plate, coverage, prior)[1]()
 
 
 # The refiner's input (core/nets/refiner.py, which needs torch; a test compares the two)

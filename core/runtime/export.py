@@ -126,8 +126,8 @@ def _recipe(net: nn.Module, size: tuple[int, int], ratio: float | None) -> _Reci
         return _Recipe(_FirstTwo(net), inputs, ("pha", "fgr"), _pictures(size, 3, 3, 1))
     if isinstance(net, PlateNet):
         _require_multiple(size, 32)
-        inputs = ("frame", "plate", "coverage", "prior", "previous")
-        return _Recipe(_AlphaOf(net), inputs, ("alpha",), _pictures(size, 3, 3, 1, 1, 1))
+        inputs = ("frame", "plate", "coverage", "prior")
+        return _Recipe(_AlphaOf(net), inputs, ("alpha",), _pictures(size, 3, 3, 1, 1))
     raise SettingsError(f"{type(net).__name__} cannot be exported; only matting networks can")
 
 

@@ -89,26 +89,35 @@ class GraphBuilder:
         kernel, bias = np.pad(kernel, ((0, more), (0, 0), (0, 0), (0, 0))), np.pad(bias, (0, more))
         return self._conv(x, name, kernel, bias, stride)
 
-    def conv_bn(self, x: Node, conv: str, norm: str, stride: int = 1, dilation: int = 1) -> Node:
+    def plain(self, x: Node, name: str) -> Node:
+        """A convolution without a bias."""
+        self.entering[name] = x
+        return self._conv(x, name, self._weights.take(f"{name}.weight"), None, 1)
+
+    def conv_bn(
+        self,
+        x: Node,
+        conv: str,
+        norm: str,
+        stride: int = 1,
+        dilation: int = 1,
+        pad: int | None = None,
+    ) -> Node:
         """A convolution and its batch normalisation in one."""
-        return self._conv(x, conv, *self._folded(conv, norm), stride, dilation)
+        return self._conv(x, conv, *self._folded(conv, norm), stride, dilation, pad)
 
-    def block(self, x: Node, name: str, stride: int = 1, dilation: int = 1) -> Node:
-        """conv, norm, ReLU: `_conv` of platenet and of the refiner."""
-        return ov.relu(self.conv_bn(x, f"{name}.0", f"{name}.1", stride, dilation))
-
-    def block_of_quads(self, x: Node, name: str) -> Node:
-        """`block` on pixel_unshuffle(x, 2), as one convolution of twice the size on x itself: to reorder
-        the pixels costs the runtime more than to convolve them."""
-        kernel, bias = self._folded(f"{name}.0", f"{name}.1")
-        out, channels, side, _ = kernel.shape
-        quads = kernel.reshape(out, channels // 4, 2, 2, side, side).transpose(0, 1, 4, 2, 5, 3)
-        kernel = np.ascontiguousarray(quads.reshape(out, channels // 4, 2 * side, 2 * side))
-        return ov.relu(self._conv(x, f"{name}.0", kernel, bias, 2, pad=side // 2 * 2))
+    def block(self, x: Node, name: str, stride: int = 1, dilation: int = 1, pad: int | None = None) -> Node:
+        """conv, norm, ReLU: `_conv` of platenet and of the refiner. pad: None keeps the size."""
+        return ov.relu(self.conv_bn(x, f"{name}.0", f"{name}.1", stride, dilation, pad))
 
     def residual(self, x: Node, name: str) -> Node:
         y = self.block(x, f"{name}.body.0")
         return ov.relu(ov.add(x, self.conv_bn(y, f"{name}.body.1", f"{name}.body.2")))
+
+    def residuals(self, x: Node, name: str, count: int, first: int = 0) -> Node:
+        for k in range(first, first + count):
+            x = self.residual(x, f"{name}.{k}")
+        return x
 
     def up(self, x: Node, size: tuple[int, int]) -> Node:
         """Bilinear resize to (height, width), half-pixel centres as torch with align_corners=False."""
@@ -154,7 +163,7 @@ class GraphBuilder:
         x: Node,
         name: str,
         kernel: F32,
-        bias: F32,
+        bias: F32 | None,
         stride: int,
         dilation: int = 1,
         pad: int | None = None,
@@ -175,7 +184,7 @@ class GraphBuilder:
             x = _quantised(x, low, high, LEVELS)
             weights = _quantised(weights, -largest, largest, LEVELS - 1)
         y = ov.convolution(x, weights, [stride, stride], around, around, [dilation] * 2)
-        return ov.add(y, ov.constant(bias[None, :, None, None]))
+        return y if bias is None else ov.add(y, ov.constant(bias[None, :, None, None]))
 
 
 def _quantised(x: Node, low: F32, high: F32, levels: int) -> Node:

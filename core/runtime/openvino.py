@@ -34,7 +34,10 @@ from core.types import U8
 
 INT8 = "int8"
 
-PLANES = 12  # of platenet's input
+# platenet's constants once more (core/nets/platenet.py needs torch); a test compares the two.
+PLANES = 11
+BLOCKS = (1, 2, 4, 5)
+MIXES = (2, 1)
 _IN_ORDER = [k for plane in range(PLANES) for k in (plane, plane)]
 
 # The refiner's constants once more (core/nets/refiner.py needs torch); a test compares the two.
@@ -55,7 +58,7 @@ def platenet_graph(
     held = GraphWeights(weights)
     b = GraphBuilder(held, ranges)
     pixels, x = picture_input("pixels", size[1], size[0], PLANES)
-    features, _ = _body(b, x, size)
+    features, _ = _body(b, x)
     alpha = _head(b, features)
     held.finish()
     return openvino.Model([alpha], [pixels], "platenet"), b.entering
@@ -72,7 +75,7 @@ def platenet_in_two(
     held = GraphWeights(weights)
     b = GraphBuilder(held, ranges)
     pixels, x = picture_input("pixels", size[1], size[0], PLANES)
-    features, rough = _body(b, x, size)
+    features, rough = _body(b, x)
     handed = b.handed(features, "head")
     taken, features = b.taken(handed, "head")
     alpha = _head(b, features)
@@ -81,26 +84,25 @@ def platenet_in_two(
     return body, openvino.Model([alpha], [taken], "platenet, the head")
 
 
-def _body(b: GraphBuilder, x: Node, size: tuple[int, int]) -> tuple[Node, Node]:
+def _body(b: GraphBuilder, x: Node) -> tuple[Node, Node]:
     """Features at half of the size, and the side output as alpha."""
-    width, height = size
-    x1 = b.block_of_quads(x, "stem")
-    x2 = b.residual(b.block(x1, "down2.0", 2), "down2.1")
-    x3 = b.residual(b.residual(b.block(x2, "down3.0", 2), "down3.1"), "down3.2")
-    x4 = b.block(x3, "down4.0", 2)
-    for k in (1, 2, 3):
-        x4 = b.residual(x4, f"down4.{k}")
-    x5 = b.block(x4, "down5.0", 2)
-    for k in (1, 2, 3):
-        x5 = b.residual(x5, f"down5.{k}")
+    x = b.block(x, "stem", 2, pad=1)
+    beside = [x]
+    for k, count in enumerate(BLOCKS, 2):
+        x = b.residuals(b.block(x, f"down{k}.0", 2), f"down{k}", count, first=1)
+        beside.append(x)
+    x1, x2, x3, x4, x5 = beside
     mean = ov.reduce_mean(x5, np.array([2, 3], np.int64), keep_dims=True)
     x5 = ov.multiply(x5, ov.sigmoid(b.conv(mean, "context.0")))
-    sizes = [(height // k, width // k) for k in (16, 8, 4, 2)]
-    y4 = b.block(ov.concat([b.up(x5, sizes[0]), x4], 1), "up4")
-    y3 = b.block(ov.concat([b.up(y4, sizes[1]), x3], 1), "up3")
-    y3 = b.residual(b.residual(y3, "mix3.0"), "mix3.1")
-    y2 = b.residual(b.block(ov.concat([b.up(y3, sizes[2]), x2], 1), "up2"), "mix2")
-    return b.block(ov.concat([b.up(y2, sizes[3]), x1], 1), "up1"), _alpha(b.conv(y3, "side"))
+    y3 = b.residuals(_join(b, _join(b, x5, x4, "up4"), x3, "up3"), "mix3", MIXES[0])
+    y2 = b.residuals(_join(b, y3, x2, "up2"), "mix2", MIXES[1])
+    return _join(b, y2, x1, "up1"), _alpha(b.conv(y3, "side"))
+
+
+def _join(b: GraphBuilder, below: Node, beside: Node, name: str) -> Node:
+    """_Join of core/nets/platenet.py."""
+    up = b.up(b.plain(below, f"{name}.below"), tuple(beside.get_output_shape(0)[2:]))
+    return b.block(ov.add(up, b.plain(beside, f"{name}.beside")), f"{name}.both")
 
 
 def _head(b: GraphBuilder, features: Node) -> Node:
@@ -113,11 +115,11 @@ def _alpha(logits: Node) -> Node:
     return ov.convert(ov.round(alpha, "half_to_even"), np.uint8)
 
 
-def stacked(frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
-    """What platenet's graph takes, uint8 1xHxWx12: frame, plate, their difference where the plate is
+def stacked(frame: U8, plate: U8, coverage: U8, prior: U8) -> U8:
+    """What platenet's graph takes, uint8 1xHxWx11: frame, plate, their difference where the plate is
     known, and the maps. The rest as in PlateNetRuntime."""
     stack = _Stack((coverage.shape[1], coverage.shape[0]))
-    return stack.stacked(frame, plate, coverage, prior, previous)
+    return stack.stacked(frame, plate, coverage, prior)
 
 
 class _Stack:
@@ -129,12 +131,12 @@ class _Stack:
         self.pixels = np.empty((1, height, width, PLANES), np.uint8)
         self._difference = np.empty((height, width, 3), np.uint8)
 
-    def stacked(self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8) -> U8:
+    def stacked(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> U8:
         """As the function. Written over by the next call."""
         difference = cv2.absdiff(frame, plate, dst=self._difference)
         if cv2.minMaxLoc(coverage)[0] < 255:
             difference = cv2.multiply(difference, cv2.merge([coverage] * 3), scale=1 / 255)
-        planes = [frame, plate, difference, coverage, prior, previous]
+        planes = [frame, plate, difference, coverage, prior]
         cv2.mixChannels(planes, [self.pixels[0]], _IN_ORDER)
         return self.pixels
 
@@ -166,10 +168,8 @@ class OpenVinoPlateNet(PlateNetRuntime):
         self._body.set_input_tensor(0, openvino.Tensor(self._stack.pixels, shared_memory=True))
         self.name = f"OpenVINO on the CPU, {precision}, {threads} threads"
 
-    def begin(
-        self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8
-    ) -> tuple[U8, Callable[[], U8]]:
-        self._stack.stacked(frame, plate, coverage, prior, previous)
+    def begin(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> tuple[U8, Callable[[], U8]]:
+        self._stack.stacked(frame, plate, coverage, prior)
         self._body.infer()
         # The next picture is written over both.
         rough, features = (self._body.get_output_tensor(k).data.copy() for k in range(2))

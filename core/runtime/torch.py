@@ -64,11 +64,9 @@ class TorchPlateNet(PlateNetRuntime):
         self.name = f"torch on {self._device}, {'fp16' if self._dtype == torch.float16 else 'fp32'}"
 
     @torch.inference_mode()
-    def begin(
-        self, frame: U8, plate: U8, coverage: U8, prior: U8, previous: U8
-    ) -> tuple[U8, Callable[[], U8]]:
+    def begin(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> tuple[U8, Callable[[], U8]]:
         tensors = [torch.from_numpy(a).to(self._device, non_blocking=True) for a in (frame, plate)]
-        maps = [torch.from_numpy(a).to(self._device, non_blocking=True) for a in (coverage, prior, previous)]
+        maps = [torch.from_numpy(a).to(self._device, non_blocking=True) for a in (coverage, prior)]
         inputs = [t.permute(2, 0, 1)[None].to(self._dtype).div_(255) for t in tensors]
         inputs += [m[None, None].to(self._dtype).div_(255) for m in maps]
         logits, _ = self._net(*inputs)

@@ -266,7 +266,7 @@ class _TileMaker:
         """As edge_pairs."""
         inputs = [
             cv2.resize(a, self._small, interpolation=cv2.INTER_AREA)
-            for a in (s.frame, s.plate, s.coverage, s.prior, s.previous)
+            for a in (s.frame, s.plate, s.coverage, s.prior)
         ]
         return edge_pairs(s.frame, s.plate, s.coverage, self._net.alpha(*inputs), s.alpha, rng)
 

@@ -1,4 +1,4 @@
-"""Synthetic training pairs: frame, plate, coverage, prior, previous alpha, and the true alpha.
+"""Synthetic training pairs: frame, plate, coverage, prior, and the true alpha.
 
 A person (or two, or none) is placed before a view of a room; the plate is the same view seen at
 another moment: other light, a small shift, its own noise. The troubles are those of real webcams:
@@ -26,8 +26,7 @@ Rng = np.random.Generator
 Segmenter = Callable[[U8], F32]  # RGB uint8 HxWx3 -> mask 0..1 HxW
 
 MARGIN = 24  # px of room kept around the picture, for misaligned plates
-UNKNOWN_U8 = 128  # prior or previous alpha that is not there
-PREVIOUS_SHARE = 0.06  # the program does not feed alpha back (core/matte/platenet.py): kept alive, no more
+UNKNOWN_U8 = 128  # a prior that is not there
 LIGHT_SIZE = (160, 90)  # where the program fits light
 VIEW_POOL = 160  # room views held in memory per worker
 NOISE_MARGIN = 384  # px by which the noise fields are larger than the picture, to be cut at random
@@ -45,7 +44,6 @@ class Sample:
     plate: U8
     coverage: U8
     prior: U8
-    previous: U8
     alpha: U8
     fgr: U8 | None = None
     room: U8 | None = None
@@ -319,27 +317,6 @@ class Synthesizer:
         strength = rng.uniform(0.05, 0.45) * (1 - 0.15 * rng.random(3))
         return room * (1 - shadow[..., None] * strength.astype(np.float32))
 
-    def _previous(self, alpha: U8) -> U8:
-        """A believable alpha of the frame before: moved, softened, with holes and ghosts."""
-        rng = self.rng
-        w, h = self.size
-        if rng.random() < 1 - PREVIOUS_SHARE:
-            return np.full((h, w), UNKNOWN_U8, np.uint8)
-        M = cv2.getRotationMatrix2D((w / 2, h / 2), rng.normal(0, 0.8), float(np.exp(rng.normal(0, 0.01))))
-        M[:, 2] += rng.normal(0, 0.012, 2) * w * rng.choice([0.1, 1.0])
-        out = cv2.warpAffine(alpha, M, (w, h), borderMode=cv2.BORDER_REPLICATE)
-        for _ in range(rng.poisson(0.5)):  # ghosts and holes: the net must not trust blindly
-            centre = (int(rng.integers(0, w)), int(rng.integers(0, h)))
-            axes = (int(rng.uniform(0.02, 0.15) * w), int(rng.uniform(0.02, 0.25) * h))
-            cv2.ellipse(
-                out, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.choice([0, 255])), -1
-            )
-        if rng.random() < 0.6:
-            out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 2.5))
-        if rng.random() < 0.04:
-            out = np.zeros_like(out)
-        return out
-
     # ---------------------------------------------------------------- the pair
 
     def sample(self) -> Sample:
@@ -411,7 +388,6 @@ class Synthesizer:
             plate=plate_u8,
             coverage=coverage,
             prior=self._prior(frame_u8, bool(coverage.any())),
-            previous=self._previous(alpha_u8),
             alpha=alpha_u8,
             fgr=layers_u8[0] if layers else None,
             room=layers_u8[1] if layers else None,

@@ -180,7 +180,7 @@ def _judge(
     net.eval()
 
     def alpha_of(s: Sample) -> U8:
-        inputs, _ = _to_tensors([(s.frame, s.plate, s.coverage, s.prior, s.previous, s.alpha)], device)
+        inputs, _ = _to_tensors([(s.frame, s.plate, s.coverage, s.prior, s.alpha)], device)
         alpha = torch.sigmoid(net(*inputs)[0]).mul_(255).round_().to(torch.uint8)
         return alpha[0, 0].cpu().numpy()
 
@@ -257,7 +257,7 @@ def _work(queue: Any, sizes: Any, options: Options, seed: list[int]) -> None:
         if size not in synthesizers:
             synthesizers[size] = Synthesizer(material, size, segmenter, rng)
         s = synthesizers[size].sample()
-        give(queue, (s.frame, s.plate, s.coverage, s.prior, s.previous, s.alpha))
+        give(queue, (s.frame, s.plate, s.coverage, s.prior, s.alpha))
 
 
 def _to_tensors(
@@ -266,8 +266,8 @@ def _to_tensors(
     """Batched tensors 0..1 in the order of PlateNet.forward, and alpha B,1,H,W."""
     columns = [torch.from_numpy(np.stack(c)).to(device).float().div_(255) for c in zip(*samples, strict=True)]
     columns = [c.permute(0, 3, 1, 2) if c.ndim == 4 else c[:, None] for c in columns]
-    frame, plate, coverage, prior, previous, alpha = columns
-    return (frame, plate, coverage, prior, previous), alpha
+    frame, plate, coverage, prior, alpha = columns
+    return (frame, plate, coverage, prior), alpha
 
 
 @torch.no_grad()

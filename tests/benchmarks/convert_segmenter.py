@@ -1,7 +1,9 @@
-"""Makes core/weights/selfie_segmenter.onnx from the segmenter as Google publishes it, a TFLite file.
+"""Makes core/weights/selfie_segmenter*.onnx from the segmenters as Google publishes them, TFLite files.
 
     pip install tflite
-    python -m tests.benchmarks.convert_segmenter selfie_segmenter_landscape.tflite OUT.onnx
+    python -m tests.benchmarks.convert_segmenter selfie_segmenter_landscape.tflite selfie_segmenter.onnx
+    python -m tests.benchmarks.convert_segmenter selfiesegmentation_mlkit-256x256-….tflite \
+        selfie_segmenter_close.onnx
 
 OpenVINO reads no TFLite file with MediaPipe's own transposed convolution in it. Nothing is changed but the
 layout: weights stay the half-precision numbers of the file; the input becomes uint8, divided by 255 inside.
@@ -33,7 +35,8 @@ OPTIONS = {
 class Converter:
     """One TFLite graph on its way to ONNX, whose pictures are 1xCxHxW."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, called: str) -> None:
+        self._called = called
         self._model = tflite.Model.GetRootAsModel(data, 0)
         self._graph = self._model.Subgraphs(0)
         kinds = vars(tflite.BuiltinOperator).items()
@@ -60,7 +63,7 @@ class Converter:
             self._operator(graph.Operators(index))
         made = helper.make_graph(
             self._nodes,
-            "selfie_segmenter_landscape",
+            self._called,
             [helper.make_tensor_value_info("picture", TensorProto.UINT8, (1, height, width, channels))],
             [helper.make_tensor_value_info(self._name(leaving), TensorProto.FLOAT, (1, 1, height, width))],
             list(self._weights.values()),
@@ -76,7 +79,7 @@ class Converter:
             self._widened[out] = ins[0]
         elif kind in ELEMENTWISE:
             self._add(ELEMENTWISE[kind], [self._name(k) for k in ins], self._name(out))
-        elif kind == "MEAN":
+        elif kind == "MEAN" or (kind == "AVERAGE_POOL_2D" and self._shape(out)[1:3] == (1, 1)):
             self._add("ReduceMean", [self._name(ins[0])], self._name(out), axes=(2, 3), keepdims=1)
         elif kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
             self._convolution(kind, ins, out, self._options(op, kind))
@@ -152,4 +155,4 @@ class Converter:
 
 if __name__ == "__main__":
     source, target = map(Path, sys.argv[1:])
-    onnx.save(Converter(source.read_bytes()).convert(), target)
+    onnx.save(Converter(source.read_bytes(), source.stem).convert(), target)

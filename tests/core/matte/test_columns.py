@@ -104,8 +104,8 @@ def test_what_the_plate_does_not_show_counts_only_by_the_mask() -> None:
     plate = cv2.bitwise_and(watched.plate, watched.plate, mask=coverage)
     rgb = with_people(watched.plate, (20, 120), (300, 600))
     assert not hold(watched.finder.find(rgb, Room(plate, coverage), None), (20, 600))
-    mask = np.zeros((144, 256), np.float32)
-    mask[40:, 7:42] = 0.9
+    mask = np.zeros(WORKING[::-1], np.uint8)
+    mask[115:, 20:121] = 230
     assert hold(watched.finder.find(rgb, Room(plate, coverage), mask), (20, 600))
 
 
@@ -117,8 +117,8 @@ def test_who_comes_in_is_in_the_columns_of_the_same_frame() -> None:
 
 
 def test_a_mask_counts_where_somebody_looks_like_the_wall() -> None:
-    watched, mask = Watched(), np.zeros((144, 256), np.float32)
-    mask[80:144, 20:40] = 0.9
+    watched, mask = Watched(), np.zeros(WORKING[::-1], np.uint8)
+    mask[231:, 58:115] = 230
     assert hold(watched.find((288, 460), mask=mask), (58, 460))
 
 
@@ -255,8 +255,9 @@ class Ramp:
     """A segmenter whose mask is how far to the right a pixel is, and nobody left of the middle."""
 
     def mask(self, rgb: np.ndarray) -> np.ndarray:
-        across = (np.arange(256, dtype=np.float32) + 0.5) / 256
-        return np.tile(np.where(across > 0.5, across * 0.29, 0).astype(np.float32), (144, 1))
+        height, width = rgb.shape[:2]
+        across = (np.arange(width) + 0.5) / width
+        return np.tile(np.where(across > 0.5, 255 * across * 0.29, 0).round().astype(np.uint8), (height, 1))
 
 
 def test_the_prior_of_some_columns_is_their_part_of_the_mask() -> None:

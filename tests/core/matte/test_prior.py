@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.matte.prior import SIZE, SelfieSegmenter
+from core.matte.prior import SelfieSegmenter, part_with_people
 from core.render.build import MatterOptions, build_platenet
 from live.sources.demo import DemoSource
 
@@ -40,9 +40,62 @@ def test_a_narrow_picture_leaves_nothing_behind_for_the_next_one(
     rgb = scene[0]
     upright = np.ascontiguousarray(rgb[:, 400:805])
     fresh, used = SelfieSegmenter(), SelfieSegmenter()
-    used.mask(rgb)
+    lying = used.mask(rgb).copy()
     assert (used.mask(upright) == fresh.mask(upright)).all()
-    assert (used.mask(rgb) == SelfieSegmenter().mask(rgb)).all()
+    assert (used.mask(rgb) == lying).all()
+
+
+def test_a_second_look_is_closer(scene: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    rgb, _, person = scene
+    far = np.zeros((1080, 1920, 3), np.uint8)
+    far[360:, 100:1380] = cv2.GaussianBlur(rgb, (0, 0), 1)
+    truth = np.zeros((1080, 1920), bool)
+    truth[360:, 100:1380] = person
+    segmenter = SelfieSegmenter()
+    wide = cv2.resize(segmenter._wide.mask(far), (1920, 1080)) > 0.5
+    close = segmenter(far) > 0.5
+    assert (close != truth).mean() < 0.8 * (wide != truth).mean()
+
+
+def mask_of(*people: tuple[slice, slice]) -> np.ndarray:
+    mask = np.zeros((144, 256), np.float32)
+    for where in people:
+        mask[where] = 0.8
+    return mask
+
+
+@pytest.mark.parametrize(
+    "people",
+    [
+        [np.s_[60:144, 100:160]],
+        [np.s_[60:144, 10:40], np.s_[80:144, 200:250]],
+        [np.s_[0:144, 0:256]],
+        [np.s_[130:144, 250:256]],
+    ],
+)
+def test_the_part_looked_at_closely_holds_all_people(people: list[tuple[slice, slice]]) -> None:
+    part = part_with_people(mask_of(*people), (1280, 720))
+    assert part is not None
+    seen = np.zeros((720, 1280), bool)
+    seen[part] = True
+    for rows, columns in people:
+        assert seen[rows.start * 5 : rows.stop * 5, columns.start * 5 : columns.stop * 5].all()
+
+
+def test_the_part_looked_at_closely_is_a_square_where_there_is_room() -> None:
+    rows, columns = part_with_people(mask_of(np.s_[20:100, 60:90]), (1280, 720)) or (slice(0), slice(0))
+    assert rows.stop - rows.start == columns.stop - columns.start < 80 * 5 * 1.2
+
+
+def test_a_thing_is_not_looked_at_so_closely_that_it_fills_the_view() -> None:
+    rows, columns = part_with_people(mask_of(np.s_[130:144, 60:70]), (1280, 720)) or (slice(0), slice(0))
+    assert (rows.stop - rows.start, columns.stop - columns.start) == (360, 360)
+
+
+def test_specks_and_an_empty_mask_ask_for_no_second_look() -> None:
+    whole = part_with_people(mask_of(np.s_[40:140, 100:180], np.s_[4:10, 4:10]), (1280, 720))
+    assert whole == part_with_people(mask_of(np.s_[40:140, 100:180]), (1280, 720))
+    assert part_with_people(mask_of(), (1280, 720)) is None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 4000), (4000, 3), (641, 359)])
@@ -50,5 +103,5 @@ def test_every_size_is_taken(size: tuple[int, int]) -> None:
     width, height = size
     segmenter = SelfieSegmenter()
     picture = cv2.resize(np.zeros((2, 2, 3), np.uint8), size)
-    assert segmenter.mask(picture).shape[0] == SIZE[1]
+    assert segmenter.mask(picture).shape == (height, width)
     assert segmenter(picture).shape == (height, width)

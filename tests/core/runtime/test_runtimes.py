@@ -10,6 +10,7 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_torch_file
 
 from core.errors import DeviceError, WeightsError
+from core.nets import platenet as platenet_net
 from core.nets import refiner as refiner_net
 from core.runtime import openvino
 from core.runtime.base import WEIGHTS
@@ -27,7 +28,7 @@ def inputs(seed: int) -> list[np.ndarray]:
     frame, plate = (
         cv2.resize(p, SIZE, interpolation=cv2.INTER_AREA) for p in (demo.picture(seed / 2), demo.plate().rgb)
     )
-    maps = [np.full(plate.shape[:2], v, np.uint8) for v in (255, 128, 128)]
+    maps = [np.full(plate.shape[:2], v, np.uint8) for v in (255, 128)]
     return [frame, plate, *maps]
 
 
@@ -53,6 +54,11 @@ def test_openvino_and_torch_agree_where_the_plate_is_partly_known() -> None:
     )
     assert np.abs(expected - whole).mean() > 1, "coverage tells"
     assert np.abs(expected - got).mean() <= 0.5
+
+
+def test_the_two_platenets_are_of_one_shape() -> None:
+    for name in ("PLANES", "BLOCKS", "MIXES"):
+        assert getattr(openvino, name) == getattr(platenet_net, name), name
 
 
 def test_the_two_refiners_are_of_one_shape() -> None:

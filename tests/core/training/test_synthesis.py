@@ -29,10 +29,8 @@ def test_samples_have_one_size_and_hold_a_person_a_plate_and_an_empty_room_now_a
     samples = [synthesizer.sample() for _ in range(60)]
     for s in samples:
         assert s.frame.shape == s.plate.shape == (96, 128, 3)
-        assert s.coverage.shape == s.prior.shape == s.previous.shape == s.alpha.shape == (96, 128)
-        assert {a.dtype for a in (s.frame, s.plate, s.coverage, s.prior, s.previous, s.alpha)} == {
-            np.dtype(np.uint8)
-        }
+        assert s.coverage.shape == s.prior.shape == s.alpha.shape == (96, 128)
+        assert {a.dtype for a in (s.frame, s.plate, s.coverage, s.prior, s.alpha)} == {np.dtype(np.uint8)}
         assert (s.plate[s.coverage == 0] == 0).all()
     covered = [s for s in samples if s.coverage.all()]
     assert 30 < len(covered) < 60, "with plate mostly, sometimes without"
