@@ -80,7 +80,7 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class Model:
     name: str = _text("platenet")
-    size: tuple[int, int] = _size((736, 416), 64, 4096)
+    size: tuple[int, int] = _size((832, 480), 64, 4096)
     refine: bool = _switch(True)
     device: str = _choice("auto", "cpu", "cuda")
     threads: int = _number(0, 0, 256)

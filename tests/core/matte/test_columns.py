@@ -1,5 +1,6 @@
 """platenet looks at the columns in which somebody is: nobody is cut off, and a still person keeps them."""
 
+import math
 import subprocess
 import sys
 import time
@@ -205,7 +206,7 @@ def matter_of_threshold(
     def make(size: Size) -> Threshold:
         return made.setdefault(size, Threshold(size))
 
-    return PlateMatter(make, segmenter, None, impatient=impatient), made  # type: ignore[arg-type]
+    return PlateMatter(make, segmenter, None, math.prod(WORKING), impatient), made  # type: ignore[arg-type]
 
 
 def looks(made: dict[Size, Threshold]) -> dict[int, int]:
@@ -281,7 +282,7 @@ def test_no_frame_waits_for_fewer_columns_to_be_made_ready() -> None:
         made.append(size)
         return Threshold(size)
 
-    matter = PlateMatter(make, None, None, impatient=True)
+    matter = PlateMatter(make, None, None, math.prod(WORKING), impatient=True)
     plate = room()
     person = with_people(plate, (500, 800))
     expected = matter_of_threshold()[0].matte(person, plate, None)
@@ -306,7 +307,7 @@ def test_a_width_that_cannot_be_made_is_said_and_tried_again() -> None:
             raise WeightsError("gone")
         return Threshold(size)
 
-    matter = PlateMatter(make, None, None, impatient=True)
+    matter = PlateMatter(make, None, None, math.prod(WORKING), impatient=True)
     plate = room()
     person = with_people(plate, (500, 800))
 

@@ -48,8 +48,8 @@ def test_working_size_keeps_aspect_and_area(frame: tuple[int, int], expected: tu
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        ((1920, 1080), (736, 416)),
-        ((1280, 720), (736, 416)),
+        ((1920, 1080), (832, 480)),
+        ((1280, 720), (832, 480)),
         ((640, 360), (640, 352)),
         ((160, 90), (512, 288)),
     ],

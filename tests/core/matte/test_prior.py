@@ -45,16 +45,18 @@ def test_a_narrow_picture_leaves_nothing_behind_for_the_next_one(
     assert (used.mask(rgb) == lying).all()
 
 
-def test_a_second_look_is_closer(scene: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    rgb, _, person = scene
-    far = np.zeros((1080, 1920, 3), np.uint8)
-    far[360:, 100:1380] = cv2.GaussianBlur(rgb, (0, 0), 1)
-    truth = np.zeros((1080, 1920), bool)
-    truth[360:, 100:1380] = person
+def test_who_stands_far_away_is_looked_at_closely(scene: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """The demo's picture in a corner of a larger one."""
+    rgb, room, person = scene
+    far = cv2.resize(cv2.GaussianBlur(room, (0, 0), 30), (1920, 1080))
+    truth = np.zeros((1080, 1920), np.uint8)
+    there = np.s_[1080 - 405 :, 300 : 300 + 720]
+    far[there] = cv2.resize(rgb, (720, 405), interpolation=cv2.INTER_AREA)
+    truth[there] = cv2.resize(person.astype(np.uint8), (720, 405))
     segmenter = SelfieSegmenter()
     wide = cv2.resize(segmenter._wide.mask(far), (1920, 1080)) > 0.5
     close = segmenter(far) > 0.5
-    assert (close != truth).mean() < 0.8 * (wide != truth).mean()
+    assert (close != truth).mean() < 0.3 * (wide != truth).mean()
 
 
 def mask_of(*people: tuple[slice, slice]) -> np.ndarray:
