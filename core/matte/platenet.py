@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from core.matte.columns import ColumnFinder, Columns
-from core.matte.prior import SelfieSegmenter
+from core.matte.prior import SelfieSegmenter, near_people
 from core.matte.refine import Refiner, snapped
 from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
 from core.runtime.base import PlateNetRuntime
@@ -23,10 +23,11 @@ class PlateMatter:
     """Matter (see core.types) made of platenet, a segmenter's prior and a refiner.
 
     With a plate the network looks at the columns in which somebody is (see ColumnFinder); elsewhere is
-    nobody. The prior is computed on every frame: it carries the regime without a plate. The alpha of the
-    frame before is no input: fed back, it bought 4 % of error and kept a ghost of whoever left the picture
-    within one frame, which is the room shown. So a matte depends on its own frame alone, but for which
-    columns are looked at, and frames may change their size.
+    nobody. The prior is computed on every frame: it carries the regime without a plate, where only what is
+    near to somebody in its eyes may be a person; by itself the network sees people in a room. The alpha of
+    the frame before is no input: fed back, it bought 4 % of error and kept a ghost of whoever left the
+    picture within one frame, which is the room shown. So a matte depends on its own frame alone, but for
+    which columns are looked at, and frames may change their size.
     """
 
     def __init__(
@@ -69,7 +70,8 @@ class PlateMatter:
         if mask is not None:
             self._prior = mask
         if room is None:
-            return self._look(self._nothing, self._nowhere, self._finder.whole)
+            coarse = self._look(self._nothing, self._nowhere, self._finder.whole)
+            return coarse if mask is None else _limited(coarse, near_people(mask))
         small = room.small(self._size)
         coverage = self._everywhere if small.coverage is None else small.coverage
         ready = (*self._runtimes, self._size[0]) if self._impatient else ()
@@ -79,7 +81,9 @@ class PlateMatter:
             self._open(self._finder.wished)
         if self._finder.too_few(columns, coarse.alpha_u8):
             coarse = self._look(small.rgb, coverage, self._finder.whole)
-        return coarse
+        if mask is None or small.coverage is None:
+            return coarse
+        return _limited(coarse, cv2.max(near_people(mask), coverage))
 
     def refined(self, rgb: U8, room: SeenRoom | None, coarse: Coarse) -> U8:
         """See core.types.PartwiseMatter."""
@@ -137,6 +141,12 @@ class PlateMatter:
         if width not in self._runtimes:
             runtimes, size = self._runtimes, (width, self._size[1])
             self._opening = _in_background(lambda: runtimes.update({width: self._make_runtime(size)}))
+
+
+def _limited(coarse: Coarse, limit: U8) -> Coarse:
+    """A matte that is nowhere above a limit, uint8 of the working size."""
+    rough = cv2.resize(limit, coarse.alpha_u8.shape[::-1], interpolation=cv2.INTER_AREA)
+    return Coarse(cv2.min(coarse.alpha_u8, rough), coarse.rgb, lambda: cv2.min(coarse.finish(), limit))
 
 
 def _in_background(task: Callable[[], None]) -> Future[None]:

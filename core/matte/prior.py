@@ -27,6 +27,8 @@ PERSON_FROM = 0.1  # of the wide mask: somebody may be there
 LEAST_PART = 0.05  # of the largest piece's area: what is smaller is nobody
 MARGIN = 0.04  # around them, of the longer side
 LEAST_SIDE = 0.5  # of the picture's height: a thing that fills the view looks like somebody
+REACH = 0.033  # of the height: as far from the mask hair and fingers may stand
+COARSER = 4  # times, at which that is measured
 STEP = 8  # px by which the part moves, so that it does not follow every frame's noise
 
 
@@ -108,6 +110,17 @@ def part_with_people(mask: F32, size: tuple[int, int]) -> tuple[slice, slice] | 
     y0, y1 = (y * size[1] / mask.shape[0] for y in (y0, y1))
     side = max(LEAST_SIDE * size[1], (1 + 2 * MARGIN) * max(x1 - x0, y1 - y0))
     return _interval((y0 + y1) / 2, side, size[1]), _interval((x0 + x1) / 2, side, size[0])
+
+
+def near_people(mask: U8) -> U8:
+    """255 where somebody is near in a mask (uint8 HxW, as SelfieSegmenter.mask gives it), 0 far away, with
+    a soft border; a new array."""
+    size = (max(1, mask.shape[1] // COARSER), max(1, mask.shape[0] // COARSER))
+    small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    small = cv2.threshold(small, 255 * PERSON_FROM, 255, cv2.THRESH_BINARY)[1]
+    reach = 2 * max(1, round(REACH * size[1])) + 1
+    small = cv2.dilate(small, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _interval(middle: float, length: float, limit: int) -> slice:

@@ -132,3 +132,31 @@ def test_the_next_frame_may_be_begun_before_this_one_is_refined() -> None:
     begun = [matter.coarse(rgb, seen) for rgb in frames]
     for rgb, coarse, expected in zip(frames, begun, alone, strict=True):
         assert (matter.refined(rgb, seen, coarse) == expected).all()
+
+
+class Mask:
+    """A segmenter that sees somebody on the left."""
+
+    def mask(self, rgb: np.ndarray) -> np.ndarray:
+        mask = np.zeros(rgb.shape[:2], np.uint8)
+        mask[:, : rgb.shape[1] // 4] = 255
+        return mask
+
+
+def test_without_a_plate_nobody_is_where_the_segmenter_sees_nobody_near() -> None:
+    m = PlateMatter(Recorder, Mask(), None, working_pixels=512 * 288)  # type: ignore[arg-type]
+    rgb = np.zeros((288, 512, 3), np.uint8)
+    rough, alpha = m.coarse(rgb, None).alpha_u8, m.matte(rgb, None, None)
+    assert (alpha[:, :130] == 200).all()
+    assert (alpha[:, 160:] == 0).all()
+    assert (rough[:, rough.shape[1] // 3 :] == 0).all()
+
+
+def test_where_the_plate_is_known_the_segmenter_limits_nothing() -> None:
+    m = PlateMatter(Recorder, Mask(), None, working_pixels=512 * 288)  # type: ignore[arg-type]
+    rgb, coverage = np.zeros((288, 512, 3), np.uint8), np.full((288, 512), 255, np.uint8)
+    assert (m.matte(rgb, rgb + 99, None) == 200).all()
+    coverage[:, 400:] = 0
+    alpha = m.matte(rgb, rgb + 99, coverage)
+    assert (alpha[:, :390] == 200).all()
+    assert (alpha[:, 410:] == 0).all()

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.matte.prior import SelfieSegmenter, part_with_people
+from core.matte.prior import SelfieSegmenter, near_people, part_with_people
 from core.render.build import MatterOptions, build_platenet
 from live.sources.demo import DemoSource
 
@@ -107,3 +107,15 @@ def test_every_size_is_taken(size: tuple[int, int]) -> None:
     picture = cv2.resize(np.zeros((2, 2, 3), np.uint8), size)
     assert segmenter.mask(picture).shape == (height, width)
     assert segmenter(picture).shape == (height, width)
+
+
+def test_what_is_near_to_people_reaches_past_the_mask_and_not_far() -> None:
+    mask = np.zeros((480, 832), np.uint8)
+    mask[200:480, 300:500] = 200
+    near = near_people(mask)
+    assert near.shape == mask.shape
+    assert (near[190:, 290:510] == 255).all()
+    assert not near[:170].any()
+    assert not near[:, :270].any()
+    assert not near[:, 530:].any()
+    assert not near_people(mask * 0).any()
