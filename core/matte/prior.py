@@ -133,4 +133,4 @@ def _interval(middle: float, length: float, limit: int) -> slice:
 def _enlarge(mask: F32, into: U8) -> None:
     """A mask 0..1 in levels of any size."""
     levels = cv2.convertScaleAbs(mask, alpha=255)
-    into[:] = cv2.resize(levels, into.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    cv2.resize(levels, into.shape[::-1], dst=into, interpolation=cv2.INTER_LINEAR)

@@ -71,7 +71,7 @@ class GraphBuilder:
     """The few layers our networks are made of, as OpenVINO nodes.
 
     ranges: convolutions named here are done on 8-bit integers. entering: what goes into each
-    convolution that sees more than a pixel, for calibration.
+    convolution that sees more than a pixel or has no bias, for calibration.
     """
 
     def __init__(self, weights: GraphWeights, ranges: Ranges | None = None) -> None:
@@ -90,7 +90,7 @@ class GraphBuilder:
         return self._conv(x, name, kernel, bias, stride)
 
     def plain(self, x: Node, name: str) -> Node:
-        """A convolution without a bias."""
+        """A convolution without a bias, done on integers too where it sees one pixel."""
         self.entering[name] = x
         return self._conv(x, name, self._weights.take(f"{name}.weight"), None, 1)
 
