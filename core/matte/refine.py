@@ -20,7 +20,7 @@ RoomPart = Callable[[tuple[slice, slice]], Room]  # rows and columns of the fram
 # Of the width, at most, which bounds a frame's time: 192 at 1280, a hair-rich head and arms
 TILES_PER_PX = 0.15
 LEAST_TILES = 16
-LEAST_EDGE = 12  # px of an edge in a tile that is worth a look: a twelfth of the tiles has fewer
+LEAST_EDGE = 12  # px of an edge in a tile worth a look: 5 % of the tiles have fewer than 8, 9 % than 16
 SURELY_ROOM, SURELY_PERSON = 6, 249  # grey levels of alpha that are no edge: snapped to 0 and 255
 NEAR_BY_PIXELS = 128 * 72  # area of the picture that colours near by are gathered in
 NEAR, FAR = (5, 17)  # px there: windows that they are gathered in
