@@ -12,6 +12,7 @@ import cv2
 
 from core.align import NoPlateAligner, PlateAligner
 from core.errors import PlateError
+from core.matte.working_size import STEPS, WORKING_PIXELS
 from core.nets.registry import find_model
 from core.plate.refresh import PlateRefresh
 from core.render.backdrops import Backdrop, Background, Kind
@@ -21,8 +22,9 @@ from core.runtime.choose import resolve_device
 from core.types import U8, Aligner, Matter, Plate, Renderer
 from live.backdrop import VideoBackdrop
 from live.models_store import ModelStore
+from live.pace import FIRST, Pace
 from live.refresh import Refreshing, RefreshingAligner
-from live.settings import Model
+from live.settings import AUTO_SIZE, Model
 
 PLATENET = "platenet"
 MOST_ASPECT_CHANGE = 1.5  # a 4:3 plate of a 16:9 camera is 1.33: some cameras crop between their modes
@@ -30,12 +32,17 @@ MOST_ASPECT_CHANGE = 1.5  # a 4:3 plate of a 16:9 camera is 1.33: some cameras c
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What stands between source and sinks. runs_on: network, runtime and device in words."""
+    """What stands between source and sinks.
+
+    runs_on: network, runtime and device in words. pace: chooses the size at which the network looks; None
+    where that is fixed.
+    """
 
     aligner: Aligner
     renderer: Renderer
     runs_on: str
     _open: ExitStack
+    pace: Pace | None = None
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -50,12 +57,14 @@ def build_parts(
     *,
     when_lost: str = "hide",
     live: bool,
+    fps: float | None = None,
     refreshing: Refreshing | None = None,
 ) -> Parts:
     """Aligner and renderer for frames of this size.
 
     live: a lost plate is searched on a thread of its own, so that no frame waits for it; offline every
         frame gets the answer that belongs to it.
+    fps: frames a second that must be kept up with; None: every frame is waited for.
     refreshing: how a live run keeps its plate fresh (on the same thread); None leaves it as recorded.
     Raises: PlateError (a plate of quite another shape), WeightsError, DeviceError (no such GPU), MediaError
         (a broken backdrop), SettingsError.
@@ -80,22 +89,22 @@ def build_parts(
         if background.kind is Kind.VIDEO:
             assert background.path is not None
             backdrop = parts.enter_context(VideoBackdrop(background.path, frame_size))
-        matter, name = _matter(model)
-        renderer, runtime = build_renderer(
-            plate,
-            background,
-            backdrop=backdrop,
-            matter=matter,
-            options=_options(model, live),
-            when_lost=when_lost,
-        )
+        pace: Pace | None = None
+        matter: Matter
+        if model.name == PLATENET:
+            matter, runtime = build_platenet(_options(model, paced=live or fps is not None))
+            name = f"{PLATENET}, {runtime}"
+            if fps is not None and model.size == AUTO_SIZE:
+                pace = Pace(matter, fps)
+        else:
+            matter, name = _paper_matter(model)
+        renderer, _ = build_renderer(plate, background, backdrop=backdrop, matter=matter, when_lost=when_lost)
         parts.callback(renderer.close)
         if plate is not None and follower and worker and refreshing and len(plate.views) == 1:
             refresh = PlateRefresh(plate, refreshing.absorb_after)
             aligner = RefreshingAligner(follower, refresh, (follower, renderer), worker.submit)
             parts.callback(aligner.close)
-        runs_on = f"{name}, {runtime}" if matter is None else name
-        return Parts(aligner, renderer, runs_on, parts.pop_all())
+        return Parts(aligner, renderer, name, parts.pop_all(), pace)
 
 
 def refuse_other_shape(plate: Plate, frame_size: tuple[int, int]) -> None:
@@ -112,13 +121,9 @@ def refuse_other_shape(plate: Plate, frame_size: tuple[int, int]) -> None:
         )
 
 
-def _matter(model: Model) -> tuple[Matter | None, str]:
-    """None for the bundled network, which the renderer builds itself; else the matter, and what it runs on.
-
-    Where a network of the papers has no plate, the bundled one mattes without.
-    """
-    if model.name == PLATENET:
-        return None, PLATENET
+def _paper_matter(model: Model) -> tuple[Matter, str]:
+    """A network of the papers, and what it runs on. Where it needs a plate and has none, the bundled one
+    mattes without."""
     line = find_model(model.name)
     weights = ModelStore().weights(line.name)
     import torch  # not above: the bundled network runs without it
@@ -130,17 +135,21 @@ def _matter(model: Model) -> tuple[Matter | None, str]:
     device = resolve_device(model.device)
     plateless: Callable[[U8], U8] | None = None
     if line.needs_plate:
-        own, _ = build_platenet(_options(model, live=False))
+        own, _ = build_platenet(_options(model, paced=False))
         plateless = partial(own.matte, plate_rgb=None, coverage=None)
     return load_paper_matter(line.name, weights, device, plateless), f"{line.name}, torch on {device}"
 
 
-def _options(model: Model, live: bool) -> MatterOptions:
+def _options(model: Model, paced: bool) -> MatterOptions:
+    if model.size == AUTO_SIZE:
+        working_pixels = STEPS[FIRST] if paced else WORKING_PIXELS
+    else:
+        working_pixels = model.size[0] * model.size[1]
     return MatterOptions(
         model.device,
         model.threads,
-        model.size[0] * model.size[1],
+        working_pixels,
         refiner_weights=REFINER if model.refine else None,
         overlapping=True,
-        impatient=live,
+        impatient=paced,
     )

@@ -31,6 +31,7 @@ from live.sources.demo import LOOP_S, DemoSource
 from live.threads import ThreadedSink, ThreadedSource
 
 WARM_UP = 30  # frames: states fill, caches warm, the demo composes its poses
+SETTLING = 300  # frames flat out, in which the size is found that keeps up with LIVE_FPS
 LIVE_S = 5.0  # length of the live part, whose age and drops are told
 LIVE_FPS = 30.0
 BACKDROP = "#00b140"
@@ -63,6 +64,7 @@ class PeerTimes:
 class Bench:
     """All figures of one run.
 
+    working_size: (width, height) at which the network looked in the end, where the program chose it.
     fps: frames through source, align, render and sink when nothing waits. live_*: at 30 frames per second.
     added_latency: capture until the picture left through the sink, live. conversions: of pictures, which a
     camera and a virtual camera need besides. first_picture_s: from the start of
@@ -72,6 +74,7 @@ class Bench:
     machine: str
     runs_on: str
     size: tuple[int, int]
+    working_size: tuple[int, int] | None
     frames: int
     fps: float
     stages: dict[str, StageTimes]
@@ -95,11 +98,14 @@ def bench(model: Model, size: tuple[int, int], frames: int, peers: Path | None, 
     """
     demo = DemoSource(size, LIVE_FPS)
     first = _FirstPicture()
-    parts = build_parts(demo.plate(), parse_background(BACKDROP), model, size, live=True)
+    parts = build_parts(demo.plate(), parse_background(BACKDROP), model, size, live=True, fps=LIVE_FPS)
     try:
         tell("warming up")
         _run(_Kept(demo), parts, [first], frames=WARM_UP)
         unpaced = _Unpaced(demo)
+        if parts.pace is not None:
+            tell(f"finding the size that keeps up with {LIVE_FPS:g} frames per second")
+            _run(unpaced, parts, [], frames=SETTLING)
         tell("as fast as it goes")
         fast = _run(unpaced, parts, [], frames=frames)
         tell(f"live, at {LIVE_FPS:g} frames per second")
@@ -112,6 +118,7 @@ def bench(model: Model, size: tuple[int, int], frames: int, peers: Path | None, 
         machine=_machine(),
         runs_on=parts.runs_on,
         size=size,
+        working_size=parts.pace.working_size if parts.pace is not None else None,
         frames=frames,
         fps=fast.fps,
         stages={name: StageTimes(spread.p50_ms, spread.p95_ms) for name, spread in fast.stages.items()},
@@ -130,8 +137,11 @@ def report(result: Bench) -> str:
     """The figures as a table for people."""
     width, height = result.size
     latency = result.added_latency
+    looks = ""
+    if result.working_size is not None:
+        looks = ", the network looks at {}x{}".format(*result.working_size)
     lines = [
-        f"{result.machine}; {result.runs_on}; demo scene at {width}x{height}",
+        f"{result.machine}; {result.runs_on}; demo scene at {width}x{height}{looks}",
         "",
         f"{'stage':<24}{'p50 ms':>8}{'p95 ms':>8}",
         *(f"{name:<24}{t.p50_ms:8.2f}{t.p95_ms:8.2f}" for name, t in result.stages.items()),
@@ -170,6 +180,7 @@ def _run(source: Source, parts: Parts, more: list[Sink], frames: int) -> Snapsho
             stop=stop,
             frames=frames,
             strict=True,
+            pace=parts.pace,
         )
     finally:
         threaded.close()

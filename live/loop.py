@@ -22,6 +22,7 @@ from core.types import Aligner, Alignment, Frame, Light, Picture, Renderer, Stat
 from live.finisher import Finisher
 from live.idle import IdlePicture
 from live.meter import Meter
+from live.pace import Pace
 from live.report import Report
 from live.sinks.base import Sink
 from live.sources.base import Source
@@ -29,6 +30,7 @@ from live.sources.on_demand import RestingError
 
 log = logging.getLogger(__name__)
 
+THREADS = (("align", "matte", "learn"), ("render", "push"))  # stages that follow each other on one
 IDLE_PERIOD_S = 1 / 15  # idle pictures while there is no camera: enough to keep a virtual camera alive
 
 
@@ -44,6 +46,7 @@ def run_loop(
     report: Report | None = None,
     frames: int | None = None,
     strict: bool = False,
+    pace: Pace | None = None,
 ) -> int:
     """Takes frames through the stages until the source ends, `stop` is set, or `frames` are done.
 
@@ -51,6 +54,7 @@ def run_loop(
     Closes nothing: whoever opened the parts does.
     Args:
         frames: how many frames to take; None is all.
+        pace: is told how long frames take, between them.
         strict: a stage or a sink that raises ends the loop (offline: a hole in the result is worse).
     Returns:
         How many frames were taken.
@@ -95,6 +99,8 @@ def run_loop(
                     raise
                 job.error = error
             job.stage_ms = meter.last_ms()
+            if pace is not None:
+                pace.note(*(sum(job.stage_ms.get(name, 0.0) for name in names) for names in THREADS))
             finisher.put(partial(way_out.finish, job))
             done, last_index = done + 1, frame.index
     return done

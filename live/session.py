@@ -96,6 +96,7 @@ def run_session(
             source.size,
             when_lost=settings.plate.when_lost,
             live=source.live,
+            fps=_fps_to_keep(settings, source),
             refreshing=Refreshing(settings.plate.absorb_after_s) if settings.plate.refresh else None,
         )
         opened.callback(parts.close)
@@ -131,7 +132,7 @@ def run_session(
         pauses = f"; kill -USR1 {os.getpid()} pauses, and goes on" if hasattr(signal, SIGNAL) else ""
         tell(f"Ctrl-C stops{pauses}.")
         aligner = WatchedAligner(parts.aligner)
-        status = StatusLine(meter, aligner, pause, sys.stderr)
+        status = StatusLine(meter, aligner, pause, sys.stderr, parts.pace)
         opened.callback(status.close)
         notifier = Notifier.of_environment(os.environ)
         if notifier is not None:
@@ -148,6 +149,7 @@ def run_session(
                 stop=stop,
                 report=lines,
                 frames=frames,
+                pace=parts.pace,
             )
     return Outcome(done, meter.snapshot())
 
@@ -311,6 +313,14 @@ def _sinks(
         if not sinks:
             raise DeviceError("no output could be opened (reasons above): name one, e.g. --output window")
         yield sinks
+
+
+def _fps_to_keep(settings: Settings, source: Source) -> float | None:
+    """None for a film that goes into a file: it may take its time."""
+    kinds = {spec.partition(":")[0] for spec in _expanded(settings.output.sinks)}
+    if source.live or kinds & set(REALTIME_SINKS):
+        return source.fps or FALLBACK_FPS
+    return None
 
 
 def _expanded(specs: tuple[str, ...]) -> list[str]:

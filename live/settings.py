@@ -18,6 +18,7 @@ from typing import Any
 from core.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "CLEANPLATE_"
+AUTO_SIZE = (0, 0)  # "auto": the program chooses
 NOT_SETTINGS = "CLEANPLATE_VM"  # by these the machine of the kernel tests says what it is
 FILE_NAME = "config.toml"
 
@@ -40,7 +41,9 @@ def _number(default: float, least: float, most: float) -> Any:
 
 
 def _size(default: tuple[int, int], least: int, most: int) -> Any:
-    return field(default=default, metadata={"kind": "size", "least": least, "most": most})
+    """auto is allowed where it is the default."""
+    auto = default == AUTO_SIZE
+    return field(default=default, metadata={"kind": "size", "least": least, "most": most, "auto": auto})
 
 
 def _texts(*default: str) -> Any:
@@ -80,7 +83,7 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class Model:
     name: str = _text("platenet")
-    size: tuple[int, int] = _size((832, 480), 64, 4096)
+    size: tuple[int, int] = _size(AUTO_SIZE, 64, 4096)
     refine: bool = _switch(True)
     device: str = _choice("auto", "cpu", "cuda")
     threads: int = _number(0, 0, 256)
@@ -169,6 +172,7 @@ FLAG_OF_KEY = {
     "output.sinks": "--output",
     "model.name": "--model",
     "model.device": "--device",
+    "model.size": "--working-size",
     "web.port": "--port",
     "plate.record_seconds": "--seconds",
     "plate.countdown_seconds": "--countdown",
@@ -272,15 +276,22 @@ def _parsed(value: object, kind: str) -> object | None:
                 return float(value)
             except ValueError:
                 return None
+        case "size", str() if value.strip() == "auto":
+            return AUTO_SIZE
         case "size", str() if size := re.fullmatch(r"(\d{1,5})x(\d{1,5})", value):
-            return int(size[1]), int(size[2])
+            return _no_auto(int(size[1]), int(size[2]))
         case "size", (list() | tuple()) if len(value) == 2:
-            return tuple(value) if all(type(side) is int for side in value) else None
+            return _no_auto(*value) if all(type(side) is int for side in value) else None
         case "texts", str():
             return tuple(part.strip() for part in value.split(","))
         case "texts", (list() | tuple()):
             return tuple(value) if all(isinstance(part, str) for part in value) else None
     return None
+
+
+def _no_auto(width: int, height: int) -> tuple[int, int] | None:
+    """What stands for "auto" is no size that somebody may write."""
+    return None if (width, height) == AUTO_SIZE else (width, height)
 
 
 def _fits(value: Any, kind: str, spec: Mapping[str, Any]) -> bool:
@@ -291,6 +302,8 @@ def _fits(value: Any, kind: str, spec: Mapping[str, Any]) -> bool:
             return value in spec["choices"]
         case "whole" | "number":
             return bool(spec["least"] <= value <= spec["most"])
+        case "size" if value == AUTO_SIZE:
+            return bool(spec["auto"])
         case "size":
             return all(spec["least"] <= side <= spec["most"] for side in value)
         case "texts":
@@ -310,7 +323,8 @@ def _allowed(kind: str, spec: Mapping[str, Any]) -> str:
             return "true or false"
         case "size":
             sides = f"width and height, each from {spec['least']} to {spec['most']}"
-            return f"{sides}: [1280, 720], or 1280x720 outside a file"
+            auto = '"auto", or ' if spec["auto"] else ""
+            return f"{auto}{sides}: [1280, 720], or 1280x720 outside a file"
         case "texts":
             return "one or more texts"
     return "a text that is not empty"

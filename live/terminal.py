@@ -9,6 +9,7 @@ from typing import TextIO
 
 from core.types import U8, Aligner, Alignment, Frame
 from live.meter import Meter, Snapshot
+from live.pace import Pace
 from live.pause import Pause
 
 PERIOD_S = 0.5
@@ -36,8 +37,16 @@ class WatchedAligner:
 class StatusLine:
     """Rewrites one line every half second on a terminal, and is silent elsewhere. Has a thread of its own."""
 
-    def __init__(self, meter: Meter, aligner: WatchedAligner, pause: Pause, stream: TextIO) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        aligner: WatchedAligner,
+        pause: Pause,
+        stream: TextIO,
+        pace: Pace | None = None,
+    ) -> None:
         self._meter, self._aligner, self._pause, self._stream = meter, aligner, pause, stream
+        self._pace = pace
         self._left = Event()
         self._thread = Thread(target=self._run, name="status line", daemon=True)
         if stream.isatty():
@@ -52,7 +61,12 @@ class StatusLine:
     def _run(self) -> None:
         while not self._left.wait(PERIOD_S):
             with _terminal:
-                line = status_words(self._meter.snapshot(), self._aligner.last, paused=self._pause.on)
+                line = status_words(
+                    self._meter.snapshot(),
+                    self._aligner.last,
+                    self._pace.working_size if self._pace is not None else None,
+                    paused=self._pause.on,
+                )
                 self._stream.write(CLEAR_LINE + line)
                 self._stream.flush()
         with _terminal:
@@ -60,14 +74,25 @@ class StatusLine:
             self._stream.flush()
 
 
-def status_words(snapshot: Snapshot, alignment: Alignment | None, *, paused: bool = False) -> str:
-    """One line: rate, time a frame takes, age at the sinks, drops, and what is known of the plate."""
+def status_words(
+    snapshot: Snapshot,
+    alignment: Alignment | None,
+    working_size: tuple[int, int] | None = None,
+    *,
+    paused: bool = False,
+) -> str:
+    """One line: rate, time a frame takes, the size at which the network looks where the program chooses
+    it, age at the sinks, drops, and what is known of the plate."""
     if paused:
         return f"paused: nothing of you or your room is shown · {snapshot.frames} frames so far"
     work_ms = sum(
-        snapshot.stages[name].p50_ms for name in ("align", "render", "learn") if name in snapshot.stages
+        snapshot.stages[name].p50_ms
+        for name in ("align", "matte", "render", "learn")
+        if name in snapshot.stages
     )
     words = [f"{snapshot.fps:5.1f} frames/s", f"{work_ms:4.1f} ms work"]
+    if working_size is not None:
+        words.append(f"network at {working_size[0]}x{working_size[1]}")
     if snapshot.ages:
         words.append(f"{max(age.p50_ms for age in snapshot.ages.values()):3.0f} ms old at the sink")
     words.append(f"{snapshot.counts.get('dropped', 0)} dropped")

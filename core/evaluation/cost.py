@@ -18,6 +18,7 @@ from openvino import opset13 as ov
 
 from core.evaluation.methods import MEDIAPIPE, PLATELESS, RVM
 from core.evaluation.peers import RvmPeer, mediapipe_selfie
+from core.matte.working_size import STEPS
 from core.render.build import MatterOptions, build_platenet
 from core.runtime.compiled import compile_on_cpu
 from core.types import U8
@@ -28,7 +29,7 @@ BUDGET_MS = 3000.0  # a slow one gets fewer frames
 
 
 def costs(frames: list[U8], plate: U8, models: Path | None, threads: int) -> dict[str, float]:
-    """Median milliseconds a frame, by method.
+    """Median milliseconds a frame, by method; the bundled one at each size at which a live run may look.
 
     Args:
         frames: RGB uint8 HxWx3 with a person. plate: of their size, the camera being still.
@@ -40,6 +41,10 @@ def costs(frames: list[U8], plate: U8, models: Path | None, threads: int) -> dic
         WITH_PLATE: _median_ms(lambda rgb: matter.matte(rgb, plate, None), frames),
         PLATELESS: _median_ms(lambda rgb: matter.matte(rgb, None, None), frames),
     }
+    for pixels in STEPS[-2::-1]:
+        matter.work_at(pixels)
+        ms = _median_ms(lambda rgb: matter.matte(rgb, plate, None), frames)
+        found["{}, looked at in {}x{}".format(WITH_PLATE, *matter.working_size)] = ms
     if models is not None:
         found[RVM] = _median_ms(RvmPeer(models / "rvm_mobilenetv3_int8release.safetensors"), frames)
         found[MEDIAPIPE] = _median_ms(mediapipe_selfie(models, threads), frames)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from threading import Thread
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, 
 from core.runtime.base import PlateNetRuntime
 from core.types import U8, Coarse, Room, SeenRoom
 
+T = TypeVar("T")
 UNKNOWN_U8 = 128  # no prior; as in training
 
 
@@ -39,18 +42,46 @@ class PlateMatter:
         impatient: bool = False,
     ) -> None:
         """make_runtime: takes a working size (width, height), on any thread. refiner None: bilinear
-        upsampling. impatient: no frame waits for fewer columns to be made ready while more will do.
+        upsampling. working_pixels: see work_at. impatient: no frame waits for fewer columns, or another
+        working size, to be made ready.
         """
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels, self._impatient = working_pixels, impatient
         self._frame_size = (0, 0)
+        self._desk: _Desk | None = None
         self._opening: Future[None] | None = None
+        self._next: Future[_Desk] | None = None
         self._held: _HeldRoom | None = None  # what `matte` was given last
+
+    @property
+    def working_size(self) -> tuple[int, int]:
+        """(width, height) at which the last frame was looked at; (0, 0) before there was one."""
+        return (0, 0) if self._desk is None else self._desk.size
+
+    def work_at(self, working_pixels: int) -> None:
+        """Looks at coming frames at about so many pixels: see `platenet_size`. An impatient matter does so
+        from the frame on for which the networks of that size are ready. To be called between frames."""
+        self._working_pixels = working_pixels
+        if self._desk is None:
+            return
+        size = platenet_size(self._frame_size, working_pixels)
+        self._next = None
+        if size == self._desk.size:
+            return
+        if self._impatient:
+            self._next = _in_background(partial(self._desk_for, size, self._desk.share))
+        else:
+            self._desk = _Desk(size)
+
+    @property
+    def changing_size(self) -> bool:
+        """Whether another working size is being made ready."""
+        return self._next is not None
 
     def reset(self) -> None:
         """Looks for people anew; there is nothing else to forget: see the class."""
-        if self._frame_size != (0, 0):
-            self._finder.forget()
+        if self._desk is not None:
+            self._desk.finder.forget()
 
     def matte(self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None) -> U8:
         """Alpha uint8 HxW; see core.types.Matter. The room is taken as unchanged when the same
@@ -64,23 +95,23 @@ class PlateMatter:
 
     def coarse(self, rgb: U8, room: SeenRoom | None) -> Coarse:
         """See core.types.PartwiseMatter."""
-        self._prepare((rgb.shape[1], rgb.shape[0]))
-        shrink_into(rgb, self._frame)
-        mask = None if self._segmenter is None else self._segmenter.mask(self._frame)
+        desk = self._prepared((rgb.shape[1], rgb.shape[0]))
+        shrink_into(rgb, desk.frame)
+        mask = None if self._segmenter is None else self._segmenter.mask(desk.frame)
         if mask is not None:
-            self._prior = mask
+            desk.prior = mask
         if room is None:
-            coarse = self._look(self._nothing, self._nowhere, self._finder.whole)
+            coarse = self._look(desk, desk.nothing, desk.nowhere, desk.finder.whole)
             return coarse if mask is None else _limited(coarse, near_people(mask))
-        small = room.small(self._size)
-        coverage = self._everywhere if small.coverage is None else small.coverage
-        ready = (*self._runtimes, self._size[0]) if self._impatient else ()
-        columns = self._finder.find(self._frame, small, mask, ready)
-        coarse = self._look(small.rgb, coverage, columns)
+        small = room.small(desk.size)
+        coverage = desk.everywhere if small.coverage is None else small.coverage
+        ready = (*desk.runtimes, desk.size[0]) if self._impatient else ()
+        columns = desk.finder.find(desk.frame, small, mask, ready)
+        coarse = self._look(desk, small.rgb, coverage, columns)
         if self._impatient:
-            self._open(self._finder.wished)
-        if self._finder.too_few(columns, coarse.alpha_u8):
-            coarse = self._look(small.rgb, coverage, self._finder.whole)
+            self._open(desk)
+        if desk.finder.too_few(columns, coarse.alpha_u8):
+            coarse = self._look(desk, small.rgb, coverage, desk.finder.whole)
         if mask is None or small.coverage is None:
             return coarse
         return _limited(coarse, cv2.max(near_people(mask), coverage))
@@ -94,41 +125,28 @@ class PlateMatter:
         size = (rgb.shape[1], rgb.shape[0])
         return snapped(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR))
 
-    def _look(self, plate: U8, coverage: U8, columns: Columns) -> Coarse:
+    def _look(self, desk: _Desk, plate: U8, coverage: U8, columns: Columns) -> Coarse:
         """The network on some columns of the frame that was prepared, zero beyond them."""
-        seen = (p[columns.where] for p in (self._frame, plate, coverage, self._prior))
-        rough, finish = self._runtime(columns.width).begin(*seen)
-        frame = self._frame.copy()  # the next one is written over this one
-        if columns == self._finder.whole:
+        seen = (p[columns.where] for p in (desk.frame, plate, coverage, desk.prior))
+        if columns.width not in desk.runtimes:
+            desk.runtimes[columns.width] = self._make_runtime((columns.width, desk.size[1]))
+        rough, finish = desk.runtimes[columns.width].begin(*seen)
+        frame = desk.frame.copy()  # the next one is written over this one
+        if columns == desk.finder.whole:
             return Coarse(rough, frame, finish)
-        return Coarse(self._spread(rough, columns), frame, lambda: self._spread(finish(), columns))
+        return Coarse(desk.spread(rough, columns), frame, lambda: desk.spread(finish(), columns))
 
-    def _spread(self, alpha: U8, columns: Columns) -> U8:
-        """A matte of some columns as one of the frame."""
-        times = columns.width // alpha.shape[1]
-        whole = np.zeros((alpha.shape[0], self._finder.whole.width // times), np.uint8)
-        whole[columns.shrunk(times)] = alpha
-        return whole
+    def _prepared(self, frame_size: tuple[int, int]) -> _Desk:
+        """Where frames of this size are looked at now."""
+        if frame_size != self._frame_size or self._desk is None:
+            self._frame_size, self._next = frame_size, None
+            self._desk = _Desk(platenet_size(frame_size, self._working_pixels))
+        elif self._next is not None and self._next.done():
+            made, self._next = self._next, None
+            self._desk = made.result()
+        return self._desk
 
-    def _prepare(self, frame_size: tuple[int, int]) -> None:
-        if frame_size == self._frame_size:
-            return
-        self._frame_size = frame_size
-        self._size = width, height = platenet_size(frame_size, self._working_pixels)
-        self._finder = ColumnFinder(self._size)
-        self._runtimes: dict[int, PlateNetRuntime] = {}
-        self._frame = np.empty((height, width, 3), np.uint8)
-        self._nothing = np.zeros((height, width, 3), np.uint8)
-        self._nowhere = np.zeros((height, width), np.uint8)
-        self._everywhere = np.full((height, width), 255, np.uint8)
-        self._prior = np.full((height, width), UNKNOWN_U8, np.uint8)
-
-    def _runtime(self, width: int) -> PlateNetRuntime:
-        if width not in self._runtimes:
-            self._runtimes[width] = self._make_runtime((width, self._size[1]))
-        return self._runtimes[width]
-
-    def _open(self, width: int) -> None:
+    def _open(self, desk: _Desk) -> None:
         """Makes a runtime while the others go on looking: it takes as long as ten frames.
 
         Raises what making the last one raised.
@@ -138,9 +156,47 @@ class PlateMatter:
                 return
             opening, self._opening = self._opening, None
             opening.result()
-        if width not in self._runtimes:
-            runtimes, size = self._runtimes, (width, self._size[1])
-            self._opening = _in_background(lambda: runtimes.update({width: self._make_runtime(size)}))
+        width = desk.finder.wished
+        if width not in desk.runtimes:
+            size = (width, desk.size[1])
+            self._opening = _in_background(lambda: desk.runtimes.update({width: self._make_runtime(size)}))
+
+    def _desk_for(self, size: tuple[int, int], share: int) -> _Desk:
+        """One with the runtimes that the next frame will ask for: of the columns that are looked at now, the
+        narrowest being `share` 0, and of all, lest somebody reaches beyond them."""
+        desk = _Desk(size)
+        for width in {desk.finder.widths[min(share, len(desk.finder.widths) - 1)], desk.finder.whole.width}:
+            desk.runtimes[width] = self._make_runtime((width, size[1]))
+        return desk
+
+
+class _Desk:
+    """All that belongs to one working size: what is looked at there, and by what.
+
+    size: (width, height).
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = width, height = size
+        self.finder = ColumnFinder(size)
+        self.runtimes: dict[int, PlateNetRuntime] = {}
+        self.frame = np.empty((height, width, 3), np.uint8)
+        self.nothing = np.zeros((height, width, 3), np.uint8)
+        self.nowhere = np.zeros((height, width), np.uint8)
+        self.everywhere = np.full((height, width), 255, np.uint8)
+        self.prior = np.full((height, width), UNKNOWN_U8, np.uint8)
+
+    @property
+    def share(self) -> int:
+        """The place among the finder's widths of the one that would do."""
+        return self.finder.widths.index(self.finder.wished)
+
+    def spread(self, alpha: U8, columns: Columns) -> U8:
+        """A matte of some columns as one of the frame."""
+        times = columns.width // alpha.shape[1]
+        whole = np.zeros((alpha.shape[0], self.finder.whole.width // times), np.uint8)
+        whole[columns.shrunk(times)] = alpha
+        return whole
 
 
 def _limited(coarse: Coarse, limit: U8) -> Coarse:
@@ -149,19 +205,19 @@ def _limited(coarse: Coarse, limit: U8) -> Coarse:
     return Coarse(cv2.min(coarse.alpha_u8, rough), coarse.rgb, lambda: cv2.min(coarse.finish(), limit))
 
 
-def _in_background(task: Callable[[], None]) -> Future[None]:
+def _in_background(task: Callable[[], T]) -> Future[T]:
     """The task on a thread that the end of the program waits for: OpenVINO is not torn down under it."""
-    done: Future[None] = Future()
+    done: Future[T] = Future()
 
     def run() -> None:
         try:
-            task()
+            made = task()
         except Exception as error:
             done.set_exception(error)
         else:
-            done.set_result(None)
+            done.set_result(made)
 
-    Thread(target=run, name="platenet for fewer columns").start()
+    Thread(target=run, name="a network for platenet").start()
     return done
 
 

@@ -37,6 +37,14 @@ def matte(
     peers: PeersOption = PEERS_FOLDER,
     per_class: Annotated[int, typer.Option("--per-class", min=1, help="Clips of each class of trouble.")] = 3,
     size: Annotated[str, typer.Option("--size", metavar="WxH")] = "1280x720",
+    working_size: Annotated[
+        str,
+        typer.Option(
+            "--working-size",
+            metavar="WxH|auto",
+            help="At which platenet looks; auto is the largest, as for films. The table of costs has all.",
+        ),
+    ] = "auto",
     seed: Annotated[int, typer.Option("--seed")] = 0,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda")] = "auto",
     only: Annotated[
@@ -78,22 +86,26 @@ def matte(
     from core.evaluation.clips import CLASSES
     from core.evaluation.goals import goal_table, goals
     from core.evaluation.methods import PLATELESS
-    from live.settings import load
+    from core.matte.working_size import platenet_size
+    from live.settings import AUTO_SIZE, load
 
     kinds = _chosen_kinds(classes, (*judge.KINDS, COST))
-    width_height = load(flags={"camera.size": size}).camera.size
+    chosen = load(flags={"camera.size": size, "model.size": working_size})
+    width_height = chosen.camera.size
+    looks_at = chosen.model.size if chosen.model.size != AUTO_SIZE else platenet_size(width_height)
     found = peers if peers.is_dir() else None
     if found is None:
         typer.echo(f"(no peers: {peers} is not there)", err=True)
     results = judge.Results()
     seen = tuple(kind for kind in kinds if kind != COST)
     if seen:
-        methods, runs_on = _methods(device, found, model, peer_weights)
+        methods, runs_on = _methods(device, found, model, peer_weights, looks_at[0] * looks_at[1])
         methods = _chosen_methods(methods, only)
         results = judge.evaluate(
             methods, data, width_height, per_class, seed, lambda line: typer.echo(line, err=True), seen
         )
-        typer.echo(f"{runs_on}, {size}, {per_class} clips a class, seed {seed}")
+        seen_at = "{} looked at in {}x{}".format(size, *looks_at)
+        typer.echo(f"{runs_on}, {seen_at}, {per_class} clips a class, seed {seed}")
         for kind in seen:
             if kind in CLASSES:
                 typer.echo(f"- {judge.caption(kind)}")
@@ -161,7 +173,7 @@ def alignment(
 
 
 def _methods(
-    device: str, peers: Path | None, model: str | None, weights: Path | None
+    device: str, peers: Path | None, model: str | None, weights: Path | None, working_pixels: int
 ) -> tuple[dict[str, Method], str]:
     """Everybody who is compared, and in words what our network runs on."""
     from functools import partial
@@ -172,7 +184,7 @@ def _methods(
     from core.render.build import MatterOptions, build_platenet
     from core.runtime.choose import resolve_device
 
-    matter, runs_on = build_platenet(MatterOptions(device))
+    matter, runs_on = build_platenet(MatterOptions(device, working_pixels=working_pixels))
     methods = cleanplate(matter, PlateAligner)
     if model is not None:
         from core.matte.papers import load_paper_matter

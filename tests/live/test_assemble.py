@@ -7,10 +7,13 @@ import pytest
 
 from core.align import NoPlateAligner, PlateAligner
 from core.errors import MediaError, PlateError
+from core.matte.working_size import STEPS
+from core.render import MatterOptions
 from core.render.backdrops import parse_background
 from core.types import Plate, View
 from live import assemble
 from live.assemble import build_parts, refuse_other_shape
+from live.pace import FIRST
 from live.settings import Model
 from tests.core.plate.synthetic import drawn_room
 from tests.live.scripted import InvertingRenderer
@@ -20,10 +23,24 @@ def plate(width: int, height: int, views: int = 1) -> Plate:
     return Plate("desk", (width, height), (View(np.zeros((height, width, 3), np.uint8)),) * views)
 
 
+class Matter:
+    """Keeps how it was to be built, and which sizes it was asked for."""
+
+    made: Matter
+
+    def __init__(self, options: MatterOptions) -> None:
+        self.options, self.asked = options, []
+        Matter.made = self
+
+    def work_at(self, working_pixels: int) -> None:
+        self.asked.append(working_pixels)
+
+
 @pytest.fixture
 def renderer(monkeypatch) -> InvertingRenderer:
     made = InvertingRenderer()
-    monkeypatch.setattr(assemble, "build_renderer", lambda *arguments, **more: (made, "a scripted runtime"))
+    monkeypatch.setattr(assemble, "build_platenet", lambda options: (Matter(options), "a scripted runtime"))
+    monkeypatch.setattr(assemble, "build_renderer", lambda *arguments, **more: (made, "another network"))
     return made
 
 
@@ -34,6 +51,30 @@ def test_without_a_plate_nothing_is_looked_for(renderer):
     parts.close()
     parts.close()
     assert renderer.closed
+
+
+def test_the_networks_size_follows_a_camera_s_pace(renderer):
+    parts = build_parts(None, parse_background("green"), Model(), (64, 48), live=True, fps=30.0)
+    assert parts.pace is not None
+    assert Matter.made.options.impatient
+    assert Matter.made.asked == [Matter.made.options.working_pixels] == [STEPS[FIRST]]
+    parts.close()
+
+
+def test_a_film_is_looked_at_as_closely_as_the_network_can(renderer):
+    parts = build_parts(None, parse_background("green"), Model(), (64, 48), live=False)
+    assert parts.pace is None
+    assert not Matter.made.options.impatient
+    assert Matter.made.options.working_pixels == max(STEPS)
+    parts.close()
+
+
+def test_a_size_that_the_user_chose_is_kept(renderer):
+    model = Model(size=(640, 352))
+    parts = build_parts(None, parse_background("green"), model, (64, 48), live=True, fps=30.0)
+    assert parts.pace is None
+    assert Matter.made.options.working_pixels == 640 * 352
+    parts.close()
 
 
 @pytest.mark.parametrize("live", [True, False])

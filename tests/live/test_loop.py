@@ -14,10 +14,11 @@ from threading import Event, Semaphore
 import pytest
 
 from core.errors import DeviceError, MediaError
-from core.types import Aligner, Picture, Renderer
+from core.types import Aligner, Alignment, Frame, Picture, Renderer
 from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
 from live.meter import Meter
+from live.pace import Pace
 from live.report import Report
 from live.sinks.base import Sink
 from live.sources.base import Source
@@ -38,6 +39,7 @@ def run(
     report: Report | None = None,
     frames: int | None = None,
     strict: bool = False,
+    pace: Pace | None = None,
 ) -> int:
     return run_loop(
         source,
@@ -50,6 +52,7 @@ def run(
         report=report,
         frames=frames,
         strict=strict,
+        pace=pace,
     )
 
 
@@ -220,3 +223,41 @@ def test_the_report_has_a_line_for_each_frame(tmp_path: Path) -> None:
     assert lines[0]["light"] == {"gain": [1, 1, 1], "offset": [0, 0, 0], "grid": None, "tone": None}
     assert set(lines[0]["stage_ms"]) >= {"source", "align", "render", "learn", "push"}
     assert lines[0]["dropped"] == 3
+
+
+class Stopwatch:
+    """A clock that only stages that take their time move on."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+class SlowAligner(FakeAligner):
+    def __init__(self, clock: Stopwatch, ms: int) -> None:
+        super().__init__()
+        self._clock, self._ms = clock, ms
+
+    def update(self, frame: Frame) -> Alignment:
+        self._clock.now_ns += self._ms * 1_000_000
+        return super().update(frame)
+
+
+def test_the_pace_is_told_what_each_frame_took_on_either_thread() -> None:
+    told: list[tuple[float, float]] = []
+
+    class Told(Pace):
+        def __init__(self) -> None:
+            pass
+
+        def note(self, begin_ms: float, finish_ms: float) -> None:
+            told.append((begin_ms, finish_ms))
+
+    clock = Stopwatch()
+    source = ScriptedSource([0, 1, 2], live=False)
+    run(source, [MemorySink()], aligner=SlowAligner(clock, 20), meter=Meter(clock), pace=Told())
+    assert told[0] == (20.0, 0.0), "nothing was finished yet"
+    assert len(told) == 3
+    assert all(begin_ms == 20.0 for begin_ms, _ in told)

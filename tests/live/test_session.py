@@ -18,10 +18,11 @@ from core.errors import DeviceError, MediaError, PlateError, SettingsError, Weig
 from core.types import Frame, Plate, View
 from live.assemble import Parts
 from live.controls import Held
-from live.session import run_session
+from live.session import _fps_to_keep, run_session
 from live.settings import load
 from live.sinks.virtualcam import VirtualCameraSink
 from live.sources.demo import DemoSource
+from live.sources.registry import open_source
 from tests.live.scripted import FixedAligner, InvertingRenderer
 
 SIZE = (64, 48)
@@ -377,3 +378,25 @@ def test_on_demand_closes_the_camera_until_the_virtual_one_is_read(stage, monkey
     assert all(screen.idle)
     assert sorted(released) == ["demand", "sink"]
     assert "closed until a program reads /dev/video10" in "\n".join(said)
+
+
+@pytest.mark.parametrize(
+    ("camera", "sinks", "fps"),
+    [
+        ("demo", ("null",), 30.0),
+        ("pictures", ("null",), None),
+        ("pictures", ("file:out.mp4",), None),
+        ("pictures", ("file:out.mp4", "virtualcam:/dev/video9"), 30.0),
+    ],
+)
+def test_the_pace_is_a_cameras_or_that_of_who_looks_on(pictures, camera, sinks, fps):
+    """A film that goes into a file may take its time."""
+    chosen = settings(output__sinks=sinks)
+    source = open_source("demo" if camera == "demo" else str(pictures), SIZE, 30.0)
+    assert _fps_to_keep(chosen, source) == fps
+    source.close()
+
+
+def test_the_parts_are_built_for_that_pace(stage):
+    run(camera__source="demo", frames=2)
+    assert stage.more["fps"] == 30.0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
-from live.settings import Settings, all_keys, load
+from live.settings import AUTO_SIZE, Settings, all_keys, load
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,7 +64,9 @@ def test_the_folders_file_wins_over_the_users_and_a_named_one_over_both(tmp_path
         ("[camera]\nfps = nan\n", ["camera.fps = nan", "a number from 1 to 240"]),
         ("[camera]\nsize = [1280]\n", ["camera.size = [1280]", "[1280, 720]"]),
         ("[camera]\nsize = [1280.0, 720.0]\n", ["camera.size", "[1280, 720]"]),
-        ("[model]\nsize = [5000, 288]\n", ["model.size = [5000, 288]", "from 64 to 4096"]),
+        ("[model]\nsize = [5000, 288]\n", ["model.size = [5000, 288]", '"auto", or', "from 64 to 4096"]),
+        ("[model]\nsize = [0, 0]\n", ["model.size = [0, 0]", "from 64 to 4096"]),
+        ('[camera]\nsize = "auto"\n', ["camera.size = 'auto'", "must be width and height"]),
         ('[plate]\nwhen_lost = "show"\n', ["plate.when_lost = 'show'", '"hide", "blur", "freeze"']),
         ("[model]\nthreads = true\n", ["model.threads = True", "a whole number from 0 to 256"]),
         ("[output]\nsinks = []\n", ["output.sinks = []", "one or more"]),
@@ -108,6 +110,12 @@ def test_the_environment_gives_lists_numbers_and_sizes():
     assert settings.output.sinks == ("webrtc", "file:out.mp4")
     assert settings.model.size == (640, 352)
     assert settings.model.threads == 2
+
+
+@pytest.mark.parametrize("environ", [{}, {"CLEANPLATE_MODEL_SIZE": " auto "}])
+def test_the_networks_size_is_the_programs_to_choose_unless_it_is_given(tmp_path, environ):
+    assert load(written(tmp_path, '[model]\nsize = "auto"\n'), environ=environ).model.size == AUTO_SIZE
+    assert load(environ=environ).model.size == AUTO_SIZE
 
 
 def test_a_wrong_flag_is_named_as_it_was_typed():

@@ -22,18 +22,22 @@ class Terminal(io.StringIO):
 
 
 def test_the_status_line_says_rate_work_age_drops_and_what_is_known_of_the_plate():
-    stages = {"align": Spread(2.0, 3.0, 9), "render": Spread(10.0, 12.0, 9), "source": Spread(20.0, 30.0, 9)}
+    spent = {"align": 2.0, "matte": 9.0, "render": 10.0, "learn": 0.5, "source": 20.0}
+    stages = {name: Spread(ms, 2 * ms, 9) for name, ms in spent.items()}
     snapshot = Snapshot(9, 29.97, stages, {"page": Spread(41.0, 50.0, 9)}, {"dropped": 3})
-    line = status_words(snapshot, LOCKED)
+    line = status_words(snapshot, LOCKED, (832, 480))
     assert " 30.0 frames/s" in line
-    assert "12.0 ms work" in line
+    assert "21.5 ms work" in line
+    assert "network at 832x480" in line
     assert " 41 ms old at the sink" in line
     assert "3 dropped" in line
     assert "plate locked 0.97: still: 31 of 32 cells agree" in line
 
 
 def test_the_status_line_before_the_first_frame_is_no_crash():
-    assert "0 dropped" in status_words(Meter().snapshot(), None)
+    words = status_words(Meter().snapshot(), None)
+    assert "0 dropped" in words
+    assert "network" not in words, "a size that the user chose is no news"
 
 
 def test_the_status_line_says_that_the_run_is_paused():

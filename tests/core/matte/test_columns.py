@@ -266,7 +266,7 @@ def test_the_prior_of_some_columns_is_their_part_of_the_mask() -> None:
     plate = room()
     matter.matte(with_people(plate, (800, 1100)), plate, None)
     prior = made[NARROW, 416].prior
-    columns = matter._finder._now
+    columns = matter._desk.finder._now
     expected = 255 * 0.29 * (columns.first + np.arange(NARROW) + 0.5) / 736
     assert columns.first > 0
     assert np.abs(prior[300].astype(float) - expected)[expected > 255 * 0.15].max() < 1

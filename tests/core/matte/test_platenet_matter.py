@@ -1,11 +1,14 @@
 """The bundled matter copes with every size and regime, and with its own frame alone."""
 
+import time
 from collections.abc import Callable
+from threading import Event
 
 import cv2
 import numpy as np
 import pytest
 
+from core.errors import WeightsError
 from core.matte.platenet import UNKNOWN_U8, PlateMatter
 from core.matte.working_size import platenet_size, working_size
 from core.render.build import MatterOptions, build_platenet
@@ -48,8 +51,8 @@ def test_working_size_keeps_aspect_and_area(frame: tuple[int, int], expected: tu
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        ((1920, 1080), (832, 480)),
-        ((1280, 720), (832, 480)),
+        ((1920, 1080), (1024, 576)),
+        ((1280, 720), (1024, 576)),
         ((640, 360), (640, 352)),
         ((160, 90), (512, 288)),
     ],
@@ -101,6 +104,100 @@ def test_a_new_size_gets_a_network_of_its_own() -> None:
     for size in ((288, 512), (288, 512), (512, 288)):
         m.matte(np.zeros((*size, 3), np.uint8), None, None)
     assert [r.size for r in made] == [(512, 288), (288, 512)]
+
+
+def test_another_working_size_is_taken_at_once_where_frames_may_wait() -> None:
+    m, made = matter()
+    rgb = np.zeros((720, 1280, 3), np.uint8)
+    assert m.working_size == (0, 0)
+    m.matte(rgb, None, None)
+    m.work_at(1024 * 576)
+    assert m.matte(rgb, None, None).shape == (720, 1280)
+    assert m.working_size == (1024, 576)
+    m.work_at(1024 * 576)
+    m.matte(rgb, None, None)
+    assert [r.size for r in made] == [(512, 288), (1024, 576)]
+
+
+def test_a_working_size_that_is_chosen_before_the_first_frame_is_the_first_ones() -> None:
+    m, made = matter()
+    m.work_at(832 * 480)
+    m.matte(np.zeros((720, 1280, 3), np.uint8), None, None)
+    assert [r.size for r in made] == [(832, 480)]
+
+
+def test_no_live_frame_waits_for_another_working_size() -> None:
+    may_go_on, made = Event(), []
+
+    def make(size: tuple[int, int]) -> Recorder:
+        if size[1] != 288:
+            assert may_go_on.wait(10)
+        made.append(size)
+        return Recorder(size)
+
+    m = PlateMatter(make, None, None, 512 * 288, impatient=True)
+    rgb, plate = np.zeros((720, 1280, 3), np.uint8), np.full((720, 1280, 3), 9, np.uint8)
+
+    def look() -> tuple[int, int]:
+        assert (m.matte(rgb, plate, None) == 200).all()
+        return m.working_size
+
+    assert look() == (512, 288)
+    m.work_at(832 * 480)
+    assert m.changing_size
+    assert look() == (512, 288)
+    may_go_on.set()
+    assert eventually(lambda: look() == (832, 480))
+    assert not m.changing_size
+    count = len(made)
+    look()
+    assert len(made) == count, "what the first frame asks for was made beforehand"
+
+
+def test_a_working_size_that_is_taken_back_is_not_taken() -> None:
+    m = PlateMatter(Recorder, None, None, 512 * 288, impatient=True)
+    rgb = np.zeros((720, 1280, 3), np.uint8)
+    m.matte(rgb, None, None)
+    m.work_at(832 * 480)
+    m.work_at(512 * 288)
+    assert not m.changing_size
+    for _ in range(3):
+        m.matte(rgb, None, None)
+        assert m.working_size == (512, 288)
+
+
+def test_a_working_size_that_cannot_be_made_is_said_once_and_the_old_one_goes_on() -> None:
+    def make(size: tuple[int, int]) -> Recorder:
+        if size[1] != 288:
+            raise WeightsError("gone")
+        return Recorder(size)
+
+    m = PlateMatter(make, None, None, 512 * 288, impatient=True)
+    rgb = np.zeros((720, 1280, 3), np.uint8)
+    m.matte(rgb, None, None)
+    m.work_at(832 * 480)
+
+    def said() -> bool:
+        try:
+            m.matte(rgb, None, None)
+        except WeightsError:
+            return True
+        return False
+
+    assert eventually(said)
+    assert not m.changing_size
+    m.matte(rgb, None, None)
+    assert m.working_size == (512, 288)
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether it holds within ten seconds."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.005)
+    return False
 
 
 def test_who_left_within_one_frame_leaves_no_ghost() -> None:

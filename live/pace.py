@@ -1,0 +1,94 @@
+"""Keeps the pace of a camera: the size at which platenet looks is the largest that the machine bears.
+
+The matte gets better with the size (see the README's Decisions), and a picture that comes too late is
+worth less than one that is a little softer. How much a machine bears changes while a meeting goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from core.matte.working_size import STEPS
+
+log = logging.getLogger(__name__)
+
+FIRST = STEPS.index(832 * 480)  # where a run begins
+WATCHED = 45  # frames whose median decides
+CHECKED_EVERY = 15  # frames
+MOST_LOAD = 0.95  # of the time between two frames: more is too slow
+LEAST_SPARE = 0.85  # of that time, which a larger size is expected to fill at most
+GROWTH = 0.75  # time grows with the pixels to this power: columns are aligned and masks made at any size
+GROWTH_BESIDE = 0.2  # the same of the other thread, which shares the cores
+PATIENCE, LONGEST_PATIENCE = 150, 1 << 14  # frames until a larger size is tried
+RETRY = 900  # frames: a size that was too slow within them was tried too soon
+
+
+class ResizableMatter(Protocol):
+    """The part of PlateMatter that is used here."""
+
+    @property
+    def working_size(self) -> tuple[int, int]: ...
+
+    @property
+    def changing_size(self) -> bool: ...
+
+    def work_at(self, working_pixels: int) -> None: ...
+
+
+class Pace:
+    """Watches how long frames take and moves the matter's working size up or down by one step."""
+
+    def __init__(self, matter: ResizableMatter, fps: float, steps: Sequence[int] = STEPS) -> None:
+        """fps: frames a second that the source gives. steps: working pixels to choose from, ascending."""
+        self._matter, self._interval_ms, self._steps = matter, 1000 / fps, steps
+        self._at = min(FIRST, len(steps) - 1)
+        self._times_ms = np.zeros((2, WATCHED), np.float32)
+        self._seen = self._since_change = self._since_growth = 0
+        self._patience = PATIENCE
+        matter.work_at(steps[self._at])
+
+    @property
+    def working_size(self) -> tuple[int, int]:
+        """(width, height) at which the network looks now."""
+        return self._matter.working_size
+
+    def note(self, begin_ms: float, finish_ms: float) -> None:
+        """A frame was begun and another finished, each on a thread of its own, in so many milliseconds."""
+        self._since_growth += 1
+        if self._matter.changing_size:  # making a network ready slows the others down
+            self._seen = 0
+            return
+        self._times_ms[:, self._seen % WATCHED] = begin_ms, finish_ms
+        self._seen += 1
+        self._since_change += 1
+        if self._seen < WATCHED or self._seen % CHECKED_EVERY:
+            return
+        begin_ms, finish_ms = (float(ms) for ms in np.median(self._times_ms, axis=1))
+        slowest_ms = max(begin_ms, finish_ms)
+        if slowest_ms > MOST_LOAD * self._interval_ms:
+            if self._at > 0:
+                if self._since_growth < RETRY:
+                    self._patience = min(2 * self._patience, LONGEST_PATIENCE)
+                self._step(-1, slowest_ms)
+        elif self._at + 1 < len(self._steps) and self._since_change >= self._patience:
+            times = self._steps[self._at + 1] / self._steps[self._at]
+            expected_ms = max(begin_ms * times**GROWTH, finish_ms * times**GROWTH_BESIDE)
+            if expected_ms < LEAST_SPARE * self._interval_ms:
+                self._since_growth = 0
+                self._step(1, slowest_ms)
+
+    def _step(self, by: int, frame_ms: float) -> None:
+        self._at += by
+        log.info(
+            "frames take %.1f of %.1f ms: the network looks at %s pixels now, %d",
+            frame_ms,
+            self._interval_ms,
+            "more" if by > 0 else "fewer",
+            self._steps[self._at],
+        )
+        self._matter.work_at(self._steps[self._at])
+        self._seen = self._since_change = 0

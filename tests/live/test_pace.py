@@ -1,0 +1,117 @@
+"""The network looks at as much as keeps up with the camera, no less and no more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.matte.working_size import STEPS
+from live.pace import FIRST, LONGEST_PATIENCE, MOST_LOAD, PATIENCE, WATCHED, Pace
+
+FPS = 25.0
+INTERVAL_MS = 40.0
+
+
+class Machine:
+    """A matter on a machine that needs so many ms for each thread at a size."""
+
+    def __init__(self, ms_per_megapixel: float, fixed_ms: float = 4.0, finish_ms: float = 10.0) -> None:
+        self.ms_per_megapixel, self.fixed_ms, self.finish_ms = ms_per_megapixel, fixed_ms, finish_ms
+        self.pixels, self.asked = 0, []
+        self.changing_size = False
+
+    @property
+    def working_size(self) -> tuple[int, int]:
+        return self.pixels, 1
+
+    def work_at(self, working_pixels: int) -> None:
+        self.pixels = working_pixels
+        self.asked.append(working_pixels)
+
+    def frames(self, pace: Pace, count: int) -> None:
+        for _ in range(count):
+            pace.note(self.fixed_ms + self.ms_per_megapixel * self.pixels / 1e6, self.finish_ms)
+
+
+@pytest.mark.parametrize(
+    ("ms_per_megapixel", "expected"),
+    [(10.0, STEPS[3]), (45.0, STEPS[3]), (80.0, STEPS[2]), (120.0, STEPS[1]), (900.0, STEPS[0])],
+)
+def test_the_largest_size_that_keeps_up_is_found_and_kept(ms_per_megapixel: float, expected: int) -> None:
+    machine = Machine(ms_per_megapixel)
+    pace = Pace(machine, FPS)
+    assert machine.asked == [STEPS[FIRST]]
+    machine.frames(pace, 4 * PATIENCE)
+    assert machine.pixels == expected
+    changes = len(machine.asked)
+    machine.frames(pace, 20 * PATIENCE)
+    assert (machine.pixels, len(machine.asked)) == (expected, changes)
+    assert pace.working_size == (expected, 1)
+
+
+def test_the_other_thread_counts_as_well() -> None:
+    machine = Machine(10.0, finish_ms=1.1 * INTERVAL_MS)
+    pace = Pace(machine, FPS)
+    machine.frames(pace, 2 * WATCHED)
+    assert machine.pixels < STEPS[FIRST]
+
+
+def test_a_machine_that_gets_slower_and_quick_again_is_followed() -> None:
+    machine = Machine(45.0)
+    pace = Pace(machine, FPS)
+    machine.frames(pace, 2 * PATIENCE)
+    machine.ms_per_megapixel = 125.0
+    machine.frames(pace, 4 * WATCHED)
+    assert machine.pixels == STEPS[1]
+    machine.ms_per_megapixel = 45.0
+    machine.frames(pace, 8 * PATIENCE)
+    assert machine.pixels == STEPS[3]
+
+
+def test_single_slow_frames_change_nothing() -> None:
+    machine = Machine(45.0)
+    pace = Pace(machine, FPS)
+    machine.frames(pace, 2 * PATIENCE)
+    changes = len(machine.asked)
+    rng = np.random.default_rng(0)
+    for _ in range(2000):
+        slow = rng.random() < 0.2
+        pace.note(5 * INTERVAL_MS if slow else 20.0, 10.0)
+    assert len(machine.asked) == changes
+
+
+def test_a_size_that_was_too_slow_is_tried_less_and_less_often() -> None:
+    """The time that a larger size will take is a guess, and may be wrong again and again."""
+
+    class Liar(Machine):
+        def frames(self, pace: Pace, count: int) -> None:
+            for _ in range(count):
+                pace.note(1.2 * INTERVAL_MS if self.pixels > STEPS[FIRST] else 15.0, 10.0)
+
+    machine = Liar(0.0)
+    pace = Pace(machine, FPS)
+    machine.frames(pace, 40 * PATIENCE)
+    early = len(machine.asked)
+    assert machine.pixels <= STEPS[3]
+    machine.frames(pace, 40 * PATIENCE)
+    assert 0 < len(machine.asked) - early < early / 2
+    machine.frames(pace, 4 * LONGEST_PATIENCE)
+    assert set(machine.asked) == set(STEPS[FIRST:])
+
+
+def test_frames_count_only_when_nothing_is_being_made_ready() -> None:
+    machine = Machine(900.0)
+    pace = Pace(machine, FPS)
+    machine.changing_size = True
+    machine.frames(pace, 10 * WATCHED)
+    assert machine.asked == [STEPS[FIRST]]
+    machine.changing_size = False
+    machine.frames(pace, WATCHED)
+    assert machine.asked == [STEPS[FIRST], STEPS[FIRST - 1]]
+
+
+def test_a_frame_may_take_nearly_all_of_the_time_there_is() -> None:
+    machine = Machine(0.0, fixed_ms=0.99 * MOST_LOAD * INTERVAL_MS)
+    pace = Pace(machine, FPS)
+    machine.frames(pace, 10 * PATIENCE)
+    assert machine.asked == [STEPS[FIRST]]
