@@ -127,14 +127,14 @@ class PlateMatter:
 
     def _look(self, desk: _Desk, plate: U8, coverage: U8, columns: Columns) -> Coarse:
         """The network on some columns of the frame that was prepared, zero beyond them."""
-        seen = (p[columns.where] for p in (desk.frame, plate, coverage, desk.prior))
+        frame, prior = desk.frame[columns.where], desk.prior[columns.where]
         if columns.width not in desk.runtimes:
             desk.runtimes[columns.width] = self._make_runtime((columns.width, desk.size[1]))
-        rough, finish = desk.runtimes[columns.width].begin(*seen)
-        frame = desk.frame.copy()  # the next one is written over this one
+        rough, finish = desk.runtimes[columns.width].begin(frame, *desk.part(plate, coverage, columns), prior)
+        kept = desk.frame.copy()  # the next one is written over this one
         if columns == desk.finder.whole:
-            return Coarse(rough, frame, finish)
-        return Coarse(desk.spread(rough, columns), frame, lambda: desk.spread(finish(), columns))
+            return Coarse(rough, kept, finish)
+        return Coarse(desk.spread(rough, columns), kept, lambda: desk.spread(finish(), columns))
 
     def _prepared(self, frame_size: tuple[int, int]) -> _Desk:
         """Where frames of this size are looked at now."""
@@ -185,6 +185,15 @@ class _Desk:
         self.nowhere = np.zeros((height, width), np.uint8)
         self.everywhere = np.full((height, width), 255, np.uint8)
         self.prior = np.full((height, width), UNKNOWN_U8, np.uint8)
+        self._part: tuple[U8, U8, Columns, tuple[U8, U8]] | None = None
+
+    def part(self, plate: U8, coverage: U8, columns: Columns) -> tuple[U8, U8]:
+        """Some columns of both: the same objects while the three are the same, see PlateNetRuntime."""
+        held = self._part
+        if held is None or held[0] is not plate or held[1] is not coverage or held[2] != columns:
+            views = plate[columns.where], coverage[columns.where]
+            self._part = held = plate, coverage, columns, views
+        return held[3]
 
     @property
     def share(self) -> int:

@@ -133,9 +133,10 @@ class NearBy:
     def __init__(self, rgb: U8, alpha: U8) -> None:
         shrink = math.sqrt(min(1.0, NEAR_BY_PIXELS / alpha.size))
         size = (max(1, round(rgb.shape[1] * shrink)), max(1, round(rgb.shape[0] * shrink)))
-        small = np.empty((size[1], size[0], 4), np.uint8)
-        shrink_into(cv2.merge([rgb, alpha]), small)
-        self._rgb, self._alpha = small[..., :3].astype(np.float32), small[..., 3].astype(np.float32)
+        small_rgb, small_alpha = np.empty((size[1], size[0], 3), np.uint8), np.empty(size[::-1], np.uint8)
+        shrink_into(rgb, small_rgb)
+        shrink_into(alpha, small_alpha)
+        self._rgb, self._alpha = small_rgb.astype(np.float32), small_alpha.astype(np.float32)
 
     def person(self) -> U8:
         """uint8 HxWx3, of about NEAR_BY_PIXELS."""

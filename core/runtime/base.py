@@ -30,6 +30,7 @@ class PlateNetRuntime(Protocol):
         Args:
             frame, plate: RGB uint8 HxWx3 at the working size; plate is 0 where not covered.
             coverage, prior: uint8 HxW, as in PlateNet.forward times 255.
+                When the same objects come again as plate and coverage, they have not been written to.
         """
         ...
 

@@ -39,6 +39,11 @@ PLANES = 11
 BLOCKS = (1, 2, 4, 5)
 MIXES = (2, 1)
 _IN_ORDER = [k for plane in range(PLANES) for k in (plane, plane)]
+_ROOM = (3, 4, 5, 9)  # planes of the plate and its coverage
+_BUT_THE_ROOM = [
+    k for plane in enumerate(p for p in range(PLANES) if p not in _ROOM) for k in plane
+]  # from, to
+_STRIP = 16  # rows that are copied at once: they stay in the cache while the planes come together
 
 # The refiner's constants once more (core/nets/refiner.py needs torch); a test compares the two.
 COARSE = 7
@@ -130,14 +135,23 @@ class _Stack:
         width, height = size
         self.pixels = np.empty((1, height, width, PLANES), np.uint8)
         self._difference = np.empty((height, width, 3), np.uint8)
+        self._room: tuple[U8, U8] | None = None
+        self._known: U8 | None = None  # coverage three times, where it is not everywhere
 
     def stacked(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> U8:
         """As the function. Written over by the next call."""
+        again = self._room is not None and self._room[0] is plate and self._room[1] is coverage
+        if not again:
+            self._room = plate, coverage
+            self._known = cv2.merge([coverage] * 3) if cv2.minMaxLoc(coverage)[0] < 255 else None
         difference = cv2.absdiff(frame, plate, dst=self._difference)
-        if cv2.minMaxLoc(coverage)[0] < 255:
-            difference = cv2.multiply(difference, cv2.merge([coverage] * 3), scale=1 / 255)
-        planes = [frame, plate, difference, coverage, prior]
-        cv2.mixChannels(planes, [self.pixels[0]], _IN_ORDER)
+        if self._known is not None:
+            difference = cv2.multiply(difference, self._known, dst=difference, scale=1 / 255)
+        planes = [frame, difference, prior] if again else [frame, plate, difference, coverage, prior]
+        order = _BUT_THE_ROOM if again else _IN_ORDER
+        for y in range(0, len(frame), _STRIP):
+            rows = slice(y, y + _STRIP)
+            cv2.mixChannels([p[rows] for p in planes], [self.pixels[0, rows]], order)
         return self.pixels
 
 

@@ -56,6 +56,22 @@ def test_openvino_and_torch_agree_where_the_plate_is_partly_known() -> None:
     assert np.abs(expected - got).mean() <= 0.5
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_a_room_that_comes_again_is_taken_as_it_is(known: bool) -> None:
+    """Also after other rooms, and rooms that were given in other arrays."""
+    used = OpenVinoPlateNet(SIZE, threads=1)
+    first, second = inputs(1), inputs(2)
+    if not known:
+        first[2][:, :90] = 0
+    other = [255 - first[1], first[2] // 2]
+    for frame, room in (
+        (first[0], first[1:3]), (second[0], first[1:3]), (second[0], other), (first[0], first[1:3]),
+        (first[0], [p.copy() for p in other]), (second[0], [first[1], other[1]]), (first[0], first[1:3]),
+    ):  # fmt: skip
+        fresh = OpenVinoPlateNet(SIZE, threads=1)
+        assert (used.alpha(frame, *room, first[3]) == fresh.alpha(frame, *room, first[3])).all()
+
+
 def test_the_two_platenets_are_of_one_shape() -> None:
     for name in ("PLANES", "BLOCKS", "MIXES"):
         assert getattr(openvino, name) == getattr(platenet_net, name), name
