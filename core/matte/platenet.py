@@ -49,6 +49,7 @@ class PlateMatter:
         self._working_pixels, self._impatient = working_pixels, impatient
         self._frame_size = (0, 0)
         self._desk: _Desk | None = None
+        self._desks: dict[tuple[int, int], _Desk] = {}  # kept: what was compiled is never freed
         self._opening: Future[None] | None = None
         self._next: Future[_Desk] | None = None
         self._held: _HeldRoom | None = None  # what `matte` was given last
@@ -69,9 +70,10 @@ class PlateMatter:
         if size == self._desk.size:
             return
         if self._impatient:
-            self._next = _in_background(partial(self._desk_for, size, self._desk.share))
+            self._next = _in_background(partial(self._ready_desk, size, self._desk.share))
         else:
-            self._desk = _Desk(size)
+            self._desk = self._desk_at(size)
+            self._desk.finder.forget()
 
     @property
     def changing_size(self) -> bool:
@@ -140,10 +142,12 @@ class PlateMatter:
         """Where frames of this size are looked at now."""
         if frame_size != self._frame_size or self._desk is None:
             self._frame_size, self._next = frame_size, None
-            self._desk = _Desk(platenet_size(frame_size, self._working_pixels))
+            self._desk = self._desk_at(platenet_size(frame_size, self._working_pixels))
+            self._desk.finder.forget()
         elif self._next is not None and self._next.done():
             made, self._next = self._next, None
             self._desk = made.result()
+            self._desk.finder.forget()
         return self._desk
 
     def _open(self, desk: _Desk) -> None:
@@ -161,12 +165,18 @@ class PlateMatter:
             size = (width, desk.size[1])
             self._opening = _in_background(lambda: desk.runtimes.update({width: self._make_runtime(size)}))
 
-    def _desk_for(self, size: tuple[int, int], share: int) -> _Desk:
+    def _desk_at(self, size: tuple[int, int]) -> _Desk:
+        if size not in self._desks:
+            self._desks[size] = _Desk(size)
+        return self._desks[size]
+
+    def _ready_desk(self, size: tuple[int, int], share: int) -> _Desk:
         """One with the runtimes that the next frame will ask for: of the columns that are looked at now, the
         narrowest being `share` 0, and of all, lest somebody reaches beyond them."""
-        desk = _Desk(size)
+        desk = self._desk_at(size)
         for width in {desk.finder.widths[min(share, len(desk.finder.widths) - 1)], desk.finder.whole.width}:
-            desk.runtimes[width] = self._make_runtime((width, size[1]))
+            if width not in desk.runtimes:
+                desk.runtimes[width] = self._make_runtime((width, size[1]))
         return desk
 
 
