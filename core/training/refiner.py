@@ -256,19 +256,21 @@ class _TileMaker:
     """Runs platenet on samples of one size and cuts tiles where it may have erred."""
 
     def __init__(self, base: Path, size: tuple[int, int]) -> None:
-        from core.matte.working_size import platenet_size
+        from core.matte.working_size import STEPS, platenet_size
         from core.runtime.openvino import OpenVinoPlateNet
 
-        self._small = platenet_size(size)
-        self._net = OpenVinoPlateNet(self._small, base, 1)
+        # A live run looks at what the machine bears: the refiner meets the mistakes of each size.
+        looked_at = dict.fromkeys(platenet_size(size, pixels) for pixels in STEPS)
+        self._nets = [(small, OpenVinoPlateNet(small, base, 1)) for small in looked_at]
 
     def tiles(self, s: Sample, rng: np.random.Generator) -> tuple[U8, U8]:
-        """As edge_pairs."""
+        """As edge_pairs, platenet having looked at one of the sizes that it may look at."""
+        small, net = self._nets[rng.integers(len(self._nets))]
         inputs = [
-            cv2.resize(a, self._small, interpolation=cv2.INTER_AREA)
+            cv2.resize(a, small, interpolation=cv2.INTER_AREA)
             for a in (s.frame, s.plate, s.coverage, s.prior)
         ]
-        return edge_pairs(s.frame, s.plate, s.coverage, self._net.alpha(*inputs), s.alpha, rng)
+        return edge_pairs(s.frame, s.plate, s.coverage, net.alpha(*inputs), s.alpha, rng)
 
 
 def edge_pairs(
