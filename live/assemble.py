@@ -89,15 +89,7 @@ def build_parts(
         if background.kind is Kind.VIDEO:
             assert background.path is not None
             backdrop = parts.enter_context(VideoBackdrop(background.path, frame_size))
-        pace: Pace | None = None
-        matter: Matter
-        if model.name == PLATENET:
-            matter, runtime = build_platenet(_options(model, paced=live or fps is not None))
-            name = f"{PLATENET}, {runtime}"
-            if fps is not None and model.size == AUTO_SIZE:
-                pace = Pace(matter, fps)
-        else:
-            matter, name = _paper_matter(model)
+        matter, name, pace = _matter(model, live=live, fps=fps)
         renderer, _ = build_renderer(plate, background, backdrop=backdrop, matter=matter, when_lost=when_lost)
         parts.callback(renderer.close)
         if plate is not None and follower and worker and refreshing and len(plate.views) == 1:
@@ -121,9 +113,15 @@ def refuse_other_shape(plate: Plate, frame_size: tuple[int, int]) -> None:
         )
 
 
-def _paper_matter(model: Model) -> tuple[Matter, str]:
-    """A network of the papers, and what it runs on. Where it needs a plate and has none, the bundled one
-    mattes without."""
+def _matter(model: Model, *, live: bool, fps: float | None) -> tuple[Matter, str, Pace | None]:
+    """The network, what it runs on, and what chooses its size where that is not fixed.
+
+    Where a network of the papers needs a plate and has none, the bundled one mattes without.
+    """
+    if model.name == PLATENET:
+        platenet, runtime = build_platenet(_options(model, paced=live or fps is not None))
+        pace = Pace(platenet, fps) if fps is not None and model.size == AUTO_SIZE else None
+        return platenet, f"{PLATENET}, {runtime}", pace
     line = find_model(model.name)
     weights = ModelStore().weights(line.name)
     import torch  # not above: the bundled network runs without it
@@ -137,7 +135,8 @@ def _paper_matter(model: Model) -> tuple[Matter, str]:
     if line.needs_plate:
         own, _ = build_platenet(_options(model, paced=False))
         plateless = partial(own.matte, plate_rgb=None, coverage=None)
-    return load_paper_matter(line.name, weights, device, plateless), f"{line.name}, torch on {device}"
+    matter = load_paper_matter(line.name, weights, device, plateless)
+    return matter, f"{line.name}, torch on {device}", None
 
 
 def _options(model: Model, paced: bool) -> MatterOptions:

@@ -85,7 +85,7 @@ class Session:
         return "\n".join(lines)
 
     def _run(self) -> None:
-        assemble._matter = lambda model: (Oracle(self), "an oracle")
+        assemble._matter = lambda model, **more: (Oracle(self), "an oracle", None)
         virtualcam.TIMEOUT_MS = 20_000  # else the driver shows the idle picture between two slow ones
         self._look_at_camera()
         if self._after_push is not None:
