@@ -20,7 +20,7 @@ FIRST = STEPS.index(832 * 480)  # where a run begins
 WATCHED = 45  # frames whose median decides
 CHECKED_EVERY = 15  # frames
 MOST_LOAD = 0.95  # of the time between two frames: more is too slow
-LEAST_SPARE = 0.85  # of that time, which a larger size is expected to fill at most
+MOST_EXPECTED = 0.7  # of that time, for a larger size: the meeting itself wants to compute, too
 GROWTH = 0.75  # time grows with the pixels to this power: columns are aligned and masks made at any size
 GROWTH_BESIDE = 0.2  # the same of the other thread, which shares the cores
 PATIENCE, LONGEST_PATIENCE = 150, 1 << 14  # frames until a larger size is tried
@@ -77,7 +77,7 @@ class Pace:
         elif self._at + 1 < len(self._steps) and self._since_change >= self._patience:
             times = self._steps[self._at + 1] / self._steps[self._at]
             expected_ms = max(begin_ms * times**GROWTH, finish_ms * times**GROWTH_BESIDE)
-            if expected_ms < LEAST_SPARE * self._interval_ms:
+            if expected_ms < MOST_EXPECTED * self._interval_ms:
                 self._since_growth = 0
                 self._step(1, slowest_ms)
 

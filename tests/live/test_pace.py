@@ -35,7 +35,14 @@ class Machine:
 
 @pytest.mark.parametrize(
     ("ms_per_megapixel", "expected"),
-    [(10.0, STEPS[3]), (45.0, STEPS[3]), (80.0, STEPS[2]), (120.0, STEPS[1]), (900.0, STEPS[0])],
+    [
+        (10.0, STEPS[3]),
+        (35.0, STEPS[3]),
+        (45.0, STEPS[2]),
+        (80.0, STEPS[2]),
+        (120.0, STEPS[1]),
+        (900.0, STEPS[0]),
+    ],
 )
 def test_the_largest_size_that_keeps_up_is_found_and_kept(ms_per_megapixel: float, expected: int) -> None:
     machine = Machine(ms_per_megapixel)
@@ -57,19 +64,19 @@ def test_the_other_thread_counts_as_well() -> None:
 
 
 def test_a_machine_that_gets_slower_and_quick_again_is_followed() -> None:
-    machine = Machine(45.0)
+    machine = Machine(35.0)
     pace = Pace(machine, FPS)
     machine.frames(pace, 2 * PATIENCE)
     machine.ms_per_megapixel = 125.0
     machine.frames(pace, 4 * WATCHED)
     assert machine.pixels == STEPS[1]
-    machine.ms_per_megapixel = 45.0
+    machine.ms_per_megapixel = 35.0
     machine.frames(pace, 8 * PATIENCE)
     assert machine.pixels == STEPS[3]
 
 
 def test_single_slow_frames_change_nothing() -> None:
-    machine = Machine(45.0)
+    machine = Machine(35.0)
     pace = Pace(machine, FPS)
     machine.frames(pace, 2 * PATIENCE)
     changes = len(machine.asked)
