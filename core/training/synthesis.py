@@ -29,6 +29,7 @@ MARGIN = 24  # px of room kept around the picture, for misaligned plates
 UNKNOWN_U8 = 128  # a prior that is not there
 LIGHT_SIZE = (160, 90)  # where the program fits light
 VIEW_POOL = 160  # room views held in memory per worker
+HELD = 0.04  # share of a thing that covers who holds it, at least
 NOISE_MARGIN = 384  # px by which the noise fields are larger than the picture, to be cut at random
 
 
@@ -230,6 +231,9 @@ class Synthesizer:
         angles = np.sort(rng.uniform(0, 2 * np.pi, n))
         radii = r * rng.uniform(0.5, 1.2, n)
         aspect = rng.uniform(0.5, 2.0)
+        if near is not None and rng.random() < 0.5:  # held by its edge, as a laptop or a sheet is
+            away, angle = r * rng.uniform(0.4, 1.0), rng.uniform(0, 2 * np.pi)
+            x, y = int(x + aspect * away * np.cos(angle)), int(y + away * np.sin(angle))
         points = np.stack([x + aspect * radii * np.cos(angles), y + radii * np.sin(angles)], 1)
         kind = rng.random()
         if kind < 0.5:
@@ -282,7 +286,7 @@ class Synthesizer:
     def _sensor(self, picture: F32, strength: float) -> U8:
         """What the camera makes of a picture: noise, defocus, JPEG; uint8."""
         rng = self.rng
-        sigma = rng.uniform(0.002, 0.022) * strength
+        sigma = rng.uniform(0.002, 0.030) * strength
         if rng.random() < 0.06:
             sigma *= 2.0  # a dark room
         field = self._noise[rng.integers(len(self._noise))]
@@ -317,6 +321,13 @@ class Synthesizer:
         strength = rng.uniform(0.05, 0.45) * (1 - 0.15 * rng.random(3))
         return room * (1 - shadow[..., None] * strength.astype(np.float32))
 
+    def _camouflage(self, layer: F32, room: F32) -> None:
+        """Pulls the colours of a layer (premultiplied RGBA, written to) to those of the room behind it."""
+        w, h = self.size
+        k = np.float32(self.rng.uniform(0.2, 0.8))
+        blurred = cv2.resize(cv2.resize(room, (w // 8, h // 8), interpolation=cv2.INTER_AREA), (w, h))
+        layer[..., :3] += (blurred * layer[..., 3:] - layer[..., :3]) * k
+
     # ---------------------------------------------------------------- the pair
 
     def sample(self) -> Sample:
@@ -331,14 +342,14 @@ class Synthesizer:
         people = 0 if rng.random() < 0.05 else 1 + (rng.random() < 0.12)
         for _ in range(people):
             layer = self._person()
-            if rng.random() < 0.16:  # camouflage: the person's colours pulled to the room's
-                k = np.float32(rng.uniform(0.2, 0.8))
-                blurred = cv2.resize(cv2.resize(room, (w // 8, h // 8), interpolation=cv2.INTER_AREA), (w, h))
-                layer[..., :3] += (blurred * layer[..., 3:] - layer[..., :3]) * k
+            if rng.random() < 0.16:
+                self._camouflage(layer, room)
             canvas = layer + canvas * (1 - layer[..., 3:])
         if people and rng.random() < 0.22:  # a prop that is held belongs to the person
             layer = self._thing(canvas[..., 3])
-            if (layer[..., 3] * canvas[..., 3]).sum() > 0.15 * layer[..., 3].sum():
+            if rng.random() < 0.25:
+                self._camouflage(layer, room)
+            if (layer[..., 3] * canvas[..., 3]).sum() > HELD * layer[..., 3].sum():
                 canvas = layer + canvas * (1 - layer[..., 3:])
         alpha = np.clip(canvas[..., 3], 0, 1)
 
