@@ -12,7 +12,7 @@ import cv2
 
 from core.align import NoPlateAligner, PlateAligner
 from core.errors import PlateError
-from core.matte.working_size import STEPS, WORKING_PIXELS
+from core.matte.working_size import WORKING_PIXELS
 from core.nets.registry import find_model
 from core.plate.refresh import PlateRefresh
 from core.render.backdrops import Backdrop, Background, Kind
@@ -22,7 +22,7 @@ from core.runtime.choose import resolve_device
 from core.types import U8, Aligner, Matter, Plate, Renderer
 from live.backdrop import VideoBackdrop
 from live.models_store import ModelStore
-from live.pace import FIRST, Pace
+from live.pace import Pace
 from live.refresh import Refreshing, RefreshingAligner
 from live.settings import AUTO_SIZE, Model
 
@@ -140,10 +140,7 @@ def _matter(model: Model, *, live: bool, fps: float | None) -> tuple[Matter, str
 
 
 def _options(model: Model, paced: bool) -> MatterOptions:
-    if model.size == AUTO_SIZE:
-        working_pixels = STEPS[FIRST] if paced else WORKING_PIXELS
-    else:
-        working_pixels = model.size[0] * model.size[1]
+    working_pixels = WORKING_PIXELS if model.size == AUTO_SIZE else model.size[0] * model.size[1]
     return MatterOptions(
         model.device,
         model.threads,

@@ -7,7 +7,6 @@ worth less than one that is a little softer. How much a machine bears changes wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -16,11 +15,10 @@ from core.matte.working_size import STEPS
 
 log = logging.getLogger(__name__)
 
-FIRST = STEPS.index(832 * 480)  # where a run begins
 WATCHED = 45  # frames whose median decides
 CHECKED_EVERY = 15  # frames
 MOST_LOAD = 0.95  # of the time between two frames: more is too slow
-MOST_EXPECTED = 0.7  # of that time, for a larger size: the meeting itself wants to compute, too
+MOST_EXPECTED = 0.85  # of that time, for a larger size: what is expected is a guess
 GROWTH = 0.75  # time grows with the pixels to this power: columns are aligned and masks made at any size
 GROWTH_BESIDE = 0.2  # the same of the other thread, which shares the cores
 PATIENCE, LONGEST_PATIENCE = 150, 1 << 14  # frames until a larger size is tried
@@ -42,14 +40,15 @@ class ResizableMatter(Protocol):
 class Pace:
     """Watches how long frames take and moves the matter's working size up or down by one step."""
 
-    def __init__(self, matter: ResizableMatter, fps: float, steps: Sequence[int] = STEPS) -> None:
-        """fps: frames a second that the source gives. steps: working pixels to choose from, ascending."""
-        self._matter, self._interval_ms, self._steps = matter, 1000 / fps, steps
-        self._at = min(FIRST, len(steps) - 1)
+    def __init__(self, matter: ResizableMatter, fps: float) -> None:
+        """fps: frames a second that the source gives."""
+        self._matter, self._interval_ms = matter, 1000 / fps
+        self._at = len(STEPS) - 1
         self._times_ms = np.zeros((2, WATCHED), np.float32)
-        self._seen = self._since_change = self._since_growth = 0
+        self._seen = self._since_change = 0
+        self._since_growth = RETRY
         self._patience = PATIENCE
-        matter.work_at(steps[self._at])
+        matter.work_at(STEPS[self._at])
 
     @property
     def working_size(self) -> tuple[int, int]:
@@ -74,8 +73,8 @@ class Pace:
                 if self._since_growth < RETRY:
                     self._patience = min(2 * self._patience, LONGEST_PATIENCE)
                 self._step(-1, slowest_ms)
-        elif self._at + 1 < len(self._steps) and self._since_change >= self._patience:
-            times = self._steps[self._at + 1] / self._steps[self._at]
+        elif self._at + 1 < len(STEPS) and self._since_change >= self._patience:
+            times = STEPS[self._at + 1] / STEPS[self._at]
             expected_ms = max(begin_ms * times**GROWTH, finish_ms * times**GROWTH_BESIDE)
             if expected_ms < MOST_EXPECTED * self._interval_ms:
                 self._since_growth = 0
@@ -88,7 +87,7 @@ class Pace:
             frame_ms,
             self._interval_ms,
             "more" if by > 0 else "fewer",
-            self._steps[self._at],
+            STEPS[self._at],
         )
-        self._matter.work_at(self._steps[self._at])
+        self._matter.work_at(STEPS[self._at])
         self._seen = self._since_change = 0

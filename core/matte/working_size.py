@@ -11,8 +11,9 @@ from core.types import U8, Room
 
 MULTIPLE = 32  # platenet halves five times
 LONGEST = 1024  # a sliver of a picture is not blown up without end
-# At which platenet works where the machine decides, the largest being what it is best at
-STEPS = (512 * 288, 672 * 384, 832 * 480, 1024 * 576)
+# Of platenet, where the machine decides. A larger one draws edges a little better still, and begins to lose
+# things in hands: see the README's Decisions.
+STEPS = (512 * 288, 672 * 384, 832 * 480)
 WORKING_PIXELS = STEPS[-1]  # of platenet
 LEAST_PIXELS = 512 * 288  # a frame smaller than that is enlarged to it
 
@@ -32,7 +33,7 @@ def platenet_size(frame_size: tuple[int, int], working_pixels: int = WORKING_PIX
     """working_size for platenet: no larger than the frame itself, unless that is tiny.
 
     >>> platenet_size((1280, 720)), platenet_size((640, 360)), platenet_size((320, 180))
-    ((1024, 576), (640, 352), (512, 288))
+    ((832, 480), (640, 352), (512, 288))
     """
     return working_size(frame_size, min(working_pixels, max(LEAST_PIXELS, frame_size[0] * frame_size[1])))
 

@@ -42,7 +42,7 @@ def matte(
         typer.Option(
             "--working-size",
             metavar="WxH|auto",
-            help="At which platenet looks; auto is the largest, as for films. The table of costs has all.",
+            help="At which platenet looks; auto is as for films. The table of costs has all.",
         ),
     ] = "auto",
     seed: Annotated[int, typer.Option("--seed")] = 0,

@@ -13,7 +13,6 @@ from core.render.backdrops import parse_background
 from core.types import Plate, View
 from live import assemble
 from live.assemble import build_parts, refuse_other_shape
-from live.pace import FIRST
 from live.settings import Model
 from tests.core.plate.synthetic import drawn_room
 from tests.live.scripted import InvertingRenderer
@@ -57,7 +56,7 @@ def test_the_networks_size_follows_a_camera_s_pace(renderer):
     parts = build_parts(None, parse_background("green"), Model(), (64, 48), live=True, fps=30.0)
     assert parts.pace is not None
     assert Matter.made.options.impatient
-    assert Matter.made.asked == [Matter.made.options.working_pixels] == [STEPS[FIRST]]
+    assert Matter.made.asked == [Matter.made.options.working_pixels] == [max(STEPS)]
     parts.close()
 
 

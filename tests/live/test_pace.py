@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.matte.working_size import STEPS
-from live.pace import FIRST, LONGEST_PATIENCE, MOST_LOAD, PATIENCE, WATCHED, Pace
+from live.pace import LONGEST_PATIENCE, MOST_LOAD, PATIENCE, WATCHED, Pace
 
 FPS = 25.0
 INTERVAL_MS = 40.0
@@ -36,9 +36,7 @@ class Machine:
 @pytest.mark.parametrize(
     ("ms_per_megapixel", "expected"),
     [
-        (10.0, STEPS[3]),
-        (35.0, STEPS[3]),
-        (45.0, STEPS[2]),
+        (10.0, STEPS[2]),
         (80.0, STEPS[2]),
         (120.0, STEPS[1]),
         (900.0, STEPS[0]),
@@ -47,7 +45,7 @@ class Machine:
 def test_the_largest_size_that_keeps_up_is_found_and_kept(ms_per_megapixel: float, expected: int) -> None:
     machine = Machine(ms_per_megapixel)
     pace = Pace(machine, FPS)
-    assert machine.asked == [STEPS[FIRST]]
+    assert machine.asked == [STEPS[2]]
     machine.frames(pace, 4 * PATIENCE)
     assert machine.pixels == expected
     changes = len(machine.asked)
@@ -60,7 +58,7 @@ def test_the_other_thread_counts_as_well() -> None:
     machine = Machine(10.0, finish_ms=1.1 * INTERVAL_MS)
     pace = Pace(machine, FPS)
     machine.frames(pace, 2 * WATCHED)
-    assert machine.pixels < STEPS[FIRST]
+    assert machine.pixels < STEPS[2]
 
 
 def test_a_machine_that_gets_slower_and_quick_again_is_followed() -> None:
@@ -72,7 +70,7 @@ def test_a_machine_that_gets_slower_and_quick_again_is_followed() -> None:
     assert machine.pixels == STEPS[1]
     machine.ms_per_megapixel = 35.0
     machine.frames(pace, 8 * PATIENCE)
-    assert machine.pixels == STEPS[3]
+    assert machine.pixels == STEPS[2]
 
 
 def test_single_slow_frames_change_nothing() -> None:
@@ -93,17 +91,16 @@ def test_a_size_that_was_too_slow_is_tried_less_and_less_often() -> None:
     class Liar(Machine):
         def frames(self, pace: Pace, count: int) -> None:
             for _ in range(count):
-                pace.note(1.2 * INTERVAL_MS if self.pixels > STEPS[FIRST] else 15.0, 10.0)
+                pace.note(1.2 * INTERVAL_MS if self.pixels > STEPS[1] else 15.0, 10.0)
 
     machine = Liar(0.0)
     pace = Pace(machine, FPS)
     machine.frames(pace, 40 * PATIENCE)
     early = len(machine.asked)
-    assert machine.pixels <= STEPS[3]
     machine.frames(pace, 40 * PATIENCE)
     assert 0 < len(machine.asked) - early < early / 2
     machine.frames(pace, 4 * LONGEST_PATIENCE)
-    assert set(machine.asked) == set(STEPS[FIRST:])
+    assert set(machine.asked) == set(STEPS[1:])
 
 
 def test_frames_count_only_when_nothing_is_being_made_ready() -> None:
@@ -111,14 +108,14 @@ def test_frames_count_only_when_nothing_is_being_made_ready() -> None:
     pace = Pace(machine, FPS)
     machine.changing_size = True
     machine.frames(pace, 10 * WATCHED)
-    assert machine.asked == [STEPS[FIRST]]
+    assert machine.asked == [STEPS[2]]
     machine.changing_size = False
     machine.frames(pace, WATCHED)
-    assert machine.asked == [STEPS[FIRST], STEPS[FIRST - 1]]
+    assert machine.asked == [STEPS[2], STEPS[1]]
 
 
 def test_a_frame_may_take_nearly_all_of_the_time_there_is() -> None:
     machine = Machine(0.0, fixed_ms=0.99 * MOST_LOAD * INTERVAL_MS)
     pace = Pace(machine, FPS)
     machine.frames(pace, 10 * PATIENCE)
-    assert machine.asked == [STEPS[FIRST]]
+    assert machine.asked == [STEPS[2]]

@@ -51,8 +51,8 @@ def test_working_size_keeps_aspect_and_area(frame: tuple[int, int], expected: tu
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        ((1920, 1080), (1024, 576)),
-        ((1280, 720), (1024, 576)),
+        ((1920, 1080), (832, 480)),
+        ((1280, 720), (832, 480)),
         ((640, 360), (640, 352)),
         ((160, 90), (512, 288)),
     ],
