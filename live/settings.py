@@ -162,7 +162,7 @@ def load(
     return settings
 
 
-# The flags of `cleanplate run` that stand for a setting, for messages that name what was typed.
+# The flags of commands that stand for a setting, for messages that name what was typed.
 FLAG_OF_KEY = {
     "camera.source": "--camera",
     "camera.size": "--size",

@@ -50,7 +50,7 @@ class PlateMatter:
         self._frame_size = (0, 0)
         self._desk: _Desk | None = None
         self._desks: dict[tuple[int, int], _Desk] = {}  # kept: what was compiled is never freed
-        self._opening: Future[None] | None = None
+        self._opening: Future[PlateNetRuntime] | None = None
         self._next: Future[_Desk] | None = None
         self._held: _HeldRoom | None = None  # what `matte` was given last
 
@@ -72,8 +72,7 @@ class PlateMatter:
         if self._impatient:
             self._next = _in_background(partial(self._ready_desk, size, self._desk.share))
         else:
-            self._desk = self._desk_at(size)
-            self._desk.finder.forget()
+            self._move_to(self._desk_at(size))
 
     @property
     def changing_size(self) -> bool:
@@ -130,9 +129,8 @@ class PlateMatter:
     def _look(self, desk: _Desk, plate: U8, coverage: U8, columns: Columns) -> Coarse:
         """The network on some columns of the frame that was prepared, zero beyond them."""
         frame, prior = desk.frame[columns.where], desk.prior[columns.where]
-        if columns.width not in desk.runtimes:
-            desk.runtimes[columns.width] = self._make_runtime((columns.width, desk.size[1]))
-        rough, finish = desk.runtimes[columns.width].begin(frame, *desk.part(plate, coverage, columns), prior)
+        runtime = self._runtime(desk, columns.width)
+        rough, finish = runtime.begin(frame, *desk.part(plate, coverage, columns), prior)
         kept = desk.frame.copy()  # the next one is written over this one
         if columns == desk.finder.whole:
             return Coarse(rough, kept, finish)
@@ -142,13 +140,21 @@ class PlateMatter:
         """Where frames of this size are looked at now."""
         if frame_size != self._frame_size or self._desk is None:
             self._frame_size, self._next = frame_size, None
-            self._desk = self._desk_at(platenet_size(frame_size, self._working_pixels))
-            self._desk.finder.forget()
-        elif self._next is not None and self._next.done():
+            return self._move_to(self._desk_at(platenet_size(frame_size, self._working_pixels)))
+        if self._next is not None and self._next.done():
             made, self._next = self._next, None
-            self._desk = made.result()
-            self._desk.finder.forget()
+            return self._move_to(made.result())
         return self._desk
+
+    def _move_to(self, desk: _Desk) -> _Desk:
+        desk.finder.forget()
+        self._desk = desk
+        return desk
+
+    def _runtime(self, desk: _Desk, width: int) -> PlateNetRuntime:
+        if width not in desk.runtimes:
+            desk.runtimes[width] = self._make_runtime((width, desk.size[1]))
+        return desk.runtimes[width]
 
     def _open(self, desk: _Desk) -> None:
         """Makes a runtime while the others go on looking: it takes as long as ten frames.
@@ -162,8 +168,7 @@ class PlateMatter:
             opening.result()
         width = desk.finder.wished
         if width not in desk.runtimes:
-            size = (width, desk.size[1])
-            self._opening = _in_background(lambda: desk.runtimes.update({width: self._make_runtime(size)}))
+            self._opening = _in_background(partial(self._runtime, desk, width))
 
     def _desk_at(self, size: tuple[int, int]) -> _Desk:
         if size not in self._desks:
@@ -175,8 +180,7 @@ class PlateMatter:
         narrowest being `share` 0, and of all, lest somebody reaches beyond them."""
         desk = self._desk_at(size)
         for width in {desk.finder.widths[min(share, len(desk.finder.widths) - 1)], desk.finder.whole.width}:
-            if width not in desk.runtimes:
-                desk.runtimes[width] = self._make_runtime((width, size[1]))
+            self._runtime(desk, width)
         return desk
 
 
