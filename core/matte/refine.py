@@ -33,7 +33,7 @@ class RefinerRuntime(Protocol):
     """Runs the refiner on tiles."""
 
     def refine(self, tiles: U8) -> U8:
-        """uint8 B x 11 x 16 x 32 x 32, cut by `TileCutter` -> alpha uint8 (16 B) x 24 x 24."""
+        """uint8 B x 11 x 16 x 4 x 16 x 16, cut by `TileCutter` -> alpha uint8 (16 B) x 24 x 24."""
         ...
 
 
@@ -69,12 +69,16 @@ class TileCutter:
 
     def __init__(self, tile: int = TILE) -> None:
         self._side = tile + 2 * HALO
-        self._batches = np.zeros((0, CHANNELS, BATCH, self._side, self._side), np.uint8)
+        half = self._side // 2
+        self._batches = np.zeros((0, CHANNELS, BATCH, 4, half, half), np.uint8)
         self._everywhere = np.zeros((0, 0), np.uint8)
 
     def cut(self, rgb: U8, room: RoomPart | None, coarse: U8, near_by: NearBy, spots: NDArray[np.intp]) -> U8:
-        """Tiles uint8 B x 11 x 16 x S x S whose inner part begins at the spots, B x 16 being at least as
-        many. Written over by the next call.
+        """Tiles uint8 B x 11 x 16 x 4 x S/2 x S/2 whose inner part begins at the spots, B x 16 being at
+        least as many. Written over by the next call.
+
+        The four are the pixels of a square of 2x2, row by row: what looks at every other pixel, or puts
+        two where one was, then looks at neighbours in memory (see `whole_tiles` for them as pictures).
 
         rgb: uint8 HxWx3. room: gives parts of the room, None without a plate. coarse: alpha uint8
         HxW. near_by: colours of that frame. spots: from `edge_tiles`.
@@ -93,9 +97,9 @@ class TileCutter:
             return windows(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
 
         _split(windows(rgb), batches[:, :_ROOM])
-        batches[:, _COARSE] = windows(coarse).reshape(batches[:, _COARSE].shape)
+        _split(windows(coarse), batches[:, _COARSE : _COARSE + 1])
         _split(enlarged(near_by.person()), batches[:, _PERSON:])
-        known = batches[:, _COVERAGE]
+        known = batches[:, _COVERAGE : _COVERAGE + 1]
         if room is None:
             known[:] = 0
             _split(enlarged(near_by.room()), batches[:, _ROOM:_COVERAGE])
@@ -105,11 +109,11 @@ class TileCutter:
         seen = room(np.s_[y0:y1, x0:x1])
         behind = windows(seen.rgb, (y0, x0))
         if seen.coverage is None:
-            known[:] = windows(self._whole(seen.rgb.shape[:2]), (y0, x0)).reshape(known.shape)
+            _split(windows(self._whole(seen.rgb.shape[:2]), (y0, x0)), known)
         else:
             covered = windows(seen.coverage, (y0, x0))
-            known[:] = covered.reshape(known.shape)
-            partly = np.flatnonzero(covered[: len(spots)].min((1, 2)) < 255)
+            _split(covered, known)
+            partly = np.flatnonzero(covered[: len(spots)].min((1, 2, 3)) < 255)
             if len(partly):
                 instead = cv2.resize(near_by.room(), (width, height), interpolation=cv2.INTER_LINEAR)
                 there = _windows(instead, begin[partly], self._side, len(partly))
@@ -182,20 +186,29 @@ def edge_tiles(coarse: U8, tile: int = TILE, most: int | None = None, least: int
     return spots * tile
 
 
+def whole_tiles(batches: U8) -> U8:
+    """What `TileCutter` cut, as pictures: uint8 11 x (16 B) x S x S."""
+    of_channels = batches.swapaxes(0, 1)
+    channels, count, size, _, half, _ = of_channels.shape
+    blocks = of_channels.reshape(channels, count * size, 2, 2, half, half)
+    return blocks.transpose(0, 1, 4, 2, 5, 3).reshape(channels, count * size, 2 * half, 2 * half)
+
+
 def _windows(picture: U8, begin: NDArray[np.intp], side: int, room_for: int) -> U8:
-    """Squares of a picture (HxW or HxWx3), M x side x side (x 3), zeros where they reach beyond it.
+    """Squares of a picture (HxW or HxWx3), their even rows and then their odd ones: M x 2 x side/2 x side
+    (x 3), zeros where they reach beyond it.
 
     begin: (y, x) of their corners, Nx2. room_for: M, N or more; what is more is zeros.
     """
     height, width = picture.shape[:2]
-    found = np.zeros((room_for, side, side, *picture.shape[2:]), np.uint8)
+    found = np.zeros((room_for, 2, side // 2, side, *picture.shape[2:]), np.uint8)
     inside = ((begin >= 0) & (begin + side <= (height, width))).all(1)
     if inside.any():
-        strides = picture.strides
+        row, column = picture.strides[:2]
         every = as_strided(
             picture,
             (height - side + 1, width - side + 1, *found.shape[1:]),
-            (*strides[:2], *strides),
+            (row, column, row, 2 * row, column, *picture.strides[2:]),
             writeable=False,
         )
         found[: len(begin)][inside] = every[tuple(begin[inside].T)]
@@ -203,14 +216,24 @@ def _windows(picture: U8, begin: NDArray[np.intp], side: int, room_for: int) -> 
         y, x = begin[k]
         part = picture[max(y, 0) : y + side, max(x, 0) : x + side]
         top, left = max(-y, 0), max(-x, 0)
-        found[k, top : top + part.shape[0], left : left + part.shape[1]] = part
+        square = np.zeros((side, side, *picture.shape[2:]), np.uint8)
+        square[top : top + part.shape[0], left : left + part.shape[1]] = part
+        found[k, 0], found[k, 1] = square[::2], square[1::2]
     return found
 
 
-def _split(tiles: U8, planes: U8) -> None:
-    """The channels of tiles (M x S x S x 3) into planes (B x 3 x N x S x S, M = B N)."""
-    for batch, into in zip(tiles.reshape(len(planes), -1, tiles.shape[2], 3), planes, strict=True):
-        cv2.mixChannels([batch], list(into.reshape(3, *batch.shape[:2])), [0, 0, 1, 1, 2, 2])
+def _split(windows: U8, planes: U8) -> None:
+    """The channels of windows (M x 2 x S/2 x S x C, or without C) into planes (B x C x N x 4 x S/2 x S/2,
+    M = B N)."""
+    count, channels, size = planes.shape[:3]
+    area = planes.shape[4] * planes.shape[5]
+    pairs = windows.reshape(count, size, 2, area, 2 * channels)  # two pixels side by side as one
+    planes = planes.reshape(count, channels, size, 2, 2, area)
+    order = [k for channel in range(2 * channels) for k in (channel, channel)]
+    for batch, into in zip(pairs, planes, strict=True):
+        for row in range(2):
+            out = [into[channel, :, row, column] for column in range(2) for channel in range(channels)]
+            cv2.mixChannels([batch[:, row]], out, order)
 
 
 def _put(tiles: U8, picture: U8, spots: NDArray[np.intp]) -> None:

@@ -78,16 +78,11 @@ class GraphBuilder:
         self._weights, self._ranges = weights, ranges or {}
         self.entering: dict[str, Node] = {}
 
-    def conv(self, x: Node, name: str, stride: int = 1, least: int = 1) -> Node:
-        """A convolution with bias, padding to keep the size.
-
-        least: channels that come out at least, zeros where the weights have fewer: with a single one
-        the runtime takes a kernel that is slower than that for four.
-        """
-        kernel, bias = self._weights.take(f"{name}.weight"), self._weights.take(f"{name}.bias")
-        more = max(0, least - len(kernel))
-        kernel, bias = np.pad(kernel, ((0, more), (0, 0), (0, 0), (0, 0))), np.pad(bias, (0, more))
-        return self._conv(x, name, kernel, bias, stride)
+    def conv(self, x: Node, name: str, stride: int = 1) -> Node:
+        """A convolution with bias, padding to keep the size."""
+        return self._conv(
+            x, name, self._weights.take(f"{name}.weight"), self._weights.take(f"{name}.bias"), stride
+        )
 
     def plain(self, x: Node, name: str) -> Node:
         """A convolution without a bias, done on integers too where it sees one pixel."""
@@ -109,6 +104,31 @@ class GraphBuilder:
     def block(self, x: Node, name: str, stride: int = 1, dilation: int = 1, pad: int | None = None) -> Node:
         """conv, norm, ReLU: `_conv` of platenet and of the refiner. pad: None keeps the size."""
         return ov.relu(self.conv_bn(x, f"{name}.0", f"{name}.1", stride, dilation, pad))
+
+    def squares_block(self, x: Node, name: str, stride: int = 1) -> Node:
+        """`block` of a picture of squares, see `on_squares`: again squares, or with stride 2 a pixel each."""
+        kernel, bias = self._folded(f"{name}.0", f"{name}.1")
+        bias = np.repeat(bias, 4 // stride**2)
+        return ov.relu(self._conv(x, f"{name}.0", on_squares(kernel, stride), bias, 1))
+
+    def squares_head(self, x: Node, name: str, head: str, apart: bool) -> Node:
+        """A block of squares and a convolution of one pixel with bias behind it, one channel of squares.
+
+        apart: the four pixels of a square one after the other, without the products with zeros that all
+        at once take. That is slower where the processor multiplies whole matrices, quicker elsewhere.
+        """
+        if not apart:
+            last = on_squares(self._weights.take(f"{head}.weight"), 1)
+            y = self.squares_block(x, name)
+        else:
+            kernel, bias = self._folded(f"{name}.0", f"{name}.1")
+            wide, parts = on_squares(kernel, 1), []
+            for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                seen = wide[2 * down + right :: 4, :, down : down + 2, right : right + 2]
+                parts.append(self._conv(x, f"{name}.0", seen, bias, 1, begin=(1 - down, 1 - right)))
+            last = np.kron(np.eye(4, dtype=np.float32), self._weights.take(f"{head}.weight")[:, :, 0, 0])
+            last, y = last[..., None, None], ov.relu(ov.concat(parts, 1))
+        return self._conv(y, head, last, np.repeat(self._weights.take(f"{head}.bias"), 4), 1)
 
     def residual(self, x: Node, name: str) -> Node:
         y = self.block(x, f"{name}.body.0")
@@ -167,8 +187,12 @@ class GraphBuilder:
         stride: int,
         dilation: int = 1,
         pad: int | None = None,
+        begin: tuple[int, int] | None = None,
     ) -> Node:
-        around = [kernel.shape[2] // 2 * dilation if pad is None else pad] * 2
+        """pad: on all sides. begin: above and left, so much less below and right that the size is kept."""
+        reach = (kernel.shape[2] - 1) * dilation
+        above = begin or [(reach + 1) // 2 if pad is None else pad] * 2
+        below = [reach - k if pad is None else pad for k in above]
         channels = x.get_output_partial_shape(0)[1].get_length()
         if channels != kernel.shape[1]:
             raise WeightsError(
@@ -183,13 +207,30 @@ class GraphBuilder:
             low, high = (np.full(1, end, np.float32) for end in self._ranges[name])
             x = _quantised(x, low, high, LEVELS)
             weights = _quantised(weights, -largest, largest, LEVELS - 1)
-        y = ov.convolution(x, weights, [stride, stride], around, around, [dilation] * 2)
+        y = ov.convolution(x, weights, [stride, stride], [*above], below, [dilation] * 2)
         return y if bias is None else ov.add(y, ov.constant(bias[None, :, None, None]))
 
 
 def _quantised(x: Node, low: F32, high: F32, levels: int) -> Node:
     ends = [ov.constant(end) for end in (low, high, low, high)]
     return ov.fake_quantize(x, *ends, levels)
+
+
+def on_squares(kernel: F32, stride: int) -> F32:
+    """A kernel (O x I x K x K, K 1 or 3) for a picture whose squares of 2x2 pixels are one pixel of four
+    times the channels: the same results from fewer and wider steps, most of its products being with zero.
+
+    The channels are ordered by channel, row in the square, column in the square. stride 1: squares come
+    out, 4 O x 4 I x K x K. stride 2: a pixel each, O x 4 I x 2 x 2, padded above and left alone.
+    """
+    out, into, side, _ = kernel.shape
+    reach, pixels = side // 2, 2 // stride
+    wide = np.zeros((out, pixels, pixels, into, 2, 2, side, side), np.float32)
+    for to_y, to_x, y, x in np.ndindex(pixels, pixels, side, side):
+        row, column = to_y + y - reach, to_x + x - reach
+        wide[:, to_y, to_x, :, row % 2, column % 2, row // 2 + reach, column // 2 + reach] = kernel[..., y, x]
+    merged: F32 = wide.reshape(out * pixels**2, into * 4, side, side)
+    return merged if stride == 1 else merged[..., :2, :2]
 
 
 def picture_input(name: str, height: int, width: int, channels: int) -> tuple[Node, Node]:

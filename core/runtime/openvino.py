@@ -28,9 +28,10 @@ from core.runtime.graph import (
     best_precision,
     compile_graph,
     load_ranges,
+    on_squares,
     picture_input,
 )
-from core.types import U8
+from core.types import F32, U8
 
 INT8 = "int8"
 
@@ -51,6 +52,9 @@ DILATIONS = (1, 2, 2)
 LEAST_CONTRAST = (4e-3, 2e-3)
 SURE = 0.01
 SUREST = 40.0  # of a logit: whatever the weights, its exponential is a number
+_BOX = np.ones((1, 1, 3, 3), np.float32)
+_KEEPING_THE_SIZE = ([1, 1], [1, 1], [1, 1], [1, 1])  # strides, padding, padding, dilations of a 3x3
+_INNER = slice(HALO // 2, (SEEN - HALO) // 2)  # squares of 2x2 pixels that a tile delivers
 
 
 def platenet_graph(
@@ -196,38 +200,35 @@ class OpenVinoPlateNet(PlateNetRuntime):
         return alpha
 
 
-def refiner_graph(weights: Path) -> openvino.Model:
-    """core/nets/refiner.py for BATCH tiles; see RefinerRuntime for input and output.
+def refiner_graph(weights: Path, apart: bool = False) -> openvino.Model:
+    """core/nets/refiner.py for BATCH tiles; input as in RefinerRuntime, output uint8 16 x 4 x 16 x 16, of
+    which the outer HALO px have not seen all that they should.
 
-    The features are computed plane by plane: what is done to single planes the runtime fuses, while
-    slices and sums over three channels cost it more than the convolutions.
+    All is done on squares of 2x2 pixels: halving and doubling the size is then a matter of channels, and
+    no layer has so few of them that the runtime mostly waits. The features are computed plane by plane:
+    what is done to single planes the runtime fuses, while slices and sums over three channels cost it more
+    than the convolutions. apart: see GraphBuilder.squares_head.
     """
     held = GraphWeights(weights)
     b = GraphBuilder(held)
-    tiles = ov.parameter([CHANNELS, BATCH, SEEN, SEEN], np.uint8, "tiles")
+    half = SEEN // 2
+    tiles = ov.parameter([CHANNELS, BATCH, 4, half, half], np.uint8, "tiles")
     x = ov.multiply(ov.convert(tiles, np.float32), _scalar(1 / 255))
-    x = ov.reshape(x, np.array([CHANNELS, BATCH, 1, SEEN, SEEN]), special_zero=False)
     planes = [ov.squeeze(p, np.array([0], np.int64)) for p in ov.split(x, 0, CHANNELS).outputs()]
     features, guides = _refiner_features(planes)
-    y = b.block(ov.concat(features, 1), "enter", stride=2)
+    y = b.squares_block(ov.concat(features, 1), "enter", stride=2)
     z = y
     for k, dilation in enumerate(DILATIONS):
         z = b.block(z, f"body.{k}", dilation=dilation)
-    y = ov.depth_to_space(b.block(ov.add(y, z), "leave"), "depth_first", 2)
-    y = b.block(ov.concat([y, *guides], 1), "fine")
+    y = b.block(ov.add(y, z), "leave")
+    change = b.squares_head(ov.concat([y, *guides], 1), "fine", "head", apart)
     coarse = ov.clamp(planes[COARSE], SURE, 1 - SURE)
-    # sigmoid(logit(coarse) + y) without the logarithms, which the runtime computes one by one
-    change = ov.clamp(_cut(b.conv(y, "head", least=4), 1, 0, 1), -SUREST, SUREST)
-    person = ov.multiply(coarse, ov.exp(change))
+    # sigmoid(logit(coarse) + change) without the logarithms, which the runtime computes one by one
+    person = ov.multiply(coarse, ov.exp(ov.clamp(change, -SUREST, SUREST)))
     alpha = ov.divide(person, ov.add(person, ov.subtract(_scalar(1), coarse)))
-    alpha = _cut(_cut(alpha, 2, HALO, SEEN - HALO), 3, HALO, SEEN - HALO)
     held.finish()
     alpha = ov.convert(ov.round(ov.multiply(alpha, _scalar(255)), "half_to_even"), np.uint8)
     return openvino.Model([alpha], [tiles], "refiner")
-
-
-def _cut(x: Node, axis: int, begin: int, end: int) -> Node:
-    return ov.slice(x, *(np.array([k], np.int64) for k in (begin, end, 1, axis)))
 
 
 def _scalar(value: float) -> Node:
@@ -247,7 +248,8 @@ def _refiner_features(planes: list[Node]) -> tuple[list[Node], list[Node]]:
 
     apart, span, off = minus(frame, room), minus(person, room), minus(frame, person)
     contrast, along = dot(span, span), dot(apart, span)
-    mean = ov.avg_pool(along, [1, 1], [1, 1], [1, 1], [3, 3], exclude_pad=True)
+    mean = ov.convolution(along, ov.constant(on_squares(_BOX, 1)), *_KEEPING_THE_SIZE)
+    mean = ov.multiply(mean, ov.constant(_share_of_box()))
     projected = [
         ov.clamp(ov.divide(u, ov.add(contrast, _scalar(least))), -0.3, 1.3)
         for u, least in zip((along, mean), LEAST_CONTRAST, strict=True)
@@ -263,13 +265,20 @@ def _refiner_features(planes: list[Node]) -> tuple[list[Node], list[Node]]:
     return features, guides
 
 
+def _share_of_box() -> F32:
+    """One over the number of pixels of a tile in the 3x3 around each, 1 x 4 x 16 x 16."""
+    inside = 3 - (np.arange(SEEN) % (SEEN - 1) == 0)
+    squares = np.outer(inside, inside).reshape(SEEN // 2, 2, SEEN // 2, 2)
+    return (1 / squares.transpose(1, 3, 0, 2).reshape(1, 4, SEEN // 2, SEEN // 2)).astype(np.float32)
+
+
 class OpenVinoRefiner:
     """RefinerRuntime on the CPU: a batch a thread, since threads that share a small one mostly wait."""
 
     def __init__(self, weights: Path, threads: int = 2, precision: str | None = None) -> None:
-        compiled = compile_graph(
-            refiner_graph(weights), threads, precision or best_precision(), streams=threads
-        )
+        precision = precision or best_precision()
+        graph = refiner_graph(weights, apart=precision == "f32")
+        compiled = compile_graph(graph, threads, precision, streams=threads)
         self._lanes = [_Lane(compiled) for _ in range(threads)]
 
     def refine(self, tiles: U8) -> U8:
@@ -291,7 +300,7 @@ class _Lane:
         self._out: U8 | None = None
 
     def start(self, batch: U8, out: U8) -> None:
-        """batch: 11 x 16 x 32 x 32. out: 16 x 24 x 24, where its alpha will be put."""
+        """batch: as of refiner_graph. out: 16 x 24 x 24, where its alpha will be put."""
         self._request.set_input_tensor(0, openvino.Tensor(batch, shared_memory=True))
         self._request.start_async()
         self._out = out
@@ -301,4 +310,6 @@ class _Lane:
         if self._out is not None:
             out, self._out = self._out, None
             self._request.wait()
-            out[:] = self._request.get_output_tensor(0).data[:, 0]
+            squares = self._request.get_output_tensor(0).data[..., _INNER, _INNER]
+            for k in range(4):
+                out[:, k // 2 :: 2, k % 2 :: 2] = squares[:, k]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -84,7 +85,7 @@ class TorchRefiner:
 
     @torch.inference_mode()
     def refine(self, tiles: U8) -> U8:
-        x = torch.from_numpy(tiles).to(self._device).transpose(1, 2).flatten(0, 1)
-        x = x.to(self._dtype).div_(255)
+        x = torch.from_numpy(tiles).to(self._device).transpose(1, 2).flatten(0, 1).flatten(1, 2)
+        x = F.pixel_shuffle(x.to(self._dtype).div_(255), 2)
         logits = self._net(x)[:, 0, HALO:-HALO, HALO:-HALO].float()
         return torch.sigmoid(logits).mul_(255).round_().to(torch.uint8).cpu().numpy()

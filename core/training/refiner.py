@@ -18,7 +18,7 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from core.matte.refine import NearBy, TileCutter, edge_tiles
+from core.matte.refine import NearBy, TileCutter, edge_tiles, whole_tiles
 from core.nets.refiner import CHANNELS, RefinerNet
 from core.nets.weights import load_strictly, read_state_dict
 from core.runtime.base import HALO
@@ -289,5 +289,5 @@ def edge_pairs(
     near_by = NearBy(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small)
     room = Room(plate, coverage).part if coverage.any() else None
     batches = TileCutter(TILE).cut(frame, room, coarse, near_by, spots)
-    tiles = np.concatenate(list(batches), 1)[:, : len(spots)]
+    tiles = whole_tiles(batches)[:, : len(spots)]
     return tiles, np.stack([alpha[y : y + TILE, x : x + TILE] for y, x in spots])

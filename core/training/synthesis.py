@@ -187,7 +187,81 @@ class Synthesizer:
             detail = texture - cv2.GaussianBlur(texture, (0, 0), 6)
             rgb += detail * rng.uniform(0.1, 0.8) * a
         np.clip(rgb, 0, a, out=rgb)
+        if rng.random() < 0.35:
+            self._dress(layer)
         return layer
+
+    def _dress(self, layer: F32) -> None:
+        """Puts other colours or a pattern on somebody (premultiplied RGBA, written to), folds and shading
+        kept: the cut-outs wear less than people do, and what nobody wore in training is taken for a thing
+        of the room or for a shadow."""
+        rng = self.rng
+        alpha = layer[..., 3]
+        inside = np.flatnonzero(alpha.max(1) > 0.5)
+        if not len(inside):
+            return
+        where = self._worn(int(inside[0]), int(inside[-1]) + 1)
+        rgb = layer[..., :3]
+        if rng.random() < 0.4:
+            fresh = rgb @ _turned_hue(rng.uniform(0, 2 * np.pi))
+        else:
+            light = rgb.mean(2)
+            usual = np.float32(max(0.05, (light * where).sum() / max(1.0, float((alpha * where).sum()))))
+            # of a pixel that hardly belongs to the person the brightness is not known
+            shade = (light / usual + np.float32(0.1)) / (alpha + np.float32(0.1))
+            shade = np.clip(shade, 0.3, 1.8) ** np.float32(rng.uniform(0.2, 1.0))
+            fresh = self._cloth() * (shade * alpha)[..., None]
+        rgb += (np.clip(fresh, 0, layer[..., 3:]) - rgb) * where[..., None]
+
+    def _worn(self, top: int, bottom: int) -> F32:
+        """Which pixels a cloth covers, HxW 0..1: mostly what is below a line, of rows top to bottom."""
+        rng = self.rng
+        w, h = self.size
+        kind = rng.random()
+        if kind < 0.15:
+            return np.ones((h, w), np.float32)
+        y = np.arange(h, dtype=np.float32)[:, None] + np.float32(rng.normal(0, 0.15)) * (
+            np.arange(w, dtype=np.float32)[None] - w / 2
+        )
+        y = (y - top) / max(1, bottom - top)
+        soft = np.float32(max(1, bottom - top))
+        where = np.clip((y - np.float32(rng.uniform(0.15, 0.7))) * soft, 0, 1)
+        if kind < 0.35:  # a band: a scarf, a hat, a sleeve
+            where *= np.clip((np.float32(rng.uniform(0.3, 0.9)) - y) * soft, 0, 1)
+        return where.astype(np.float32)
+
+    def _cloth(self) -> F32:
+        """A woven, printed or plain cloth, HxWx3 0..1."""
+        rng = self.rng
+        w, h = self.size
+        colours = rng.uniform(0, 1, (2, 3)).astype(np.float32)
+        if rng.random() < 0.3:  # black, white, grey
+            colours[0] = rng.uniform(0, 1)
+        kind = rng.random()
+        if kind < 0.25:
+            return np.broadcast_to(colours[0], (h, w, 3))
+        if kind < 0.4:
+            return self._room()[MARGIN:-MARGIN, MARGIN:-MARGIN]
+        if kind < 0.6:  # blotches
+            coarse = rng.standard_normal((2 + h // int(rng.integers(8, 60)),) * 2, dtype=np.float32)
+            mix = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC) * 4
+        else:  # stripes, checks
+            mix = self._stripes()
+            if kind > 0.85:
+                mix = mix * self._stripes() if rng.random() < 0.5 else np.maximum(mix, self._stripes())
+        mix = np.clip(mix + 0.5, 0, 1)[..., None]
+        return colours[0] * mix + colours[1] * (1 - mix)
+
+    def _stripes(self) -> F32:
+        """Waves of a random direction and width, -1..1 with steep flanks, HxW."""
+        rng = self.rng
+        w, h = self.size
+        period = h * np.exp(rng.uniform(np.log(0.015), np.log(0.16)))
+        angle = rng.choice([0.0, np.pi / 2, rng.uniform(0, np.pi)]) + rng.normal(0, 0.1)
+        x, y = np.arange(w, dtype=np.float32)[None], np.arange(h, dtype=np.float32)[:, None]
+        bend = period * rng.uniform(0, 0.5) * np.sin(x * np.float32(rng.uniform(4, 12) / w))
+        phase = (x * np.cos(angle) + (y + bend) * np.sin(angle)) * (2 * np.pi / period)
+        return np.clip(np.sin(phase) * (period / 6) + rng.normal(0, 0.2), -1, 1).astype(np.float32)
 
     def _place(self, levels: list[U8], size: float) -> F32:
         """Pastes a cut-out by a random affine; levels are halved copies, so nothing aliases."""
@@ -443,6 +517,14 @@ class Synthesizer:
             return np.full((h, w), UNKNOWN_U8, np.uint8)
         mask = self.segmenter(frame)
         return (mask * 255 + 0.5).astype(np.uint8)
+
+
+def _turned_hue(angle: float) -> F32:
+    """The 3x3 matrix that turns colours (in rows) about the axis of greys."""
+    k = np.full(3, 1 / np.sqrt(3))
+    cross = np.array([[0, -k[2], k[1]], [k[2], 0, -k[0]], [-k[1], k[0], 0]])
+    turn = np.eye(3) * np.cos(angle) + np.sin(angle) * cross + (1 - np.cos(angle)) * np.outer(k, k)
+    return turn.T.astype(np.float32)
 
 
 def _unit(field: F32) -> F32:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.matte import refine
-from core.matte.refine import NearBy, Refiner, TileCutter, edge_tiles
+from core.matte.refine import NearBy, Refiner, TileCutter, edge_tiles, whole_tiles
 from core.nets import refiner as net
 from core.types import Room
 
@@ -13,7 +13,7 @@ class Echo:
 
     def refine(self, tiles: np.ndarray) -> np.ndarray:
         self.tiles = tiles.copy()
-        return tiles[:, 7, :, 4:-4, 4:-4].reshape(-1, 24, 24)
+        return whole_tiles(tiles)[7, :, 4:-4, 4:-4]
 
 
 def test_constants_are_those_of_the_network() -> None:
@@ -61,8 +61,10 @@ def test_tiles_carry_frame_plate_coverage_alpha_and_the_persons_colour() -> None
 
     cutter.cut(rgb, room, coarse, near_by, np.array([[64, 0], [64, 32]]))  # what was there before
     batches = cutter.cut(rgb, room, coarse, near_by, np.array([[0, 64], [96, 0]]))
-    assert batches.shape == (1, refine.CHANNELS, 16, 40, 40)
-    tiles = batches[0]
+    assert batches.shape == (1, refine.CHANNELS, 16, 4, 20, 20)
+    tiles = whole_tiles(batches)
+    for k in range(4):
+        assert (batches[0, :, :, k] == tiles[..., k // 2 :: 2, k % 2 :: 2]).all()
     seen = tiles[:, 0, 4:].transpose(1, 2, 0)
     here = np.s_[:36, 60:100]
     assert (seen[..., :3] == rgb[here]).all()
