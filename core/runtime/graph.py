@@ -159,15 +159,30 @@ class GraphBuilder:
             x = ov.convert(x, np.uint8)
         return ov.transpose(x, np.array([0, 2, 3, 1], np.int64))
 
-    def taken(self, handed: Node, name: str) -> tuple[Node, Node]:
-        """A parameter for what `handed` gave, and the same as NCHW."""
-        shape = list(handed.get_output_shape(0))
+    def taken_in_pairs(self, handed: Node, name: str) -> tuple[Node, Node]:
+        """A parameter for what `handed` gave, two neighbours in a row as one pixel of twice the channels, and
+        the same as NCHW."""
+        batch, height, width, channels = handed.get_output_shape(0)
+        shape = [batch, height, width // 2, 2 * channels]
         parameter = ov.parameter(shape, handed.get_output_element_type(0), name)
         x: Node = parameter
         if name in self._ranges:
             scale = ov.constant(np.float32(self._ranges[name][1] / (LEVELS - 1)))
             x = ov.multiply(ov.convert(x, np.float32), scale)
         return parameter, ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
+
+    def conv_on_pairs(self, x: Node, name: str) -> Node:
+        """A 3x3 convolution with bias of 4 channels, which are squares of 2x2 as pixel_shuffle takes them, on
+        what `taken_in_pairs` gave. 8 channels: by row in the squares, then by column of the picture."""
+        kernel, bias = self._weights.take(f"{name}.weight"), self._weights.take(f"{name}.bias")
+        into = kernel.shape[1]
+        rows = kernel.reshape(2, 2, into, 3, 3)
+        wide = np.zeros((2, 2, 2, 2, into, 3, 3), np.float32)  # row, pixel, column, pixel seen, channel
+        for pixel, k in np.ndindex(2, 3):
+            column = pixel + k - 1
+            wide[:, pixel, :, column % 2, :, :, column // 2 + 1] = rows[..., k]
+        bias = np.repeat(bias.reshape(2, 1, 2), 2, axis=1).reshape(8)
+        return self._conv(x, name, wide.reshape(8, 2 * into, 3, 3), bias, 1)
 
     def _folded(self, conv: str, norm: str) -> tuple[F32, F32]:
         """Kernel and bias of a convolution with the normalisation behind it."""
