@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 WATCHED = 45  # frames whose median decides
 CHECKED_EVERY = 15  # frames
 MOST_LOAD = 0.95  # of the time between two frames: more is too slow
+FAR_TOO_MUCH = 1.6  # of that time, at which CHECKED_EVERY frames decide: there are few in a second then
 MOST_EXPECTED = 0.85  # of that time, for a larger size: what is expected is a guess
 GROWTH = 0.75  # time grows with the pixels to this power: columns are aligned and masks made at any size
 GROWTH_BESIDE = 0.2  # the same of the other thread, which shares the cores
@@ -64,10 +65,12 @@ class Pace:
         self._times_ms[:, self._seen % WATCHED] = begin_ms, finish_ms
         self._seen += 1
         self._since_change += 1
-        if self._seen < WATCHED or self._seen % CHECKED_EVERY:
+        if self._seen % CHECKED_EVERY:
             return
-        begin_ms, finish_ms = (float(ms) for ms in np.median(self._times_ms, axis=1))
+        begin_ms, finish_ms = (float(ms) for ms in np.median(self._times_ms[:, : self._seen], axis=1))
         slowest_ms = max(begin_ms, finish_ms)
+        if self._seen < WATCHED and slowest_ms <= FAR_TOO_MUCH * self._interval_ms:
+            return
         if slowest_ms > MOST_LOAD * self._interval_ms:
             if self._at > 0:
                 if self._since_growth < RETRY:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.matte.working_size import STEPS
-from live.pace import LONGEST_PATIENCE, MOST_LOAD, PATIENCE, WATCHED, Pace
+from live.pace import CHECKED_EVERY, FAR_TOO_MUCH, LONGEST_PATIENCE, MOST_LOAD, PATIENCE, WATCHED, Pace
 
 FPS = 25.0
 INTERVAL_MS = 40.0
@@ -61,6 +61,18 @@ def test_the_other_thread_counts_as_well() -> None:
     assert machine.pixels < STEPS[2]
 
 
+def test_where_frames_are_far_too_slow_few_of_them_decide() -> None:
+    for load, frames in ((1.05 * FAR_TOO_MUCH, CHECKED_EVERY), (0.95 * FAR_TOO_MUCH, WATCHED)):
+        machine = Machine(0.0, fixed_ms=load * INTERVAL_MS)
+        pace = Pace(machine, FPS)
+        machine.frames(pace, frames - 1)
+        assert machine.pixels == STEPS[2]
+        machine.frames(pace, 1)
+        assert machine.pixels == STEPS[1]
+        machine.frames(pace, frames)
+        assert machine.pixels == STEPS[0]
+
+
 def test_a_machine_that_gets_slower_and_quick_again_is_followed() -> None:
     machine = Machine(35.0)
     pace = Pace(machine, FPS)
@@ -110,7 +122,7 @@ def test_frames_count_only_when_nothing_is_being_made_ready() -> None:
     machine.frames(pace, 10 * WATCHED)
     assert machine.asked == [STEPS[2]]
     machine.changing_size = False
-    machine.frames(pace, WATCHED)
+    machine.frames(pace, CHECKED_EVERY)
     assert machine.asked == [STEPS[2], STEPS[1]]
 
 
