@@ -4,7 +4,8 @@ A person (or two, or none) is placed before a view of a room; the plate is the s
 another moment: other light, a small shift, its own noise. The troubles are those of real webcams:
 spatially correlated noise, JPEG, exposure and white-balance drift, vignetting, shadows of the
 person on the room, misalignment, defocus and motion blur, furniture that was moved or removed,
-screens that change, colours close to the room's, exposure that clips both, missing plate.
+screens that change, colours close to the room's, clothes of any colour and pattern, exposure that clips
+both, missing plate.
 
 Arrays are RGB float32 0..1, HxWx3, unless the name says otherwise.
 """
