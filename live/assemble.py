@@ -12,7 +12,7 @@ import cv2
 
 from core.align import NoPlateAligner, PlateAligner
 from core.errors import PlateError
-from core.matte.working_size import WORKING_PIXELS
+from core.matte.working_size import CLOSER_PIXELS, WORKING_PIXELS
 from core.nets.registry import find_model
 from core.plate.refresh import PlateRefresh
 from core.render.backdrops import Backdrop, Background, Kind
@@ -140,7 +140,9 @@ def _matter(model: Model, *, live: bool, fps: float | None) -> tuple[Matter, str
 
 
 def _options(model: Model, paced: bool) -> MatterOptions:
-    working_pixels = WORKING_PIXELS if model.size == AUTO_SIZE else model.size[0] * model.size[1]
+    working_pixels, closer_pixels = model.size[0] * model.size[1], None
+    if model.size == AUTO_SIZE:
+        working_pixels, closer_pixels = WORKING_PIXELS, None if paced else CLOSER_PIXELS
     return MatterOptions(
         model.device,
         model.threads,
@@ -148,4 +150,5 @@ def _options(model: Model, paced: bool) -> MatterOptions:
         refiner_weights=REFINER if model.refine else None,
         overlapping=True,
         impatient=paced,
+        closer_pixels=closer_pixels,
     )

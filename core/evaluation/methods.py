@@ -20,6 +20,7 @@ FRAME_NS = 33_000_000
 
 # The names in the tables; goals are set by them.
 TRACKED = "cleanplate, plate tracked"
+FILM = "cleanplate, plate tracked, as films are made"
 TRUE = "cleanplate, true alignment"
 PLATELESS = "cleanplate, no plate"
 KEYED = "difference keying"

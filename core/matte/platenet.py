@@ -20,6 +20,7 @@ from core.types import U8, Coarse, Room, SeenRoom
 
 T = TypeVar("T")
 UNKNOWN_U8 = 128  # no prior; as in training
+MOVES = 0.007  # of the height: as far as a closer look moves an edge; half and twice as much measure the same
 
 
 class PlateMatter:
@@ -40,13 +41,15 @@ class PlateMatter:
         refiner: Refiner | None,
         working_pixels: int = WORKING_PIXELS,
         impatient: bool = False,
+        closer_pixels: int | None = None,
     ) -> None:
         """make_runtime: takes a working size (width, height), on any thread. refiner None: bilinear
         upsampling. working_pixels: see work_at. impatient: no frame waits for fewer columns, or another
-        working size, to be made ready.
+        working size, to be made ready. closer_pixels: see `_looked_closer`; None spares that.
         """
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels, self._impatient = working_pixels, impatient
+        self._closer_pixels = closer_pixels
         self._frame_size = (0, 0)
         self._desk: _Desk | None = None
         self._desks: dict[tuple[int, int], _Desk] = {}  # kept: what was compiled is never freed
@@ -97,6 +100,30 @@ class PlateMatter:
     def coarse(self, rgb: U8, room: SeenRoom | None) -> Coarse:
         """See core.types.PartwiseMatter."""
         desk = self._prepared((rgb.shape[1], rgb.shape[0]))
+        first = self._looked(desk, rgb, room)
+        if self._closer_pixels is None:
+            return first
+        size = platenet_size(self._frame_size, self._closer_pixels)
+        return first if size == desk.size else self._looked_closer(desk, self._desk_at(size), rgb, room, first)
+
+    def _looked_closer(
+        self, desk: _Desk, closer: _Desk, rgb: U8, room: SeenRoom | None, first: Coarse
+    ) -> Coarse:
+        """A second look, at a larger size, that moves edges and nothing else: see `_moved_edges`.
+
+        What the network sees closely it draws better, and it sees less of what is around: alone, the larger
+        size loses large things.
+        """
+        shrink_into(rgb, closer.frame)
+        cv2.resize(desk.prior, closer.size, dst=closer.prior, interpolation=cv2.INTER_LINEAR)
+        plate, coverage = closer.nothing, closer.nowhere
+        if room is not None:
+            small = room.small(closer.size)
+            plate, coverage = small.rgb, closer.everywhere if small.coverage is None else small.coverage
+        second = self._look(closer, plate, coverage, closer.finder.whole)
+        return Coarse(first.alpha_u8, second.rgb, lambda: _moved_edges(first.finish(), second.finish()))
+
+    def _looked(self, desk: _Desk, rgb: U8, room: SeenRoom | None) -> Coarse:
         shrink_into(rgb, desk.frame)
         mask = None if self._segmenter is None else self._segmenter.mask(desk.frame)
         if mask is not None:
@@ -222,6 +249,16 @@ class _Desk:
         return whole
 
 
+def _moved_edges(alpha: U8, closer: U8) -> U8:
+    """A matte seen closer, where it is nowhere above or below all that a coarser one has near by: uint8, of
+    the size of the closer one."""
+    height, width = closer.shape
+    coarse = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR)
+    side = 2 * max(1, round(MOVES * height)) + 1
+    near = np.ones((side, side), np.uint8)
+    return cv2.min(cv2.max(closer, cv2.erode(coarse, near)), cv2.dilate(coarse, near))
+
+
 def _limited(coarse: Coarse, limit: U8) -> Coarse:
     """A matte that is nowhere above a limit, uint8 of the working size."""
     rough = cv2.resize(limit, coarse.alpha_u8.shape[::-1], interpolation=cv2.INTER_AREA)
@@ -249,9 +286,9 @@ class _HeldRoom:
 
     def __init__(self, whole: Room) -> None:
         self.whole, self.part = whole, whole.part
-        self._shrunk: Room | None = None
+        self._shrunk: dict[tuple[int, int], Room] = {}
 
     def small(self, size: tuple[int, int]) -> Room:
-        if self._shrunk is None or self._shrunk.rgb.shape[1::-1] != size:
-            self._shrunk = shrunk_room(self.whole, size)
-        return self._shrunk
+        if size not in self._shrunk:
+            self._shrunk[size] = shrunk_room(self.whole, size)
+        return self._shrunk[size]

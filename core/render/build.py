@@ -26,7 +26,8 @@ class MatterOptions:
     device: "auto", "cpu", "cuda". threads: 0 is one per core. overlapping: the network works on a frame
     while the one before is refined, and leaves half of the cores to that. working_pixels: area it works at.
     weights: platenet's file. refiner_weights: the refiner's; None upsamples bilinearly.
-    impatient: no frame waits for a network for fewer columns (see PlateMatter).
+    impatient: no frame waits for a network for fewer columns. closer_pixels: area of a second look, None for
+    none (see PlateMatter for both).
     """
 
     device: str = "auto"
@@ -36,6 +37,7 @@ class MatterOptions:
     refiner_weights: Path | None = REFINER
     overlapping: bool = False
     impatient: bool = False
+    closer_pixels: int | None = None
 
 
 def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, str]:
@@ -74,7 +76,10 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
             return runtime
 
     refine = Refiner(refiner) if refiner is not None else None
-    return PlateMatter(make, SelfieSegmenter(), refine, o.working_pixels, o.impatient), words
+    matter = PlateMatter(
+        make, SelfieSegmenter(), refine, o.working_pixels, o.impatient, closer_pixels=o.closer_pixels
+    )
+    return matter, words
 
 
 def build_backdrop(background: Background) -> Backdrop | None:

@@ -34,8 +34,7 @@ class WarpedRoom:
         assert alignment.H is not None
         self._warper, self._H, self._light, self._size = warper, alignment.H, alignment.light, size
         self._mesh = alignment.mesh
-        self._small: Room | None = None
-        self._small_size = (0, 0)
+        self._small: dict[tuple[int, int], Room] = {}
         self._made: Room | None = None
         self._box = (0, 0, 0, 0)  # x0, y0, x1, y1 of the part that is made
         self._making = Lock()
@@ -52,11 +51,10 @@ class WarpedRoom:
         return same and size == self._size
 
     def small(self, size: tuple[int, int]) -> Room:
-        if self._small is None or self._small_size != size:
+        if size not in self._small:
             seen = self._warper.seen_small(self._H, self._size, size, self._mesh)
-            self._small = _blank(apply_light(seen.rgb, self._light), seen.coverage)
-            self._small_size = size
-        return self._small
+            self._small[size] = _blank(apply_light(seen.rgb, self._light), seen.coverage)
+        return self._small[size]
 
     def part(self, where: tuple[slice, slice]) -> Room:
         x0, y0, x1, y1 = _box(where, self._size)

@@ -100,6 +100,8 @@ def matte(
     seen = tuple(kind for kind in kinds if kind != COST)
     if seen:
         methods, runs_on = _methods(device, found, model, peer_weights, looks_at[0] * looks_at[1])
+        if chosen.model.size == AUTO_SIZE:
+            methods |= _as_films_are_made(device)
         methods = _chosen_methods(methods, only)
         results = judge.evaluate(
             methods, data, width_height, per_class, seed, lambda line: typer.echo(line, err=True), seen
@@ -201,6 +203,17 @@ def _methods(
     if peers is not None:
         methods |= peer_methods(peers, threads=2)
     return methods, runs_on
+
+
+def _as_films_are_made(device: str) -> dict[str, Method]:
+    """The program where no camera is waiting."""
+    from core.align import PlateAligner
+    from core.evaluation.methods import FILM, with_tracked_plate
+    from core.matte.working_size import CLOSER_PIXELS
+    from core.render.build import MatterOptions, build_platenet
+
+    matter, _ = build_platenet(MatterOptions(device, closer_pixels=CLOSER_PIXELS))
+    return {FILM: with_tracked_plate(matter, PlateAligner)}
 
 
 def _chosen_kinds(wanted: list[str] | None, allowed: tuple[str, ...]) -> tuple[str, ...]:

@@ -99,6 +99,47 @@ def test_unseen_parts_of_the_plate_are_no_plate() -> None:
     assert (without[2] == 0).all()
 
 
+class Stepped(Recorder):
+    """Sees a person in the right half; at a larger size than 512x288 with a hole, and an island in the room,
+    and the edge 2 px further to the right."""
+
+    def begin(self, *inputs: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
+        self.seen.append([a.copy() for a in inputs])
+        width, height = self.size
+        alpha = np.zeros((height, width), np.uint8)
+        if width == 512:
+            alpha[:, width // 2 :] = 255
+        else:
+            alpha[:, width // 2 + 2 :] = 255
+            alpha[100:160, -200:-100], alpha[100:160, 100:200] = 0, 255
+        return alpha, lambda: alpha
+
+
+def test_a_closer_look_moves_edges_and_nothing_else() -> None:
+    made: list[Stepped] = []
+
+    def make(size: tuple[int, int]) -> Stepped:
+        made.append(Stepped(size))
+        return made[-1]
+
+    m = PlateMatter(make, None, None, 512 * 288, closer_pixels=1280 * 704)
+    rgb, plate = np.full((704, 1280, 3), 50, np.uint8), np.full((704, 1280, 3), 90, np.uint8)
+    for room in (plate, None):
+        alpha = m.matte(rgb, room, None)
+        expected = np.zeros((704, 1280), np.uint8)
+        expected[:, 642:] = 255
+        assert (alpha == expected).all(), "no hole, no island, and the edge where the closer look has it"
+    assert [r.size for r in made] == [(512, 288), (1280, 704)]
+    frame, seen_plate, coverage, _ = made[1].seen[0]
+    assert (frame == 50).all()
+    assert (seen_plate == 90).all()
+    assert (coverage == 255).all()
+    assert not made[1].seen[1][2].any(), "and without a plate none is known there"
+    small = np.zeros((288, 512, 3), np.uint8)
+    m.matte(small, small, None)
+    assert [r.size for r in made] == [(512, 288), (1280, 704)], "what is seen whole is not looked at again"
+
+
 def test_a_new_size_gets_a_network_of_its_own() -> None:
     m, made = matter()
     for size in ((288, 512), (288, 512), (512, 288)):
