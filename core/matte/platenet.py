@@ -101,26 +101,24 @@ class PlateMatter:
         """See core.types.PartwiseMatter."""
         desk = self._prepared((rgb.shape[1], rgb.shape[0]))
         first = self._looked(desk, rgb, room)
-        if self._closer_pixels is None:
+        if self._closer_pixels is None or room is None:
             return first
         size = platenet_size(self._frame_size, self._closer_pixels)
-        return first if size == desk.size else self._looked_closer(desk, self._desk_at(size), rgb, room, first)
+        return (
+            first if size == desk.size else self._looked_closer(desk, self._desk_at(size), rgb, room, first)
+        )
 
-    def _looked_closer(
-        self, desk: _Desk, closer: _Desk, rgb: U8, room: SeenRoom | None, first: Coarse
-    ) -> Coarse:
+    def _looked_closer(self, desk: _Desk, closer: _Desk, rgb: U8, room: SeenRoom, first: Coarse) -> Coarse:
         """A second look, at a larger size, that moves edges and nothing else: see `_moved_edges`.
 
         What the network sees closely it draws better, and it sees less of what is around: alone, the larger
-        size loses large things.
+        size loses large things. Without a plate it does not even draw better.
         """
         shrink_into(rgb, closer.frame)
         cv2.resize(desk.prior, closer.size, dst=closer.prior, interpolation=cv2.INTER_LINEAR)
-        plate, coverage = closer.nothing, closer.nowhere
-        if room is not None:
-            small = room.small(closer.size)
-            plate, coverage = small.rgb, closer.everywhere if small.coverage is None else small.coverage
-        second = self._look(closer, plate, coverage, closer.finder.whole)
+        small = room.small(closer.size)
+        coverage = closer.everywhere if small.coverage is None else small.coverage
+        second = self._look(closer, small.rgb, coverage, closer.finder.whole)
         return Coarse(first.alpha_u8, second.rgb, lambda: _moved_edges(first.finish(), second.finish()))
 
     def _looked(self, desk: _Desk, rgb: U8, room: SeenRoom | None) -> Coarse:
