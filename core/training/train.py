@@ -29,6 +29,7 @@ from core.training.judge import held_out_of, mean_error
 from core.training.losses import matting_loss
 from core.training.material import require_people
 from core.training.synthesis import Sample
+from core.training.widen import widened
 from core.training.workers import give, take
 from core.types import U8
 
@@ -55,7 +56,8 @@ class Options:
 
     half: bfloat16 in the convolutions; 1.6 times as fast on processors that have it, slower elsewhere.
     more_data: further folders of data's shape. validation: held-out pairs judged at each checkpoint.
-    curves: folder for TensorBoard, or None. start: weights to begin with instead of chance.
+    curves: folder for TensorBoard, or None. start: weights to begin with instead of chance; of a
+    narrower network too, see `widened`.
     """
 
     data: Path
@@ -88,7 +90,7 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     device = torch.device(options.device)
     net = PlateNet()
     if options.start is not None:
-        load_strictly(net, read_state_dict(options.start), options.start.name)
+        load_strictly(net, widened(read_state_dict(options.start), net.state_dict()), options.start.name)
     net.to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
