@@ -60,7 +60,7 @@ class _Join(nn.Module):
 class PlateNet(nn.Module):
     """Alpha at the working size from frame, plate, coverage and prior."""
 
-    def __init__(self, channels: tuple[int, int, int, int, int] = (16, 32, 64, 96, 128)) -> None:
+    def __init__(self, channels: tuple[int, int, int, int, int] = (16, 32, 64, 128, 192)) -> None:
         super().__init__()
         c1, c2, c3, c4, c5 = channels
         self.stem = nn.Sequential(

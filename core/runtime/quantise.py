@@ -19,7 +19,8 @@ from core.runtime.graph import RANGES, Ranges, compile_graph
 from core.runtime.openvino import platenet_graph, stacked
 from core.types import U8
 
-HIGHEST_PERCENT = 99.99  # of a picture's values: the last one in ten thousand would coarsen all others
+# Of a picture's values: the largest few would coarsen all others. 99.9 measures the same, 99.99 2 % worse.
+HIGHEST_PERCENT = 99.95
 
 
 def platenet_ranges(weights: Path, samples: list[tuple[U8, ...]]) -> Ranges:
