@@ -1,7 +1,7 @@
 """Calibration: what range each convolution's input has, so that it can be done on 8-bit integers.
 
 On a processor with AVX-512 VNNI platenet takes two thirds of bfloat16's time, on one with AVX2 alone
-half of single precision's; alpha changes by a seventh of a grey level on average. The ranges
+half of single precision's; alpha changes by a tenth of a grey level on average. The ranges
 stand in the weights' own file, so that they cannot belong to others.
 """
 
