@@ -104,9 +104,9 @@ class PlateMatter:
         if self._closer_pixels is None or room is None:
             return first
         size = platenet_size(self._frame_size, self._closer_pixels)
-        return (
-            first if size == desk.size else self._looked_closer(desk, self._desk_at(size), rgb, room, first)
-        )
+        if size == desk.size:
+            return first
+        return self._looked_closer(desk, self._desk_at(size), rgb, room, first)
 
     def _looked_closer(self, desk: _Desk, closer: _Desk, rgb: U8, room: SeenRoom, first: Coarse) -> Coarse:
         """A second look, at a larger size, that moves edges and nothing else: see `_moved_edges`.
