@@ -121,9 +121,12 @@ class Writer:
         self.process.start()
         theirs.close()
         self.said = self._pipe.recv() if self._pipe.poll(PATIENCE_S) else "nothing"
+        self._asked = False
 
     def ask_to_stop(self) -> None:
-        if self.process.is_alive():
+        """Once: who was told so before may have hung up already, and not be gone yet."""
+        if self.process.is_alive() and not self._asked:
+            self._asked = True
             self._pipe.send("stop")
 
     def stop(self) -> None:
