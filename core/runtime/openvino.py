@@ -130,7 +130,7 @@ def in_rows(alpha: U8) -> U8:
     """HxW of what the second graph of `platenet_in_two` gives, 1xH/2xW/4x8: four pixels of a row, then the
     four below them."""
     _, height, width, _ = alpha.shape
-    fours = np.ascontiguousarray(alpha).view(np.uint32).reshape(height, width, 2)
+    fours = alpha.view(np.uint32).reshape(height, width, 2)
     rows = np.ascontiguousarray(fours.swapaxes(1, 2))
     return rows.view(np.uint8).reshape(2 * height, 4 * width)
 

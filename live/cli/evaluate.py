@@ -42,7 +42,8 @@ def matte(
         typer.Option(
             "--working-size",
             metavar="WxH|auto",
-            help="At which platenet looks; auto is as for films. The table of costs has all.",
+            help="At which platenet looks; auto: the largest live one, and films beside it. "
+            "The table of costs has all live ones.",
         ),
     ] = "auto",
     seed: Annotated[int, typer.Option("--seed")] = 0,
