@@ -31,6 +31,8 @@ UNKNOWN_U8 = 128  # a prior that is not there
 LIGHT_SIZE = (160, 90)  # where the program fits light
 VIEW_POOL = 160  # room views held in memory per worker
 HELD = 0.04  # share of a thing that covers who holds it, at least
+CAMERA_HEIGHTS = (720, 1080)
+NOISE_FADES = 0.7  # power of the scale; 1 would be noise without any correlation
 NOISE_MARGIN = 384  # px by which the noise fields are larger than the picture, to be cut at random
 
 
@@ -361,7 +363,10 @@ class Synthesizer:
     def _sensor(self, picture: F32, strength: float) -> U8:
         """What the camera makes of a picture: noise, defocus, JPEG; uint8."""
         rng = self.rng
-        sigma = rng.uniform(0.002, 0.030) * strength
+        # Mostly the camera's picture is larger than what is looked at, and its faults are smaller there.
+        camera = rng.choice([picture.shape[0], *CAMERA_HEIGHTS], p=[0.3, 0.5, 0.2])
+        shrunk = max(1.0, camera / picture.shape[0])
+        sigma = np.exp(rng.uniform(np.log(0.002), np.log(0.030))) * strength * shrunk**-NOISE_FADES
         if rng.random() < 0.06:
             sigma *= 2.0  # a dark room
         field = self._noise[rng.integers(len(self._noise))]
@@ -369,11 +374,7 @@ class Synthesizer:
         y, x = rng.integers(0, NOISE_MARGIN, 2)
         noisy = picture + field[y : y + h, x : x + w] * (sigma * np.sqrt(0.3 + picture))
         out = (np.clip(noisy, 0, 1) * 255 + 0.5).astype(np.uint8)
-        if rng.random() < 0.6:
-            quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 96))]
-            _, packed = cv2.imencode(".jpg", out, quality)
-            out = cv2.imdecode(packed, cv2.IMREAD_COLOR)
-        return out
+        return _packed(out, int(rng.integers(60, 96)), shrunk) if rng.random() < 0.6 else out
 
     def _relit(self, plate: U8, frame: U8, alpha: F32) -> U8:
         """The plate under the frame's light as the program finds it, so that what training sees of a
@@ -518,6 +519,20 @@ class Synthesizer:
             return np.full((h, w), UNKNOWN_U8, np.uint8)
         mask = self.segmenter(frame)
         return (mask * 255 + 0.5).astype(np.uint8)
+
+
+def _packed(picture: U8, quality: int, shrunk: float) -> U8:
+    """What JPEG leaves of a picture that was `shrunk` times larger when it was packed."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    if shrunk == 1:
+        return cv2.imdecode(cv2.imencode(".jpg", picture, options)[1], cv2.IMREAD_COLOR)
+    h, w = picture.shape[:2]
+    large = cv2.resize(picture, (round(w * shrunk), round(h * shrunk)), interpolation=cv2.INTER_CUBIC)
+    unpacked = cv2.imdecode(cv2.imencode(".jpg", large, options)[1], cv2.IMREAD_COLOR)
+    # only the change: there and back again the picture itself would lose its sharpness
+    before, after = (cv2.resize(a, (w, h), interpolation=cv2.INTER_AREA) for a in (large, unpacked))
+    changed = picture + after.astype(np.int16) - before
+    return np.clip(changed, 0, 255).astype(np.uint8)
 
 
 def _turned_hue(angle: float) -> F32:
