@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import MediaError
 from core.training.material import Material, allowed, held_out_identity, identity_of, load, read_rgba
-from core.training.synthesis import Synthesizer, panorama_map
+from core.training.synthesis import Synthesizer, _packed, panorama_map
 
 
 def drawn_material(seed: int = 0) -> Material:
@@ -51,6 +51,16 @@ def test_the_same_seed_gives_the_same_samples() -> None:
     )
     assert (a.frame == b.frame).all()
     assert (a.alpha == b.alpha).all()
+
+
+def test_jpeg_of_a_larger_picture_leaves_smaller_faults() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(120, 60, (96, 128, 3)).astype(np.float32)
+    picture = np.clip(cv2.GaussianBlur(noise, (0, 0), 1), 0, 255).astype(np.uint8)
+    plain = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 70])[1], cv2.IMREAD_COLOR)
+    assert (_packed(picture, 70, 1.0) == plain).all()
+    faults = [np.abs(_packed(picture, 70, shrunk).astype(int) - picture).mean() for shrunk in (1, 1.5, 2.5)]
+    assert 0 < faults[2] < faults[1] < faults[0]
 
 
 def test_other_clothes_change_colours_and_nothing_else() -> None:
