@@ -66,18 +66,18 @@ class ColumnFinder:
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last one."""
-        self._now, self.wished = self.whole, self.whole.width
+        self.now, self.wished = self.whole, self.whole.width
         self._needed: tuple[int, int] | None = None  # by the last frames together
         self._frames_fewer, self._patience = PATIENCE, PATIENCE
 
-    def find(self, frame: U8, room: Room, mask: U8 | None, ready: Collection[int] = ()) -> Columns:
+    def find(self, change: U8, mask: U8 | None, ready: Collection[int] = ()) -> Columns:
         """The columns to look at.
 
-        frame, room: at the working size. mask: a segmenter's, uint8 of that size. ready: widths to which
+        change: see `change_of`. mask: a segmenter's, uint8 of the working size. ready: widths to which
         the choice is limited, as long as one of them will do; empty for all. The width that would have
         been best is then `wished`.
         """
-        changed = _changed(frame, room, mask)
+        changed = _reach(change, mask)
         if changed is None:
             self.wished = self.whole.width
             return self.whole
@@ -86,14 +86,14 @@ class ColumnFinder:
         self.wished = best.width
         if not self._hold(changed):
             self._frames_fewer = self._patience
-        elif best.width < self._now.width:
+        elif best.width < self.now.width:
             self._frames_fewer += 1
         else:
             self._begin_waiting()
         if self._frames_fewer >= self._patience:
-            self._now = self._around(self._needed, ready) if ready else best
+            self.now = self._around(self._needed, ready) if ready else best
             self._begin_waiting()
-        return self._now
+        return self.now
 
     def too_few(self, columns: Columns, rough: U8) -> bool:
         """Whether somebody reaches beyond the columns found last. The next are then all, for longer each
@@ -106,7 +106,7 @@ class ColumnFinder:
         beyond_right = columns.end < self.whole.end and seen[:, -1].max() > TOUCHING
         if not (beyond_left or beyond_right):
             return False
-        self._now = self.whole
+        self.now = self.whole
         self._patience = min(2 * self._patience, LONGEST_PATIENCE)
         self._begin_waiting()
         return True
@@ -116,7 +116,7 @@ class ColumnFinder:
 
     def _hold(self, changed: tuple[int, int]) -> bool:
         first, end = self._widened(changed, self._margin / 2)
-        return self._now.first <= first and end <= self._now.end
+        return self.now.first <= first and end <= self.now.end
 
     def _around(self, needed: tuple[int, int], widths: Collection[int]) -> Columns:
         """The fewest with room to spare, the needed ones in their middle."""
@@ -132,9 +132,8 @@ class ColumnFinder:
         return max(0, columns[0] - round(by)), min(self.whole.width, columns[1] + round(by))
 
 
-def _changed(frame: U8, room: Room, mask: U8 | None) -> tuple[int, int] | None:
-    """The first column and the end of all that is not as in the room, or that a segmenter takes for a
-    person; None where there is nothing."""
+def change_of(frame: U8, room: Room) -> U8:
+    """Where a frame is not as in its room, both at the working size: 255, and else 0, uint8 of half of it."""
     height, width = frame.shape[:2]
     size = width // 2, height // 2
     halves = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (frame, room.rgb))
@@ -149,10 +148,16 @@ def _changed(frame: U8, room: Room, mask: U8 | None) -> tuple[int, int] | None:
     quiet = int(np.partition(levels, int(QUIET_SHARE * len(levels)))[int(QUIET_SHARE * len(levels))])
     least = min(max(LEAST_CHANGE, CHANGE_OF_QUIET * quiet), MOST_CHANGE)
     found = cv2.threshold(apart, least, 255, cv2.THRESH_BINARY)[1]
-    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((SPECK, SPECK), np.uint8))
+    return cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((SPECK, SPECK), np.uint8))
+
+
+def _reach(change: U8, mask: U8 | None) -> tuple[int, int] | None:
+    """The first column and the end, at the working size, of all that has changed or that a segmenter takes
+    for a person; None where there is nothing."""
+    found = change
     if mask is not None:
-        person = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
-        found |= (person >= PERSON_FROM).view(np.uint8)
+        person = cv2.resize(mask, change.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        found = cv2.max(change, cv2.threshold(person, PERSON_FROM - 1, 255, cv2.THRESH_BINARY)[1])
     x, _, w, _ = cv2.boundingRect(found)
     return (2 * x, 2 * (x + w)) if w else None
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from core.matte.columns import ColumnFinder, Columns
+from core.matte.columns import ColumnFinder, Columns, change_of
 from core.matte.prior import SelfieSegmenter, near_people
 from core.matte.refine import Refiner, snapped
 from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
@@ -45,7 +45,8 @@ class PlateMatter:
     ) -> None:
         """make_runtime: takes a working size (width, height), on any thread. refiner None: bilinear
         upsampling. working_pixels: see work_at. impatient: no frame waits for fewer columns, or another
-        working size, to be made ready. closer_pixels: see `_looked_closer`; None spares that.
+        working size, to be made ready. closer_pixels: see `_looked_closer`; None spares that, and the
+            segmenter's look at the head.
         """
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels, self._impatient = working_pixels, impatient
@@ -114,7 +115,7 @@ class PlateMatter:
         What the network sees closely it draws better, and it sees less of what is around: alone, the larger
         size loses large things. Without a plate it does not even draw better.
         """
-        shrink_into(rgb, closer.frame)
+        self._take(closer, rgb)
         cv2.resize(desk.prior, closer.size, dst=closer.prior, interpolation=cv2.INTER_LINEAR)
         small = room.small(closer.size)
         coverage = closer.everywhere if small.coverage is None else small.coverage
@@ -122,17 +123,22 @@ class PlateMatter:
         return Coarse(first.alpha_u8, second.rgb, lambda: _moved_edges(first.finish(), second.finish()))
 
     def _looked(self, desk: _Desk, rgb: U8, room: SeenRoom | None) -> Coarse:
-        shrink_into(rgb, desk.frame)
-        mask = None if self._segmenter is None else self._segmenter.mask(desk.frame)
-        if mask is not None:
-            desk.prior = mask
+        self._take(desk, rgb)
+        closely = self._closer_pixels is not None and room is not None
+        looking = None if self._segmenter is None else self._segmenter.begin(desk.frame, closely)
         if room is None:
+            mask = self._mask(desk, looking)
             coarse = self._look(desk, desk.nothing, desk.nowhere, desk.finder.whole)
             return coarse if mask is None else _limited(coarse, near_people(mask))
         small = room.small(desk.size)
         coverage = desk.everywhere if small.coverage is None else small.coverage
+        change = change_of(desk.frame, small)
+        likely = desk.finder.now
+        if likely.width in desk.runtimes:  # the segmenter has one thread now, so this one has time
+            self._show(desk, small.rgb, coverage, likely)
+        mask = self._mask(desk, looking)
         ready = (*desk.runtimes, desk.size[0]) if self._impatient else ()
-        columns = desk.finder.find(desk.frame, small, mask, ready)
+        columns = desk.finder.find(change, mask, ready)
         coarse = self._look(desk, small.rgb, coverage, columns)
         if self._impatient:
             self._open(desk)
@@ -153,13 +159,31 @@ class PlateMatter:
 
     def _look(self, desk: _Desk, plate: U8, coverage: U8, columns: Columns) -> Coarse:
         """The network on some columns of the frame that was prepared, zero beyond them."""
-        frame, prior = desk.frame[columns.where], desk.prior[columns.where]
-        runtime = self._runtime(desk, columns.width)
-        rough, finish = runtime.begin(frame, *desk.part(plate, coverage, columns), prior)
+        if desk.shown != columns:
+            self._show(desk, plate, coverage, columns)
+        rough, finish = self._runtime(desk, columns.width).begin(desk.prior[columns.where])
         kept = desk.frame.copy()  # the next one is written over this one
         if columns == desk.finder.whole:
             return Coarse(rough, kept, finish)
         return Coarse(desk.spread(rough, columns), kept, lambda: desk.spread(finish(), columns))
+
+    def _take(self, desk: _Desk, rgb: U8) -> None:
+        """Prepares a frame to be looked at."""
+        shrink_into(rgb, desk.frame)
+        desk.shown = None
+
+    def _show(self, desk: _Desk, plate: U8, coverage: U8, columns: Columns) -> None:
+        """Gives the network all but the prior."""
+        runtime = self._runtime(desk, columns.width)
+        runtime.show(desk.frame[columns.where], *desk.part(plate, coverage, columns))
+        desk.shown = columns
+
+    def _mask(self, desk: _Desk, looking: Callable[[], U8] | None) -> U8 | None:
+        """The segmenter's mask, which becomes the prior."""
+        if looking is None:
+            return None
+        desk.prior = looking()
+        return desk.prior
 
     def _prepared(self, frame_size: tuple[int, int]) -> _Desk:
         """Where frames of this size are looked at now."""
@@ -220,6 +244,7 @@ class _Desk:
         self.finder = ColumnFinder(size)
         self.runtimes: dict[int, PlateNetRuntime] = {}
         self.frame = np.empty((height, width, 3), np.uint8)
+        self.shown: Columns | None = None  # of that frame, to the network
         self.nothing = np.zeros((height, width, 3), np.uint8)
         self.nowhere = np.zeros((height, width), np.uint8)
         self.everywhere = np.full((height, width), 255, np.uint8)

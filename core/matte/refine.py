@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import cv2
@@ -27,13 +27,15 @@ NEAR, FAR = (5, 17)  # px there: windows that they are gathered in
 FAR_WEIGHT = 0.02  # colours from afar count where there are none near by
 _ROOM, _COVERAGE, _COARSE, _PERSON = 3, 6, 7, 8  # planes; the frame's are the first three
 _WORD = 8  # bytes
+_IN_ORDER = [k for plane in range(2 * 3) for k in (plane, plane)]
 
 
 class RefinerRuntime(Protocol):
     """Runs the refiner on tiles."""
 
-    def refine(self, tiles: U8) -> U8:
-        """uint8 B x 11 x 16 x 4 x 16 x 16, cut by `TileCutter` -> alpha uint8 (16 B) x 24 x 24."""
+    def refine(self, batches: Iterable[U8], count: int) -> U8:
+        """Batches, uint8 11 x 16 x 4 x 16 x 16 each, which may be cut while those before are refined, and
+        how many they are -> alpha uint8 (16 count) x 24 x 24. None is written to before all are done."""
         ...
 
 
@@ -56,8 +58,9 @@ class Refiner:
         spots = edge_tiles(coarse, most=most, least=LEAST_EDGE)
         alpha = snapped(coarse)
         if len(spots):
-            tiles = self._cutter.cut(rgb, room, coarse, NearBy(rgb_small, alpha_small), spots)
-            _put(snapped(self._runtime.refine(tiles)[: len(spots)]), alpha, spots)
+            batches = self._cutter.cut(rgb, room, coarse, NearBy(rgb_small, alpha_small), spots)
+            fine = self._runtime.refine(batches, -(-len(spots) // BATCH))
+            _put(snapped(fine[: len(spots)]), alpha, spots)
         return alpha
 
 
@@ -69,63 +72,111 @@ class TileCutter:
 
     def __init__(self, tile: int = TILE) -> None:
         self._side = tile + 2 * HALO
-        half = self._side // 2
-        self._batches = np.zeros((0, CHANNELS, BATCH, 4, half, half), np.uint8)
-        self._everywhere = np.zeros((0, 0), np.uint8)
+        self._batches: list[_Batch] = []
 
-    def cut(self, rgb: U8, room: RoomPart | None, coarse: U8, near_by: NearBy, spots: NDArray[np.intp]) -> U8:
-        """Tiles uint8 B x 11 x 16 x 4 x S/2 x S/2 whose inner part begins at the spots, B x 16 being at
-        least as many. Written over by the next call.
+    def cut(
+        self, rgb: U8, room: RoomPart | None, coarse: U8, near_by: NearBy, spots: NDArray[np.intp]
+    ) -> Iterator[U8]:
+        """Batches of tiles, uint8 11 x 16 x 4 x S/2 x S/2, whose inner part begins at the spots; the last
+        spot fills up the last one. Each is cut when it is asked for; the next call writes over all.
 
         The four are the pixels of a square of 2x2, row by row: what looks at every other pixel, or puts
         two where one was, then looks at neighbours in memory (see `whole_tiles` for them as pictures).
 
         rgb: uint8 HxWx3. room: gives parts of the room, None without a plate. coarse: alpha uint8
-        HxW. near_by: colours of that frame. spots: from `edge_tiles`.
+        HxW. near_by: colours of that frame. spots: from `edge_tiles`, one at least.
         """
-        height, width = coarse.shape
-        begin = spots - HALO
-        count = -(-len(spots) // BATCH)
-        if count > len(self._batches):
-            self._batches = np.zeros((count, *self._batches.shape[1:]), np.uint8)
-        batches = self._batches[:count]
-
-        def windows(picture: U8, origin: tuple[int, int] = (0, 0)) -> U8:
-            return _windows(picture, begin - origin, self._side, count * BATCH)
+        height, width = rgb.shape[:2]
+        begin = np.concatenate([spots, spots[-1:].repeat(-len(spots) % BATCH, 0)]) - HALO
 
         def enlarged(small: U8) -> U8:
-            return windows(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
+            return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
-        _split(windows(rgb), batches[:, :_ROOM])
-        _split(windows(coarse), batches[:, _COARSE : _COARSE + 1])
-        _split(enlarged(near_by.person()), batches[:, _PERSON:])
-        known = batches[:, _COVERAGE : _COVERAGE + 1]
+        def windows(picture: U8, y0: int = 0, x0: int = 0) -> _Windows:
+            return _Windows(picture, begin - np.array([y0, x0]), self._side)
+
+        frame, alpha, person = windows(rgb), windows(coarse), windows(enlarged(near_by.person()))
+        instead: _Windows | None = None
         if room is None:
-            known[:] = 0
-            _split(enlarged(near_by.room()), batches[:, _ROOM:_COVERAGE])
-            return batches
-        y0, x0 = np.maximum(begin.min(0), 0)
-        y1, x1 = np.minimum(begin.max(0) + self._side, (height, width))
-        seen = room(np.s_[y0:y1, x0:x1])
-        behind = windows(seen.rgb, (y0, x0))
-        if seen.coverage is None:
-            _split(windows(self._whole(seen.rgb.shape[:2]), (y0, x0)), known)
+            behind = windows(enlarged(near_by.room()))
+            coverage = windows(np.broadcast_to(np.uint8(0), coarse.shape))
         else:
-            covered = windows(seen.coverage, (y0, x0))
-            _split(covered, known)
-            partly = np.flatnonzero(covered[: len(spots)].min((1, 2, 3)) < 255)
-            if len(partly):
-                instead = cv2.resize(near_by.room(), (width, height), interpolation=cv2.INTER_LINEAR)
-                there = _windows(instead, begin[partly], self._side, len(partly))
-                behind[partly] = np.where(covered[partly, ..., None], behind[partly], there)
-        _split(behind, batches[:, _ROOM:_COVERAGE])
-        return batches
+            y0, x0 = (max(0, int(n)) for n in begin.min(0))
+            y1, x1 = (int(n) + self._side for n in begin.max(0))
+            seen = room(np.s_[y0 : min(y1, height), x0 : min(x1, width)])
+            known = seen.coverage
+            if known is None:
+                known = np.broadcast_to(np.uint8(255), seen.rgb.shape[:2])
+            elif cv2.minMaxLoc(known)[0] < 255:
+                instead = windows(enlarged(near_by.room()))
+            behind, coverage = windows(seen.rgb, y0, x0), windows(known, y0, x0)
+        for k in range(len(begin) // BATCH):
+            if k == len(self._batches):
+                self._batches.append(_Batch(self._side // 2))
+            batch, some = self._batches[k], slice(k * BATCH, (k + 1) * BATCH)
+            colours, covered = behind.cut(some), coverage.cut(some)
+            if instead is not None:
+                colours = np.where(covered[..., None], colours, instead.cut(some))
+            batch.put(frame.cut(some), 0)
+            batch.put(colours, _ROOM)
+            batch.put(covered, _COVERAGE)
+            batch.put(alpha.cut(some), _COARSE)
+            batch.put(person.cut(some), _PERSON)
+            yield batch.tiles
 
-    def _whole(self, shape: tuple[int, ...]) -> U8:
-        """A coverage of all, uint8 of that shape."""
-        if self._everywhere.shape != shape:
-            self._everywhere = np.full(shape, 255, np.uint8)
-        return self._everywhere
+
+class _Windows:
+    """Squares of a picture (HxW or HxWx3), zeros where they reach beyond it.
+
+    begin: (y, x) of their corners, Nx2. side: px, even.
+    """
+
+    def __init__(self, picture: U8, begin: NDArray[np.intp], side: int) -> None:
+        height, width = picture.shape[:2]
+        self._picture, self._begin, self._side = picture, begin, side
+        self._inside = np.all((begin >= 0) & (begin + side <= (height, width)), axis=1)
+        self._shape = (2, side // 2, side, *picture.shape[2:])
+        row, column = picture.strides[:2]
+        self._every = as_strided(
+            picture,
+            (max(0, height - side + 1), max(0, width - side + 1), *self._shape),
+            (row, column, row, 2 * row, column, *picture.strides[2:]),
+            writeable=False,
+        )
+
+    def cut(self, some: slice) -> U8:
+        """Some of them, their even rows and then their odd ones: M x 2 x side/2 x side (x 3)."""
+        begin, inside = self._begin[some], self._inside[some]
+        if inside.all():
+            return self._every[tuple(begin.T)]
+        found = np.zeros((len(begin), *self._shape), np.uint8)
+        found[inside] = self._every[tuple(begin[inside].T)]
+        side = self._side
+        for k in np.flatnonzero(~inside):
+            y, x = begin[k]
+            part = self._picture[max(y, 0) : y + side, max(x, 0) : x + side]
+            top, left = max(-y, 0), max(-x, 0)
+            square = np.zeros((side, side, *part.shape[2:]), np.uint8)
+            square[top : top + part.shape[0], left : left + part.shape[1]] = part
+            found[k, 0], found[k, 1] = square[::2], square[1::2]
+        return found
+
+
+class _Batch:
+    """One batch of tiles, CHANNELS x BATCH x 4 x half x half, and its planes as windows are put into them."""
+
+    def __init__(self, half: int) -> None:
+        self.tiles = np.zeros((CHANNELS, BATCH, 4, half, half), np.uint8)
+        planes = self.tiles.reshape(CHANNELS, 2 * BATCH, 2, half * half)
+        self._planes = [[planes[channel, :, column] for channel in range(CHANNELS)] for column in range(2)]
+
+    def put(self, windows: U8, first: int) -> None:
+        """The channels of BATCH windows into planes from the first on."""
+        channels = windows.shape[4] if windows.ndim == 5 else 1
+        # two pixels side by side as one
+        pairs = windows.reshape(*self._planes[0][0].shape, 2 * channels)
+        out = [plane for planes in self._planes for plane in planes[first : first + channels]]
+        cv2.mixChannels([pairs], out, _IN_ORDER[: 4 * channels])
 
 
 class NearBy:
@@ -186,54 +237,12 @@ def edge_tiles(coarse: U8, tile: int = TILE, most: int | None = None, least: int
     return spots * tile
 
 
-def whole_tiles(batches: U8) -> U8:
-    """What `TileCutter` cut, as pictures: uint8 11 x (16 B) x S x S."""
-    of_channels = batches.swapaxes(0, 1)
-    channels, count, size, _, half, _ = of_channels.shape
-    blocks = of_channels.reshape(channels, count * size, 2, 2, half, half)
-    return blocks.transpose(0, 1, 4, 2, 5, 3).reshape(channels, count * size, 2 * half, 2 * half)
-
-
-def _windows(picture: U8, begin: NDArray[np.intp], side: int, room_for: int) -> U8:
-    """Squares of a picture (HxW or HxWx3), their even rows and then their odd ones: M x 2 x side/2 x side
-    (x 3), zeros where they reach beyond it.
-
-    begin: (y, x) of their corners, Nx2. room_for: M, N or more; what is more is zeros.
-    """
-    height, width = picture.shape[:2]
-    found = np.zeros((room_for, 2, side // 2, side, *picture.shape[2:]), np.uint8)
-    inside = ((begin >= 0) & (begin + side <= (height, width))).all(1)
-    if inside.any():
-        row, column = picture.strides[:2]
-        every = as_strided(
-            picture,
-            (height - side + 1, width - side + 1, *found.shape[1:]),
-            (row, column, row, 2 * row, column, *picture.strides[2:]),
-            writeable=False,
-        )
-        found[: len(begin)][inside] = every[tuple(begin[inside].T)]
-    for k in np.flatnonzero(~inside):
-        y, x = begin[k]
-        part = picture[max(y, 0) : y + side, max(x, 0) : x + side]
-        top, left = max(-y, 0), max(-x, 0)
-        square = np.zeros((side, side, *picture.shape[2:]), np.uint8)
-        square[top : top + part.shape[0], left : left + part.shape[1]] = part
-        found[k, 0], found[k, 1] = square[::2], square[1::2]
-    return found
-
-
-def _split(windows: U8, planes: U8) -> None:
-    """The channels of windows (M x 2 x S/2 x S x C, or without C) into planes (B x C x N x 4 x S/2 x S/2,
-    M = B N)."""
-    count, channels, size = planes.shape[:3]
-    area = planes.shape[4] * planes.shape[5]
-    pairs = windows.reshape(count, size, 2, area, 2 * channels)  # two pixels side by side as one
-    planes = planes.reshape(count, channels, size, 2, 2, area)
-    order = [k for channel in range(2 * channels) for k in (channel, channel)]
-    for batch, into in zip(pairs, planes, strict=True):
-        for row in range(2):
-            out = [into[channel, :, row, column] for column in range(2) for channel in range(channels)]
-            cv2.mixChannels([batch[:, row]], out, order)
+def whole_tiles(batches: Iterable[U8]) -> U8:
+    """What `TileCutter` cut, as pictures: uint8 11 x N x S x S."""
+    of_channels = np.concatenate(list(batches), 1)
+    channels, count, _, half, _ = of_channels.shape
+    blocks = of_channels.reshape(channels, count, 2, 2, half, half)
+    return blocks.transpose(0, 1, 4, 2, 5, 3).reshape(channels, count, 2 * half, 2 * half)
 
 
 def _put(tiles: U8, picture: U8, spots: NDArray[np.intp]) -> None:

@@ -76,8 +76,9 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
             return runtime
 
     refine = Refiner(refiner) if refiner is not None else None
+    segmenter = SelfieSegmenter(threads=threads)
     matter = PlateMatter(
-        make, SelfieSegmenter(), refine, o.working_pixels, o.impatient, closer_pixels=o.closer_pixels
+        make, segmenter, refine, o.working_pixels, o.impatient, closer_pixels=o.closer_pixels
     )
     return matter, words
 

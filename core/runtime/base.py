@@ -21,22 +21,30 @@ class PlateNetRuntime(Protocol):
 
     name: str
 
-    def begin(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> tuple[U8, Callable[[], U8]]:
+    def show(self, frame: U8, plate: U8, coverage: U8) -> None:
+        """What is to be looked at; of what is shown before `begin` the last counts.
+
+        Args:
+            frame, plate: RGB uint8 HxWx3 at the working size; plate is 0 where not covered.
+            coverage: uint8 HxW, as in PlateNet.forward times 255.
+                When the same objects come again as plate and coverage, they have not been written to.
+        """
+        ...
+
+    def begin(self, prior: U8) -> tuple[U8, Callable[[], U8]]:
         """A rough alpha, uint8 of any size, and what gives alpha at the working size, uint8 HxW.
 
         The latter is called at most once, on any one thread, also while the next picture is begun; what
         it gives is written over by the next.
 
-        Args:
-            frame, plate: RGB uint8 HxWx3 at the working size; plate is 0 where not covered.
-            coverage, prior: uint8 HxW, as in PlateNet.forward times 255.
-                When the same objects come again as plate and coverage, they have not been written to.
+        prior: uint8 HxW, as in PlateNet.forward times 255.
         """
         ...
 
     def alpha(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> U8:
-        """Both steps at once."""
-        return self.begin(frame, plate, coverage, prior)[1]()
+        """All at once."""
+        self.show(frame, plate, coverage)
+        return self.begin(prior)[1]()
 
 
 # The refiner's input (core/nets/refiner.py, which needs torch; a test compares the two)

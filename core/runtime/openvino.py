@@ -7,7 +7,7 @@ A test holds the two to the same output.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,9 @@ INT8 = "int8"
 PLANES = 11
 BLOCKS = (1, 2, 4, 5)
 MIXES = (2, 1)
-_IN_ORDER = [k for plane in range(PLANES) for k in (plane, plane)]
-_ROOM = (3, 4, 5, 9)  # planes of the plate and its coverage
-_BUT_THE_ROOM = [
-    k for plane in enumerate(p for p in range(PLANES) if p not in _ROOM) for k in plane
-]  # from, to
+_ROOM, _PRIOR = (3, 4, 5, 9), PLANES - 1  # planes of the plate and its coverage; the last one
+_BUT_THE_PRIOR = [k for plane in range(_PRIOR) for k in (plane, plane)]  # from, to
+_BUT_THE_ROOM = [k for plane in enumerate(p for p in range(_PRIOR) if p not in _ROOM) for k in plane]
 _STRIP = 16  # rows that are copied at once: they stay in the cache while the planes come together
 
 # The refiner's constants once more (core/nets/refiner.py needs torch); a test compares the two.
@@ -139,7 +137,9 @@ def stacked(frame: U8, plate: U8, coverage: U8, prior: U8) -> U8:
     """What platenet's graph takes, uint8 1xHxWx11: frame, plate, their difference where the plate is
     known, and the maps. The rest as in PlateNetRuntime."""
     stack = _Stack((coverage.shape[1], coverage.shape[0]))
-    return stack.stacked(frame, plate, coverage, prior)
+    stack.show(frame, plate, coverage)
+    stack.add_prior(prior)
+    return stack.pixels
 
 
 class _Stack:
@@ -153,8 +153,8 @@ class _Stack:
         self._room: tuple[U8, U8] | None = None
         self._known: U8 | None = None  # coverage three times, where it is not everywhere
 
-    def stacked(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> U8:
-        """As the function. Written over by the next call."""
+    def show(self, frame: U8, plate: U8, coverage: U8) -> None:
+        """All but the prior; see PlateNetRuntime."""
         again = self._room is not None and self._room[0] is plate and self._room[1] is coverage
         if not again:
             self._room = plate, coverage
@@ -162,12 +162,14 @@ class _Stack:
         difference = cv2.absdiff(frame, plate, dst=self._difference)
         if self._known is not None:
             difference = cv2.multiply(difference, self._known, dst=difference, scale=1 / 255)
-        planes = [frame, difference, prior] if again else [frame, plate, difference, coverage, prior]
-        order = _BUT_THE_ROOM if again else _IN_ORDER
+        planes = [frame, difference] if again else [frame, plate, difference, coverage]
+        order = _BUT_THE_ROOM if again else _BUT_THE_PRIOR
         for y in range(0, len(frame), _STRIP):
             rows = slice(y, y + _STRIP)
             cv2.mixChannels([p[rows] for p in planes], [self.pixels[0, rows]], order)
-        return self.pixels
+
+    def add_prior(self, prior: U8) -> None:
+        cv2.insertChannel(prior, self.pixels[0], _PRIOR)
 
 
 class OpenVinoPlateNet(PlateNetRuntime):
@@ -197,8 +199,11 @@ class OpenVinoPlateNet(PlateNetRuntime):
         self._body.set_input_tensor(0, openvino.Tensor(self._stack.pixels, shared_memory=True))
         self.name = f"OpenVINO on the CPU, {precision}, {threads} threads"
 
-    def begin(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> tuple[U8, Callable[[], U8]]:
-        self._stack.stacked(frame, plate, coverage, prior)
+    def show(self, frame: U8, plate: U8, coverage: U8) -> None:
+        self._stack.show(frame, plate, coverage)
+
+    def begin(self, prior: U8) -> tuple[U8, Callable[[], U8]]:
+        self._stack.add_prior(prior)
         self._body.infer()
         # The next picture is written over both.
         rough, features = (self._body.get_output_tensor(k).data.copy() for k in range(2))
@@ -285,43 +290,41 @@ def _share_of_box() -> F32:
 
 
 class OpenVinoRefiner:
-    """RefinerRuntime on the CPU: a batch a thread, since threads that share a small one mostly wait."""
+    """RefinerRuntime on the CPU: a batch a thread, since threads that share a small one mostly wait.
+
+    Each batch of a frame has a request of its own, and keeps it as long as it comes in the same array: to
+    tell OpenVINO where a batch lies takes it a fifth as long as to refine it.
+    """
 
     def __init__(self, weights: Path, threads: int = 2, precision: str | None = None) -> None:
         precision = precision or best_precision()
         graph = refiner_graph(weights, apart=precision == "f32")
-        compiled = compile_graph(graph, threads, precision, streams=threads)
-        self._lanes = [_Lane(compiled) for _ in range(threads)]
+        self._compiled = compile_graph(graph, threads, precision, streams=threads)
+        self._requests: list[tuple[openvino.InferRequest, U8]] = []
 
-    def refine(self, tiles: U8) -> U8:
-        alpha = np.empty((len(tiles), BATCH, TILE, TILE), np.uint8)
-        for number, (batch, out) in enumerate(zip(tiles, alpha, strict=True)):
-            lane = self._lanes[number % len(self._lanes)]
-            lane.collect()
-            lane.start(batch, out)
-        for lane in self._lanes:
-            lane.collect()
-        return alpha.reshape(-1, TILE, TILE)
-
-
-class _Lane:
-    """One request of the refiner, and the batch that is under way in it."""
-
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
-        self._request = compiled.create_infer_request()
-        self._out: U8 | None = None
-
-    def start(self, batch: U8, out: U8) -> None:
-        """batch: as of refiner_graph. out: 16 x 24 x 24, where its alpha will be put."""
-        self._request.set_input_tensor(0, openvino.Tensor(batch, shared_memory=True))
-        self._request.start_async()
-        self._out = out
-
-    def collect(self) -> None:
-        """Waits for what was started and puts it in its place."""
-        if self._out is not None:
-            out, self._out = self._out, None
-            self._request.wait()
-            squares = self._request.get_output_tensor(0).data[..., _INNER, _INNER]
+    def refine(self, batches: Iterable[U8], count: int) -> U8:
+        """As RefinerRuntime: while batches are refined the next ones are cut."""
+        alpha = np.empty((count, BATCH, TILE, TILE), np.uint8)
+        under_way = []
+        try:
+            for number, batch in enumerate(batches):
+                request = self._request(number, batch)
+                request.start_async()
+                under_way.append(request)
+        finally:
+            for request in under_way:
+                request.wait()
+        for request, out in zip(under_way, alpha, strict=True):
+            squares = request.get_output_tensor(0).data[..., _INNER, _INNER]
             for k in range(4):
                 out[:, k // 2 :: 2, k % 2 :: 2] = squares[:, k]
+        return alpha.reshape(-1, TILE, TILE)
+
+    def _request(self, number: int, batch: U8) -> openvino.InferRequest:
+        if number == len(self._requests):
+            self._requests.append((self._compiled.create_infer_request(), np.empty(0, np.uint8)))
+        request, held = self._requests[number]
+        if held is not batch:
+            request.set_input_tensor(0, openvino.Tensor(batch, shared_memory=True))
+            self._requests[number] = request, batch
+        return request

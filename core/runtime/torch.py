@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from core.errors import DeviceError, WeightsError
 from core.nets.platenet import PlateNet
@@ -62,17 +63,23 @@ class TorchPlateNet(PlateNetRuntime):
         self._device = torch_device(device)
         self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
         self._net = load_platenet(weights).to(self._device, self._dtype)
+        self._shown: list[Tensor] = []
         self.name = f"torch on {self._device}, {'fp16' if self._dtype == torch.float16 else 'fp32'}"
 
     @torch.inference_mode()
-    def begin(self, frame: U8, plate: U8, coverage: U8, prior: U8) -> tuple[U8, Callable[[], U8]]:
-        tensors = [torch.from_numpy(a).to(self._device, non_blocking=True) for a in (frame, plate)]
-        maps = [torch.from_numpy(a).to(self._device, non_blocking=True) for a in (coverage, prior)]
-        inputs = [t.permute(2, 0, 1)[None].to(self._dtype).div_(255) for t in tensors]
-        inputs += [m[None, None].to(self._dtype).div_(255) for m in maps]
-        logits, _ = self._net(*inputs)
+    def show(self, frame: U8, plate: U8, coverage: U8) -> None:
+        pictures = [self._on_device(a).permute(2, 0, 1)[None] for a in (frame, plate)]
+        self._shown = [*pictures, self._on_device(coverage)[None, None]]
+
+    @torch.inference_mode()
+    def begin(self, prior: U8) -> tuple[U8, Callable[[], U8]]:
+        logits, _ = self._net(*self._shown, self._on_device(prior)[None, None])
         alpha = torch.sigmoid(logits.float()).mul_(255).round_().to(torch.uint8)[0, 0].cpu().numpy()
         return alpha, lambda: alpha
+
+    def _on_device(self, levels: U8) -> Tensor:
+        """The same as numbers 0..1."""
+        return torch.from_numpy(levels).to(self._device, non_blocking=True).to(self._dtype).div_(255)
 
 
 class TorchRefiner:
@@ -84,8 +91,10 @@ class TorchRefiner:
         self._net = load_refiner(weights).to(self._device, self._dtype)
 
     @torch.inference_mode()
-    def refine(self, tiles: U8) -> U8:
-        x = torch.from_numpy(tiles).to(self._device).transpose(1, 2).flatten(0, 1).flatten(1, 2)
+    def refine(self, batches: Iterable[U8], count: int) -> U8:
+        """As RefinerRuntime."""
+        tiles = np.concatenate(list(batches), 1)
+        x = torch.from_numpy(tiles).to(self._device).transpose(0, 1).flatten(1, 2)
         x = F.pixel_shuffle(x.to(self._dtype).div_(255), 2)
         logits = self._net(x)[:, 0, HALO:-HALO, HALO:-HALO].float()
         return torch.sigmoid(logits).mul_(255).round_().to(torch.uint8).cpu().numpy()

@@ -288,6 +288,5 @@ def edge_pairs(
     small = (alpha_small.shape[1], alpha_small.shape[0])
     near_by = NearBy(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small)
     room = Room(plate, coverage).part if coverage.any() else None
-    batches = TileCutter(TILE).cut(frame, room, coarse, near_by, spots)
-    tiles = whole_tiles(batches)[:, : len(spots)]
+    tiles = whole_tiles(TileCutter(TILE).cut(frame, room, coarse, near_by, spots))[:, : len(spots)]
     return tiles, np.stack([alpha[y : y + TILE, x : x + TILE] for y, x in spots])

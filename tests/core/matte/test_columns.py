@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.errors import WeightsError
-from core.matte.columns import PATIENCE, ColumnFinder, Columns
+from core.matte.columns import PATIENCE, ColumnFinder, Columns, change_of
 from core.matte.platenet import PlateMatter
 from core.matte.working_size import MULTIPLE, platenet_size
 from core.render.room import RoomWarper
@@ -46,7 +46,7 @@ class Watched:
         if noise:
             seen = rgb + np.random.default_rng(2).normal(0, noise, rgb.shape)
             rgb = np.clip(seen, 0, 255).astype(np.uint8)
-        return self.finder.find(rgb, Room(self.plate, None), mask)
+        return self.finder.find(change_of(rgb, Room(self.plate, None)), mask)
 
     @property
     def whole(self) -> Columns:
@@ -83,13 +83,13 @@ def test_a_pale_person_who_fills_most_of_the_frame_is_seen_with_all_of_it() -> N
     rgb = watched.plate.copy()
     rgb[:, 115:604] += 24
     rgb[115:288, 288:403] ^= 0x80
-    assert hold(watched.finder.find(rgb, Room(watched.plate, None), None), (115, 604))
+    assert hold(watched.finder.find(change_of(rgb, Room(watched.plate, None)), None), (115, 604))
 
 
 def test_where_all_of_the_light_is_wrong_the_frame_is_seen_whole() -> None:
     watched = Watched()
     bright = cv2.add(watched.plate, (60, 60, 60, 0))
-    assert watched.finder.find(bright, Room(watched.plate, None), None) == watched.whole
+    assert watched.finder.find(change_of(bright, Room(watched.plate, None)), None) == watched.whole
 
 
 def test_an_empty_room_is_looked_at_whole() -> None:
@@ -104,10 +104,10 @@ def test_what_the_plate_does_not_show_counts_only_by_the_mask() -> None:
     coverage[:, :200] = 0
     plate = cv2.bitwise_and(watched.plate, watched.plate, mask=coverage)
     rgb = with_people(watched.plate, (20, 120), (300, 600))
-    assert not hold(watched.finder.find(rgb, Room(plate, coverage), None), (20, 600))
+    assert not hold(watched.finder.find(change_of(rgb, Room(plate, coverage)), None), (20, 600))
     mask = np.zeros(WORKING[::-1], np.uint8)
     mask[115:, 20:121] = 230
-    assert hold(watched.finder.find(rgb, Room(plate, coverage), mask), (20, 600))
+    assert hold(watched.finder.find(change_of(rgb, Room(plate, coverage)), mask), (20, 600))
 
 
 def test_who_comes_in_is_in_the_columns_of_the_same_frame() -> None:
@@ -189,12 +189,15 @@ class Threshold:
     def __init__(self, size: Size) -> None:
         self.size, self.looks = size, 0
 
-    def begin(self, frame: np.ndarray, plate: np.ndarray, *maps: np.ndarray):
-        assert frame.shape[1::-1] == plate.shape[1::-1] == self.size
-        assert all(m.shape[::-1] == self.size for m in maps)
+    def show(self, frame: np.ndarray, plate: np.ndarray, coverage: np.ndarray) -> None:
+        assert frame.shape[1::-1] == plate.shape[1::-1] == coverage.shape[::-1] == self.size
+        self.changed = np.abs(frame.astype(int) - plate).max(2) > 20
+
+    def begin(self, prior: np.ndarray):
+        assert prior.shape[::-1] == self.size
         self.looks += 1
-        self.prior = maps[1].copy()
-        alpha = (np.abs(frame.astype(int) - plate).max(2) > 20).astype(np.uint8) * np.uint8(255)
+        self.prior = prior.copy()
+        alpha = self.changed.astype(np.uint8) * np.uint8(255)
         return cv2.resize(alpha, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA), lambda: alpha
 
 
@@ -252,13 +255,27 @@ def test_nobody_is_cut_off_where_an_arm_was_too_pale_to_count() -> None:
     assert (alpha[406:409, 120:480] > 100).mean() > 0.9
 
 
+def test_who_comes_in_beside_the_columns_of_the_last_frame_is_in_the_matte_at_once() -> None:
+    """The network is shown those of the last frame before it is known that they will not do."""
+    matter, made = matter_of_threshold()
+    plate = room()
+    matter.matte(with_people(plate, (500, 800)), plate, None)
+    alpha = matter.matte(with_people(plate, (500, 800), (100, 200)), plate, None)
+    assert looks(made) == {NARROW: 1, WIDE: 1}
+    assert (alpha[120:, 110:190] > 250).all()
+    assert (alpha[120:, 510:790] > 250).all()
+    assert (alpha[:, 210:490] < 5).all()
+
+
 class Ramp:
     """A segmenter whose mask is how far to the right a pixel is, and nobody left of the middle."""
 
-    def mask(self, rgb: np.ndarray) -> np.ndarray:
+    def begin(self, rgb: np.ndarray, at_head: bool):
+        assert not at_head
         height, width = rgb.shape[:2]
         across = (np.arange(width) + 0.5) / width
-        return np.tile(np.where(across > 0.5, 255 * across * 0.29, 0).round().astype(np.uint8), (height, 1))
+        mask = np.tile(np.where(across > 0.5, 255 * across * 0.29, 0).round().astype(np.uint8), (height, 1))
+        return lambda: mask
 
 
 def test_the_prior_of_some_columns_is_their_part_of_the_mask() -> None:
@@ -266,7 +283,7 @@ def test_the_prior_of_some_columns_is_their_part_of_the_mask() -> None:
     plate = room()
     matter.matte(with_people(plate, (800, 1100)), plate, None)
     prior = made[NARROW, 416].prior
-    columns = matter._desk.finder._now
+    columns = matter._desk.finder.now
     expected = 255 * 0.29 * (columns.first + np.arange(NARROW) + 0.5) / 736
     assert columns.first > 0
     assert np.abs(prior[300].astype(float) - expected)[expected > 255 * 0.15].max() < 1

@@ -24,8 +24,11 @@ class Recorder:
     def __init__(self, size: tuple[int, int]) -> None:
         self.size, self.seen = size, []
 
-    def begin(self, *inputs: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
-        self.seen.append([a.copy() for a in inputs])
+    def show(self, *shown: np.ndarray) -> None:
+        self.shown = [a.copy() for a in shown]
+
+    def begin(self, prior: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
+        self.seen.append([*self.shown, prior.copy()])
         alpha = np.full((self.size[1], self.size[0]), 200, np.uint8)
         return alpha, lambda: alpha
 
@@ -103,8 +106,8 @@ class Stepped(Recorder):
     """Sees a person in the right half; at a larger size than 512x288 with a hole, and an island in the room,
     and the edge 2 px further to the right."""
 
-    def begin(self, *inputs: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
-        self.seen.append([a.copy() for a in inputs])
+    def begin(self, prior: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
+        super().begin(prior)
         width, height = self.size
         alpha = np.zeros((height, width), np.uint8)
         if width == 512:
@@ -275,10 +278,10 @@ def test_the_next_frame_may_be_begun_before_this_one_is_refined() -> None:
 class Mask:
     """A segmenter that sees somebody on the left."""
 
-    def mask(self, rgb: np.ndarray) -> np.ndarray:
+    def begin(self, rgb: np.ndarray, at_head: bool) -> Callable[[], np.ndarray]:
         mask = np.zeros(rgb.shape[:2], np.uint8)
         mask[:, : rgb.shape[1] // 4] = 255
-        return mask
+        return lambda: mask
 
 
 def test_without_a_plate_nobody_is_where_the_segmenter_sees_nobody_near() -> None:
@@ -288,6 +291,22 @@ def test_without_a_plate_nobody_is_where_the_segmenter_sees_nobody_near() -> Non
     assert (alpha[:, :130] == 200).all()
     assert (alpha[:, 160:] == 0).all()
     assert (rough[:, rough.shape[1] // 3 :] == 0).all()
+
+
+@pytest.mark.parametrize(("closer", "expected"), [(None, False), (1280 * 704, True)])
+def test_a_film_with_a_plate_has_a_look_at_the_head(closer: int | None, expected: bool) -> None:
+    asked: list[bool] = []
+
+    class Asked(Mask):
+        def begin(self, rgb: np.ndarray, at_head: bool) -> Callable[[], np.ndarray]:
+            asked.append(at_head)
+            return super().begin(rgb, at_head)
+
+    m = PlateMatter(Recorder, Asked(), None, 512 * 288, closer_pixels=closer)  # type: ignore[arg-type]
+    rgb = np.zeros((704, 1280, 3), np.uint8)
+    m.matte(rgb, rgb + 9, None)
+    m.matte(rgb, None, None)
+    assert asked == [expected, False]
 
 
 def test_where_the_plate_is_known_the_segmenter_limits_nothing() -> None:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.matte.prior import SelfieSegmenter, near_people, part_with_people
+from core.matte.prior import Part, SelfieSegmenter, near_people, parts_with_people
 from core.render.build import MatterOptions, build_platenet
 from live.sources.demo import DemoSource
 
@@ -54,8 +54,8 @@ def test_who_stands_far_away_is_looked_at_closely(scene: tuple[np.ndarray, np.nd
     far[there] = cv2.resize(rgb, (720, 405), interpolation=cv2.INTER_AREA)
     truth[there] = cv2.resize(person.astype(np.uint8), (720, 405))
     segmenter = SelfieSegmenter()
-    wide = cv2.resize(segmenter._wide.mask(far), (1920, 1080)) > 0.5
     close = segmenter(far) > 0.5
+    wide = cv2.resize(segmenter._wide.mask(), (1920, 1080)) > 0.5  # of the same picture
     assert (close != truth).mean() < 0.3 * (wide != truth).mean()
 
 
@@ -64,6 +64,12 @@ def mask_of(*people: tuple[slice, slice]) -> np.ndarray:
     for where in people:
         mask[where] = 0.8
     return mask
+
+
+def parts_of(*people: tuple[slice, slice]) -> tuple[Part, Part | None]:
+    parts = parts_with_people(mask_of(*people), (1280, 720))
+    assert parts is not None
+    return parts
 
 
 @pytest.mark.parametrize(
@@ -76,28 +82,61 @@ def mask_of(*people: tuple[slice, slice]) -> np.ndarray:
     ],
 )
 def test_the_part_looked_at_closely_holds_all_people(people: list[tuple[slice, slice]]) -> None:
-    part = part_with_people(mask_of(*people), (1280, 720))
-    assert part is not None
     seen = np.zeros((720, 1280), bool)
-    seen[part] = True
+    seen[parts_of(*people)[0]] = True
     for rows, columns in people:
         assert seen[rows.start * 5 : rows.stop * 5, columns.start * 5 : columns.stop * 5].all()
 
 
 def test_the_part_looked_at_closely_is_a_square_where_there_is_room() -> None:
-    rows, columns = part_with_people(mask_of(np.s_[20:100, 60:90]), (1280, 720)) or (slice(0), slice(0))
+    rows, columns = parts_of(np.s_[20:100, 60:90])[0]
     assert rows.stop - rows.start == columns.stop - columns.start < 80 * 5 * 1.2
 
 
 def test_a_thing_is_not_looked_at_so_closely_that_it_fills_the_view() -> None:
-    rows, columns = part_with_people(mask_of(np.s_[130:144, 60:70]), (1280, 720)) or (slice(0), slice(0))
+    rows, columns = parts_of(np.s_[130:144, 60:70])[0]
     assert (rows.stop - rows.start, columns.stop - columns.start) == (360, 360)
 
 
 def test_specks_and_an_empty_mask_ask_for_no_second_look() -> None:
-    whole = part_with_people(mask_of(np.s_[40:140, 100:180], np.s_[4:10, 4:10]), (1280, 720))
-    assert whole == part_with_people(mask_of(np.s_[40:140, 100:180]), (1280, 720))
-    assert part_with_people(mask_of(), (1280, 720)) is None
+    assert parts_of(np.s_[40:140, 100:180], np.s_[4:10, 4:10]) == parts_of(np.s_[40:140, 100:180])
+    assert parts_with_people(mask_of(), (1280, 720)) is None
+
+
+def test_the_head_of_the_largest_person_is_looked_at_once_more() -> None:
+    """Shoulders from 100 to 200 with a head on their left, somebody smaller further back."""
+    _, head = parts_of(np.s_[20:70, 110:140], np.s_[70:144, 100:200], np.s_[60:100, 20:40])
+    assert head is not None
+    rows, columns = head
+    assert rows.stop - rows.start == columns.stop - columns.start < 0.65 * 124 * 5
+    assert rows.start < 20 * 5 < 70 * 5 < rows.stop
+    assert columns.start < 110 * 5 < 140 * 5 < columns.stop
+
+
+def test_who_is_seen_to_the_shoulders_only_is_looked_at_twice_and_not_thrice() -> None:
+    assert parts_of(np.s_[90:144, 100:150])[1] is None
+
+
+def test_a_look_at_the_head_leaves_the_rest_as_it_is_and_no_seam(
+    scene: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    rgb = scene[0]
+    segmenter = SelfieSegmenter(threads=2)
+    with_head = segmenter.begin(rgb, at_head=True)().copy()
+    _, head = parts_with_people(segmenter._wide.mask(), (1280, 720)) or (None, None)
+    assert head is not None
+    changed = cv2.absdiff(with_head, SelfieSegmenter(threads=1).mask(rgb))
+    assert changed[head].max() > 60, "it saw something"
+    rest = changed.copy()
+    rest[head] = 0
+    assert not rest.any()
+    rows, columns = head
+    at_the_end = (
+        changed[rows.stop - 1, columns],
+        changed[rows, columns.start],
+        changed[rows, columns.stop - 1],
+    )
+    assert max(side.max() for side in at_the_end) <= 8
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 4000), (4000, 3), (641, 359)])

@@ -1,5 +1,7 @@
 """The refiner sees every hair, only on edges, and never beyond the picture."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from core.matte import refine
@@ -11,9 +13,9 @@ from core.types import Room
 class Echo:
     """A runtime that returns the coarse alpha it was shown, and remembers the tiles."""
 
-    def refine(self, tiles: np.ndarray) -> np.ndarray:
-        self.tiles = tiles.copy()
-        return whole_tiles(tiles)[7, :, 4:-4, 4:-4]
+    def refine(self, batches: Iterable[np.ndarray], count: int) -> np.ndarray:
+        self.tiles = whole_tiles(batches)
+        return self.tiles[7, :, 4:-4, 4:-4]
 
 
 def test_constants_are_those_of_the_network() -> None:
@@ -59,12 +61,12 @@ def test_tiles_carry_frame_plate_coverage_alpha_and_the_persons_colour() -> None
     def room(where: tuple[slice, slice]) -> Room:
         return Room(plate[where], coverage[where])
 
-    cutter.cut(rgb, room, coarse, near_by, np.array([[64, 0], [64, 32]]))  # what was there before
-    batches = cutter.cut(rgb, room, coarse, near_by, np.array([[0, 64], [96, 0]]))
-    assert batches.shape == (1, refine.CHANNELS, 16, 4, 20, 20)
-    tiles = whole_tiles(batches)
+    list(cutter.cut(rgb, room, coarse, near_by, np.array([[64, 0], [64, 32]])))  # what was there before
+    (batch,) = cutter.cut(rgb, room, coarse, near_by, np.array([[0, 64], [96, 0]]))
+    assert batch.shape == (refine.CHANNELS, 16, 4, 20, 20)
+    tiles = whole_tiles([batch])
     for k in range(4):
-        assert (batches[0, :, :, k] == tiles[..., k // 2 :: 2, k % 2 :: 2]).all()
+        assert (batch[:, :, k] == tiles[..., k // 2 :: 2, k % 2 :: 2]).all()
     seen = tiles[:, 0, 4:].transpose(1, 2, 0)
     here = np.s_[:36, 60:100]
     assert (seen[..., :3] == rgb[here]).all()
