@@ -46,7 +46,7 @@ class PlateMatter:
         """make_runtime: takes a working size (width, height), on any thread. refiner None: bilinear
         upsampling. working_pixels: see work_at. impatient: no frame waits for fewer columns, or another
         working size, to be made ready. closer_pixels: see `_looked_closer`; None spares that, and the
-            segmenter's look at the head.
+        segmenter's look at the head.
         """
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels, self._impatient = working_pixels, impatient

@@ -33,9 +33,9 @@ _IN_ORDER = [k for plane in range(2 * 3) for k in (plane, plane)]
 class RefinerRuntime(Protocol):
     """Runs the refiner on tiles."""
 
-    def refine(self, batches: Iterable[U8], count: int) -> U8:
-        """Batches, uint8 11 x 16 x 4 x 16 x 16 each, which may be cut while those before are refined, and
-        how many they are -> alpha uint8 (16 count) x 24 x 24. None is written to before all are done."""
+    def refine(self, batches: Iterable[U8]) -> U8:
+        """B batches, uint8 11 x 16 x 4 x 16 x 16 each, which may be cut while those before are refined ->
+        alpha uint8 (16 B) x 24 x 24. None is written to before all are done."""
         ...
 
 
@@ -59,8 +59,7 @@ class Refiner:
         alpha = snapped(coarse)
         if len(spots):
             batches = self._cutter.cut(rgb, room, coarse, NearBy(rgb_small, alpha_small), spots)
-            fine = self._runtime.refine(batches, -(-len(spots) // BATCH))
-            _put(snapped(fine[: len(spots)]), alpha, spots)
+            _put(snapped(self._runtime.refine(batches)[: len(spots)]), alpha, spots)
         return alpha
 
 

@@ -76,7 +76,8 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
             return runtime
 
     refine = Refiner(refiner) if refiner is not None else None
-    segmenter = SelfieSegmenter(threads=threads)
+    # two looks at once are for the one at the head, which only a closer look comes with
+    segmenter = SelfieSegmenter(threads=1 if o.closer_pixels is None else threads)
     matter = PlateMatter(
         make, segmenter, refine, o.working_pixels, o.impatient, closer_pixels=o.closer_pixels
     )

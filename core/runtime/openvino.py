@@ -302,9 +302,8 @@ class OpenVinoRefiner:
         self._compiled = compile_graph(graph, threads, precision, streams=threads)
         self._requests: list[tuple[openvino.InferRequest, U8]] = []
 
-    def refine(self, batches: Iterable[U8], count: int) -> U8:
+    def refine(self, batches: Iterable[U8]) -> U8:
         """As RefinerRuntime: while batches are refined the next ones are cut."""
-        alpha = np.empty((count, BATCH, TILE, TILE), np.uint8)
         under_way = []
         try:
             for number, batch in enumerate(batches):
@@ -314,6 +313,7 @@ class OpenVinoRefiner:
         finally:
             for request in under_way:
                 request.wait()
+        alpha = np.empty((len(under_way), BATCH, TILE, TILE), np.uint8)
         for request, out in zip(under_way, alpha, strict=True):
             squares = request.get_output_tensor(0).data[..., _INNER, _INNER]
             for k in range(4):

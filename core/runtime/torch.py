@@ -91,7 +91,7 @@ class TorchRefiner:
         self._net = load_refiner(weights).to(self._device, self._dtype)
 
     @torch.inference_mode()
-    def refine(self, batches: Iterable[U8], count: int) -> U8:
+    def refine(self, batches: Iterable[U8]) -> U8:
         """As RefinerRuntime."""
         tiles = np.concatenate(list(batches), 1)
         x = torch.from_numpy(tiles).to(self._device).transpose(0, 1).flatten(1, 2)

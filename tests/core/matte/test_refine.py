@@ -13,7 +13,7 @@ from core.types import Room
 class Echo:
     """A runtime that returns the coarse alpha it was shown, and remembers the tiles."""
 
-    def refine(self, batches: Iterable[np.ndarray], count: int) -> np.ndarray:
+    def refine(self, batches: Iterable[np.ndarray]) -> np.ndarray:
         self.tiles = whole_tiles(batches)
         return self.tiles[7, :, 4:-4, 4:-4]
 

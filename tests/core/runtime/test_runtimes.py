@@ -99,16 +99,13 @@ def test_refiners_agree_to_one_grey_level_on_average_for_any_number_of_tiles(tmp
         half = openvino.SEEN // 2
         shape = (batches, refiner_net.CHANNELS, openvino.BATCH, 4, half, half)
         tiles = rng.integers(0, 256, shape, dtype=np.uint8)
-        expected = TorchRefiner("cpu", weights).refine(iter(tiles), batches)
+        expected = TorchRefiner("cpu", weights).refine(iter(tiles))
         assert expected.shape == (batches * openvino.BATCH, openvino.TILE, openvino.TILE)
         coarse = whole_tiles(tiles)[7, :, 4:-4, 4:-4]
         assert np.abs(expected.astype(int) - coarse).mean() > 2, "it does something"
-        exactly = OpenVinoRefiner(weights, 1, "f32").refine(iter(tiles), batches)
+        exactly = OpenVinoRefiner(weights, 1, "f32").refine(iter(tiles))
         assert np.abs(expected.astype(int) - exactly).max() <= 1
-        assert (
-            np.abs(expected.astype(int) - OpenVinoRefiner(weights, 1).refine(iter(tiles), batches)).mean()
-            <= 1.0
-        )
+        assert np.abs(expected.astype(int) - OpenVinoRefiner(weights, 1).refine(iter(tiles))).mean() <= 1.0
 
 
 @pytest.mark.parametrize("stride", [1, 2])
