@@ -18,6 +18,7 @@ class Run:
 
     base: weights of the stage before; None takes what that stage wrote into `out`.
     start: weights of a platenet stage to begin with instead of chance; it needs stage too.
+    steady: of stage net with start: see core.training.steady.
     size, batch: of the papers' networks; None is the stage's own.
     """
 
@@ -28,6 +29,7 @@ class Run:
     stage: str | None = None
     base: Path | None = None
     start: Path | None = None
+    steady: bool = False
     device: str = "auto"
     workers: int = 1
     threads: int = 2
@@ -80,6 +82,10 @@ def run(asked: Run, tell: Callable[[str], None]) -> list[Path]:
             )
         if not asked.start.is_file():
             raise WeightsError(f"--start {asked.start} is not a file: give a stage's .safetensors file")
+    if asked.steady and (asked.start is None or asked.stage != "net"):
+        raise SettingsError(
+            "--steady is for a network that was trained before: give --stage net --start WEIGHTS"
+        )
     device = resolve_device(asked.device)
     torch_device(device)
     written: list[Path] = []
@@ -123,6 +129,7 @@ def _platenet_stage(asked: Run, stage: str, minutes: float, device: str, tell: C
             validation=asked.validation,
             curves=curves,
             start=asked.start,
+            steady=asked.steady,
         )
         return train(options, tell)
     refiner_options = RefinerOptions(

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+REACH = 4  # px to each side, in which alpha changes where an edge is
+
 
 def gradient_pyramid(x: Tensor, y: Tensor, levels: int = 4) -> Tensor:
     """Mean absolute difference of gradients on a pyramid of halved pictures; B,1,H,W each.
@@ -13,14 +15,29 @@ def gradient_pyramid(x: Tensor, y: Tensor, levels: int = 4) -> Tensor:
     Stands where the papers use a Laplacian pyramid (Robust Video Matting, eq. 2): cheaper, and as
     strict about where an edge is.
     """
+    off = x - y  # gradients and halving are linear, so their differences are those of the difference
     loss = x.new_zeros(())
     for k in range(levels):
-        dx = (x[..., :, 1:] - x[..., :, :-1]) - (y[..., :, 1:] - y[..., :, :-1])
-        dy = (x[..., 1:, :] - x[..., :-1, :]) - (y[..., 1:, :] - y[..., :-1, :])
+        dx = off[..., :, 1:] - off[..., :, :-1]
+        dy = off[..., 1:, :] - off[..., :-1, :]
         loss = loss + (dx.abs().mean() + dy.abs().mean()) * (2**k / 4)
         if k + 1 < levels:
-            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+            off = F.avg_pool2d(off, 2)
     return loss
+
+
+def highest_near(x: Tensor) -> Tensor:
+    """The largest value within REACH px to each side and above and below, B,1,H,W.
+
+    As max_pool2d gives it, in a tenth of the time on a CPU: one axis after the other, by maxima of maxima.
+    """
+    for _ in range(2):
+        padded = F.pad(x, (REACH, REACH), value=-torch.inf)
+        most = padded
+        for step in (1, 2, 4):
+            most = torch.maximum(most[..., :-step], most[..., step:])
+        x = torch.maximum(most[..., :-1], padded[..., 2 * REACH :]).transpose(-1, -2)
+    return x
 
 
 def matting_loss(logits: Tensor, side: Tensor, alpha: Tensor) -> Tensor:
@@ -30,7 +47,7 @@ def matting_loss(logits: Tensor, side: Tensor, alpha: Tensor) -> Tensor:
         logits: B,1,H,W. side: B,1,h,w (coarser). alpha: B,1,H,W 0..1.
     """
     predicted = torch.sigmoid(logits)
-    spread = F.max_pool2d(alpha, 9, 1, 4) + F.max_pool2d(-alpha, 9, 1, 4)
+    spread = highest_near(alpha) + highest_near(-alpha)
     weight = 1 + 3 * (spread > 0.05).to(alpha.dtype)  # the edge band decides how a matte looks
     coarse = F.interpolate(alpha, size=side.shape[-2:], mode="area")
     return (

@@ -28,6 +28,7 @@ from core.training.curves import Curves
 from core.training.judge import held_out_of, mean_error
 from core.training.losses import matting_loss
 from core.training.material import require_people
+from core.training.steady import steady
 from core.training.synthesis import Sample
 from core.training.widen import widened
 from core.training.workers import give, take
@@ -57,7 +58,7 @@ class Options:
     half: bfloat16 in the convolutions; 1.6 times as fast on processors that have it, slower elsewhere.
     more_data: further folders of data's shape. validation: held-out pairs judged at each checkpoint.
     curves: folder for TensorBoard, or None. start: weights to begin with instead of chance; of a
-    narrower network too, see `widened`.
+    narrower network too, see `widened`. steady: see core.training.steady; for a start with weights.
     """
 
     data: Path
@@ -75,6 +76,7 @@ class Options:
     validation: int = 0
     curves: Path | None = None
     start: Path | None = None
+    steady: bool = False
 
 
 def train(options: Options, tell: Callable[[str], None]) -> Path:
@@ -94,6 +96,8 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     net.to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
+    if options.steady:
+        steady(net)
     optimizer = torch.optim.AdamW(net.parameters(), lr=options.learning_rate, weight_decay=1e-4, fused=True)
     average = {k: v.detach().clone().float() for k, v in net.state_dict().items()}
     checkpoint = options.out / "checkpoint.pt"

@@ -57,6 +57,12 @@ def train(
             "--start", metavar="WEIGHTS", help="platenet, with --stage: weights to begin with, not chance."
         ),
     ] = None,
+    steady: Annotated[
+        bool,
+        typer.Option(
+            "--steady", help="With --stage net --start: normalisation stays as in WEIGHTS; quicker steps."
+        ),
+    ] = False,
     minutes: Annotated[float, typer.Option("--minutes", min=0.01, help="Length of the whole run.")] = 180.0,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda")] = "auto",
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that synthesise pictures.")] = 1,
@@ -110,6 +116,7 @@ def train(
         stage=stage,
         base=base,
         start=start,
+        steady=steady,
         device=device,
         workers=workers,
         threads=threads,

@@ -144,6 +144,7 @@ def test_without_tensorboard_the_sentence_says_what_to_do(tmp_path: Path, monkey
         (["--data", ".", "--out", "run", "--base", "x"], SettingsError, "give --stage"),
         (["--data", ".", "--out", "run", "--start", "x"], SettingsError, "give --stage net"),
         (["--data", ".", "--out", "run", "--stage", "net", "--start", "x"], WeightsError, "x is not a file"),
+        (["--data", ".", "--out", "run", "--stage", "net", "--steady"], SettingsError, "--start WEIGHTS"),
         (["--data", ".", "--out", "run", "--stage", "refiner"], WeightsError, "is missing"),
         (["--data", ".", "--out", "run"], MediaError, "nobody to train on"),
         (["key", ".", "--out", "mine", "--key", "grey"], SettingsError, "strong colour"),

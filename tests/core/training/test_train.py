@@ -9,7 +9,7 @@ import torch
 
 from core.nets.refiner import RefinerNet
 from core.runtime.torch import load_platenet
-from core.training.losses import gradient_pyramid, matting_loss
+from core.training.losses import gradient_pyramid, highest_near, matting_loss
 from core.training.refiner import edge_pairs, refiner_loss
 from core.training.train import CURRICULUM, Options, stage_at, train
 
@@ -61,6 +61,12 @@ def test_the_loss_is_lowest_for_the_truth_and_falls_when_a_network_learns_it() -
     assert best < matting_loss(torch.zeros_like(sure), torch.zeros_like(side), alpha)
     assert best < matting_loss(-sure, -side, alpha)
     assert gradient_pyramid(alpha, alpha) == 0
+
+
+@pytest.mark.parametrize("size", [(8, 8), (1, 13), (40, 3)])
+def test_the_largest_value_near_by_is_that_of_pooling(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 1, *size, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(highest_near(x), torch.nn.functional.max_pool2d(x, 9, 1, 4))
 
 
 @pytest.mark.parametrize(
