@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.training.material import allowed, held_out_identity, identity_of, read_rgb, read_rgba
-from core.training.synthesis import panorama_map
+from core.training.rooms import panorama_map
 from core.types import F32, F64, U8
 
 LEAD_IN = 4

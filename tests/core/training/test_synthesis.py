@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import MediaError
 from core.training.material import Material, allowed, held_out_identity, identity_of, load, read_rgba
-from core.training.synthesis import Synthesizer, _packed, panorama_map
+from core.training.synthesis import Synthesizer
 
 
 def drawn_material(seed: int = 0) -> Material:
@@ -53,38 +53,6 @@ def test_the_same_seed_gives_the_same_samples() -> None:
     assert (a.alpha == b.alpha).all()
 
 
-def test_jpeg_of_a_larger_picture_leaves_smaller_faults() -> None:
-    rng = np.random.default_rng(0)
-    noise = rng.normal(120, 60, (96, 128, 3)).astype(np.float32)
-    picture = np.clip(cv2.GaussianBlur(noise, (0, 0), 1), 0, 255).astype(np.uint8)
-    plain = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 70])[1], cv2.IMREAD_COLOR)
-    assert (_packed(picture, 70, 1.0) == plain).all()
-    faults = [np.abs(_packed(picture, 70, shrunk).astype(int) - picture).mean() for shrunk in (1, 1.5, 2.5)]
-    assert 0 < faults[2] < faults[1] < faults[0]
-
-
-def test_other_clothes_change_colours_and_nothing_else() -> None:
-    synthesizer = Synthesizer(drawn_material(), (128, 96), None, np.random.default_rng(5))
-    layer = np.zeros((96, 128, 4), np.float32)
-    layer[20:, 40:90, 3] = 1
-    layer[20:, 38:40, 3] = layer[20:, 90:92, 3] = 0.3
-    layer[..., :3] = layer[..., 3:] * np.float32((0.8, 0.3, 0.2))
-    inside, changes = layer[..., 3] == 1, []
-    for _ in range(40):
-        dressed = layer.copy()
-        synthesizer._dress(dressed)
-        assert (dressed[..., 3] == layer[..., 3]).all()
-        assert (dressed[..., :3] >= 0).all()
-        assert (dressed[..., :3] <= layer[..., 3:] + 1e-6).all(), "still premultiplied"
-        changes.append(np.abs(dressed - layer).max(2)[inside] > 0.1)
-    worn = np.mean(changes, 0).reshape(76, 50).mean(1)
-    assert np.mean([c.mean() for c in changes]) > 0.2
-    assert worn[-10:].mean() > 2 * worn[:10].mean(), "mostly below a line: heads keep their colours"
-    empty = np.zeros((96, 128, 4), np.float32)
-    synthesizer._dress(empty)
-    assert not empty.any()
-
-
 def test_the_prior_comes_from_the_segmenter_or_is_unknown() -> None:
     made = Synthesizer(
         drawn_material(),
@@ -94,14 +62,6 @@ def test_the_prior_comes_from_the_segmenter_or_is_unknown() -> None:
     )
     values = {int(v) for _ in range(30) for v in np.unique(made.sample().prior)}
     assert values == {51, 128}
-
-
-def test_a_panorama_view_looks_where_it_is_told() -> None:
-    panorama = np.zeros((180, 360, 3), np.uint8)
-    panorama[:, 200:280] = 255  # longitudes 20 to 100 degrees
-    for yaw, expected in ((60, 255), (-60, 0)):
-        mx, my = panorama_map((64, 36), np.radians(yaw), 0, 0, np.radians(40), (360, 180))
-        assert (cv2.remap(panorama, mx, my, cv2.INTER_LINEAR)[18, 32] == expected).all()
 
 
 def test_identities_are_held_out_as_a_whole() -> None:
