@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from live.modes import modes_of
-from live.sources.registry import DEMO
 
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
+DEMO = "demo"  # the built-in scene, in place of a camera
 BY_ID = Path("/dev/v4l/by-id")  # kept by udev: links named after maker, model and serial number
 
 

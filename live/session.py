@@ -17,7 +17,7 @@ from core.nets.registry import find_model
 from core.render.backdrops import Background, Kind, parse_background
 from core.types import Plate
 from live.assemble import build_parts
-from live.cameras import AUTO, default_camera, device_path
+from live.cameras import AUTO, DEMO, default_camera, device_path
 from live.controls import held_camera
 from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
@@ -33,7 +33,7 @@ from live.sinks.registry import open_sink
 from live.sinks.virtualcam import VirtualCameraSink
 from live.sources.base import Source
 from live.sources.on_demand import OnDemandSource, PausedFilm, Watch
-from live.sources.registry import DEMO, open_source
+from live.sources.registry import open_source
 from live.terminal import StatusLine, WatchedAligner
 from live.threads import ThreadedSink, ThreadedSource
 

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 from core.errors import DeviceError, MediaError
+from live.cameras import DEMO, device_path
 from live.media import is_picture
 from live.sources.base import FileSource, Source
-
-DEMO = "demo"
 
 
 def open_source(spec: str, size: tuple[int, int] | None = None, fps: float | None = None) -> Source:
@@ -33,7 +32,6 @@ def open_source(spec: str, size: tuple[int, int] | None = None, fps: float | Non
 
         return CameraSource(int(spec) if spec.isdecimal() else spec, size, fps)
     if not path.exists():
-        from live.cameras import device_path
         from live.sources.camera import CameraSource
 
         labelled = device_path(spec)

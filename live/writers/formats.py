@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
 from core.errors import MediaError
 from core.types import Picture
 from live.media import Clip
+from live.writers.content import Content, numbered
 
 VIDEO_SUFFIXES = (".mov", ".webm", ".mp4")
 PICTURE_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")
 _WITHOUT_ALPHA = (".mp4", ".jpg", ".jpeg")
-_NUMBERED = re.compile(r"\d{6,}\.png")
-
-
-class Content(Enum):
-    """What of a picture a writer keeps."""
-
-    OPAQUE = "opaque"  # the composite
-    STRAIGHT = "straight"  # foreground colour and alpha
-    ALPHA = "alpha"  # the matte alone, as grey
 
 
 class Writer(Protocol):
@@ -137,10 +127,3 @@ def _opener(
 
 def _listed(suffixes: tuple[str, ...]) -> str:
     return " ".join(suffixes)
-
-
-def numbered(folder: Path) -> list[Path]:
-    """The pictures of a sequence that lie in this folder, in order."""
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if _NUMBERED.fullmatch(p.name))

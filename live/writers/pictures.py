@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import MediaError
 from core.types import U8, Picture
-from live.writers.formats import Content, numbered
+from live.writers.content import Content, numbered
 from live.writers.partial import PartialFile, PartialFolder
 from live.writers.straight import alpha_of, opaque_of, rgba_of
 

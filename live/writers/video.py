@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from core.errors import MediaError
 from core.types import U8, Picture
 from live.media import Clip
-from live.writers.formats import Content
+from live.writers.content import Content
 from live.writers.partial import PartialFile
 from live.writers.sound import SoundTrack
 from live.writers.straight import alpha_of, opaque_of, rgba_of
