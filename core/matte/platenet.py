@@ -31,7 +31,8 @@ class PlateMatter:
     near to somebody in its eyes may be a person; by itself the network sees people in a room. The alpha of
     the frame before is no input: fed back, it bought 4 % of error and kept a ghost of whoever left the
     picture within one frame, which is the room shown. So a matte depends on its own frame alone, but for
-    which columns are looked at, and frames may change their size.
+    which columns are looked at and, by some pixels, what the segmenter sees of them; and frames may change
+    their size.
     """
 
     def __init__(
@@ -87,6 +88,8 @@ class PlateMatter:
         """Looks for people anew; there is nothing else to forget: see the class."""
         if self._desk is not None:
             self._desk.finder.forget()
+        if self._segmenter is not None:
+            self._segmenter.forget()
 
     def matte(self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None) -> U8:
         """Alpha uint8 HxW; see core.types.Matter. The room is taken as unchanged when the same

@@ -41,6 +41,7 @@ LARGER = 1.15  # times, that the view of everybody must be, or a second one woul
 REACH = 0.033  # of the height: as far from the mask hair and fingers may stand
 COARSER = 4  # times, at which that is measured
 STEP = 8  # px by which the part moves, so that it does not follow every frame's noise
+SLACK = 2 * STEP  # px by which each side of a part may be off that is looked at all the same
 
 
 class SelfieSegmenter:
@@ -55,33 +56,54 @@ class SelfieSegmenter:
         compiled = _compiled(close, min(2, threads))
         self._close, self._closest = _View(compiled), _View(compiled)
         self._mask = np.zeros((0, 0), np.uint8)
+        self._people: Part | None = None  # the part looked at closely last
+        self._settled = False  # whether it was nearly that of the time before
 
     def mask(self, rgb: U8) -> U8:
         """Probability of a person, uint8 HxW, 255 being one, of a picture uint8 HxWx3.
 
         The array is reused by the next call.
         """
+        self.forget()
         return self.begin(rgb)()
 
+    def forget(self) -> None:
+        """The next picture is another camera's, or of another moment."""
+        self._people, self._settled = None, False
+
     def begin(self, rgb: U8, at_head: bool = False) -> Callable[[], U8]:
-        """Begins to look, on another thread. Returns what gives the mask, to be called before the next.
+        """Begins to look, on other threads. Returns what gives the mask, to be called before the next.
+
+        Pictures follow each other: where people keep their place, the close look begins beside the wide one,
+        at the part of the last picture, which stands where the wide look then says nearly the same part.
 
         at_head: whether to look at the head once more.
         """
         self._wide.begin(rgb)
-        return partial(self._finish, rgb, at_head)
+        if self._mask.shape != rgb.shape[:2]:
+            self._mask = np.zeros(rgb.shape[:2], np.uint8)
+            self.forget()
+        guess = self._people if self._settled else None
+        if guess is not None:
+            self._close.begin(rgb[guess])
+        return partial(self._finish, rgb, guess, at_head)
 
-    def _finish(self, rgb: U8, at_head: bool) -> U8:
+    def _finish(self, rgb: U8, guess: Part | None, at_head: bool) -> U8:
         height, width = rgb.shape[:2]
-        if self._mask.shape != (height, width):
-            self._mask = np.zeros((height, width), np.uint8)
         wide = self._wide.mask()
         parts = parts_with_people(wide, (width, height))
+        if guess is not None and (parts is None or not _alike(guess, parts[0])):
+            self._close.mask()  # in vain
+            guess = None
         if parts is None:
+            self.forget()
             _enlarge(wide, self._mask)
             return self._mask
-        people, head = parts[0], parts[1] if at_head else None
-        self._close.begin(rgb[people])
+        people, head = guess or parts[0], parts[1] if at_head else None
+        self._settled = self._people is not None and _alike(self._people, people)
+        self._people = people
+        if guess is None:
+            self._close.begin(rgb[people])
         if head is not None:
             self._closest.begin(rgb[head])
         _enlarge(wide, self._mask)
@@ -180,6 +202,12 @@ def near_people(mask: U8) -> U8:
 def _square(x: float, y: float, side: float, size: tuple[int, int]) -> Part:
     """As much of a square around a point as is in a picture of that (width, height), and moved into it."""
     return _interval(y, side, size[1]), _interval(x, side, size[0])
+
+
+def _alike(part: Part, other: Part) -> bool:
+    """Whether one may be looked at in place of the other."""
+    sides = ((a.start - b.start, a.stop - b.stop) for a, b in zip(part, other, strict=True))
+    return max(abs(off) for both in sides for off in both) <= SLACK
 
 
 def _interval(middle: float, length: float, limit: int) -> slice:

@@ -59,6 +59,45 @@ def test_who_stands_far_away_is_looked_at_closely(scene: tuple[np.ndarray, np.nd
     assert (close != truth).mean() < 0.3 * (wide != truth).mean()
 
 
+def test_the_close_look_begins_at_once_where_people_keep_their_place(
+    scene: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rgb = scene[0]
+    followed, fresh = SelfieSegmenter(), SelfieSegmenter()
+    begun: list[np.ndarray] = []
+    look = followed._close.begin
+
+    def spied(part: np.ndarray) -> None:
+        begun.append(part)
+        look(part)
+
+    monkeypatch.setattr(followed._close, "begin", spied)
+
+    def early(picture: np.ndarray) -> bool:
+        """Whether the close look began before the wide one had ended; the mask is that of a first picture."""
+        before = len(begun)
+        finish = followed.begin(picture)
+        at_once = len(begun) > before
+        assert (finish() == fresh.mask(picture)).all()
+        return at_once
+
+    assert [early(rgb) for _ in range(4)] == [False, False, True, True]
+    mirrored = np.ascontiguousarray(rgb[:, ::-1])
+    assert [early(mirrored) for _ in range(3)] == [True, False, True], "the first in vain, and made good"
+    nobody = np.zeros_like(rgb)
+    assert [early(nobody) for _ in range(3)] == [True, False, False]
+    assert [early(rgb) for _ in range(3)] == [False, False, True]
+
+
+def test_a_person_who_sways_is_followed(scene: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    rgb, _, person = scene
+    segmenter = SelfieSegmenter()
+    for x in range(0, 60, 4):
+        moved, truth = np.roll(rgb, x, axis=1), np.roll(person, x, axis=1)
+        seen = segmenter.begin(moved)() > 127
+        assert (seen & truth).sum() / (seen | truth).sum() > 0.85
+
+
 def mask_of(*people: tuple[slice, slice]) -> np.ndarray:
     mask = np.zeros((144, 256), np.float32)
     for where in people:
