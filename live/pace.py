@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from core.matte.working_size import STEPS, WORKING_PIXELS
+from core.matte.working_size import STEPS
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Pace:
     def __init__(self, matter: ResizableMatter, fps: float) -> None:
         """fps: frames a second that the source gives."""
         self._matter, self._interval_ms = matter, 1000 / fps
-        self._at = STEPS.index(WORKING_PIXELS)
+        self._at = len(STEPS) - 1
         self._times_ms = np.zeros((2, WATCHED), np.float32)
         self._seen = self._since_change = 0
         self._since_growth = RETRY

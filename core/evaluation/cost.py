@@ -18,7 +18,7 @@ from openvino import opset13 as ov
 
 from core.evaluation.methods import MEDIAPIPE, PLATELESS, RVM
 from core.evaluation.peers import RvmPeer, mediapipe_selfie
-from core.matte.working_size import STEPS, WORKING_PIXELS
+from core.matte.working_size import STEPS
 from core.render.build import MatterOptions, build_platenet
 from core.runtime.compiled import compile_on_cpu
 from core.types import U8
@@ -41,7 +41,7 @@ def costs(frames: list[U8], plate: U8, models: Path | None, threads: int) -> dic
         WITH_PLATE: _median_ms(lambda rgb: matter.matte(rgb, plate, None), frames),
         PLATELESS: _median_ms(lambda rgb: matter.matte(rgb, None, None), frames),
     }
-    for pixels in sorted(set(STEPS) - {WORKING_PIXELS}, reverse=True):
+    for pixels in STEPS[-2::-1]:
         matter.work_at(pixels)
         ms = _median_ms(lambda rgb: matter.matte(rgb, plate, None), frames)
         found["{}, looked at in {}x{}".format(WITH_PLATE, *matter.working_size)] = ms

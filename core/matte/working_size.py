@@ -11,8 +11,8 @@ from core.types import U8, Room
 
 MULTIPLE = 32  # platenet halves five times
 LONGEST = 1280  # a sliver of a picture is not blown up without end
-STEPS = (512 * 288, 672 * 384, 832 * 480, 1024 * 576)  # of platenet, where the machine decides
-WORKING_PIXELS = 832 * 480  # of platenet, and where a machine begins
+STEPS = (512 * 288, 672 * 384, 832 * 480)  # of platenet, where the machine decides
+WORKING_PIXELS = STEPS[-1]  # of platenet
 CLOSER_PIXELS = 1280 * 704  # of platenet's second look at a film, where no camera waits
 LEAST_PIXELS = 512 * 288  # a frame smaller than that is enlarged to it
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.align import NoPlateAligner, PlateAligner
 from core.errors import MediaError, PlateError
-from core.matte.working_size import CLOSER_PIXELS, WORKING_PIXELS
+from core.matte.working_size import CLOSER_PIXELS, STEPS
 from core.render import MatterOptions
 from core.render.backdrops import parse_background
 from core.types import Plate, View
@@ -56,7 +56,7 @@ def test_the_networks_size_follows_a_camera_s_pace(renderer):
     parts = build_parts(None, parse_background("green"), Model(), (64, 48), live=True, fps=30.0)
     assert parts.pace is not None
     assert Matter.made.options.impatient
-    assert Matter.made.asked == [Matter.made.options.working_pixels] == [WORKING_PIXELS]
+    assert Matter.made.asked == [Matter.made.options.working_pixels] == [max(STEPS)]
     assert Matter.made.options.closer_pixels is None, "nobody waits for a second look"
     parts.close()
 
@@ -65,7 +65,7 @@ def test_a_film_is_looked_at_as_closely_as_the_network_can(renderer):
     parts = build_parts(None, parse_background("green"), Model(), (64, 48), live=False)
     assert parts.pace is None
     assert not Matter.made.options.impatient
-    assert Matter.made.options.working_pixels == WORKING_PIXELS
+    assert Matter.made.options.working_pixels == max(STEPS)
     assert Matter.made.options.closer_pixels == CLOSER_PIXELS
     parts.close()
 

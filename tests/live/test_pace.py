@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.matte.working_size import STEPS, WORKING_PIXELS
+from core.matte.working_size import STEPS
 from live.pace import CHECKED_EVERY, FAR_TOO_MUCH, LONGEST_PATIENCE, MOST_LOAD, PATIENCE, WATCHED, Pace
 
 FPS = 25.0
@@ -36,8 +36,7 @@ class Machine:
 @pytest.mark.parametrize(
     ("ms_per_megapixel", "expected"),
     [
-        (10.0, STEPS[3]),
-        (60.0, STEPS[2]),
+        (10.0, STEPS[2]),
         (80.0, STEPS[2]),
         (120.0, STEPS[1]),
         (900.0, STEPS[0]),
@@ -46,7 +45,7 @@ class Machine:
 def test_the_largest_size_that_keeps_up_is_found_and_kept(ms_per_megapixel: float, expected: int) -> None:
     machine = Machine(ms_per_megapixel)
     pace = Pace(machine, FPS)
-    assert machine.asked == [WORKING_PIXELS] == [STEPS[2]]
+    assert machine.asked == [STEPS[2]]
     machine.frames(pace, 4 * PATIENCE)
     assert machine.pixels == expected
     changes = len(machine.asked)
@@ -75,26 +74,26 @@ def test_where_frames_are_far_too_slow_few_of_them_decide() -> None:
 
 
 def test_a_machine_that_gets_slower_and_quick_again_is_followed() -> None:
-    machine = Machine(60.0)
+    machine = Machine(35.0)
     pace = Pace(machine, FPS)
     machine.frames(pace, 2 * PATIENCE)
     machine.ms_per_megapixel = 125.0
     machine.frames(pace, 4 * WATCHED)
     assert machine.pixels == STEPS[1]
-    machine.ms_per_megapixel = 60.0
+    machine.ms_per_megapixel = 35.0
     machine.frames(pace, 8 * PATIENCE)
     assert machine.pixels == STEPS[2]
 
 
 def test_single_slow_frames_change_nothing() -> None:
-    machine = Machine(60.0)
+    machine = Machine(35.0)
     pace = Pace(machine, FPS)
     machine.frames(pace, 2 * PATIENCE)
     changes = len(machine.asked)
     rng = np.random.default_rng(0)
     for _ in range(2000):
         slow = rng.random() < 0.2
-        pace.note(5 * INTERVAL_MS if slow else 30.0, 10.0)
+        pace.note(5 * INTERVAL_MS if slow else 20.0, 10.0)
     assert len(machine.asked) == changes
 
 
@@ -113,7 +112,7 @@ def test_a_size_that_was_too_slow_is_tried_less_and_less_often() -> None:
     machine.frames(pace, 40 * PATIENCE)
     assert 0 < len(machine.asked) - early < early / 2
     machine.frames(pace, 4 * LONGEST_PATIENCE)
-    assert set(machine.asked) == set(STEPS[1:3])
+    assert set(machine.asked) == set(STEPS[1:])
 
 
 def test_frames_count_only_when_nothing_is_being_made_ready() -> None:
