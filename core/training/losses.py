@@ -34,7 +34,7 @@ def highest_near(x: Tensor) -> Tensor:
     for _ in range(2):
         padded = F.pad(x, (REACH, REACH), value=-torch.inf)
         most = padded
-        for step in (1, 2, 4):
+        for step in (1, 2, 4):  # of 2, 4, 8 values; the ninth comes last
             most = torch.maximum(most[..., :-step], most[..., step:])
         x = torch.maximum(most[..., :-1], padded[..., 2 * REACH :]).transpose(-1, -2)
     return x
