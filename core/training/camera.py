@@ -74,8 +74,8 @@ def packed(picture: U8, quality: int, shrunk: float) -> U8:
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     h, w = picture.shape[:2]
     large = cv2.resize(picture, (round(w * shrunk), round(h * shrunk)), interpolation=cv2.INTER_CUBIC)
-    _, packed = cv2.imencode(".jpg", large, options)
-    unpacked = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    _, jpeg = cv2.imencode(".jpg", large, options)
+    unpacked = np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
     # only the change: there and back again the picture itself would lose its sharpness
     before, after = (cv2.resize(a, (w, h), interpolation=cv2.INTER_AREA) for a in (large, unpacked))
     changed = picture + after.astype(np.int16) - before
