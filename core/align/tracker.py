@@ -7,7 +7,6 @@ All geometry in here is in working pixels (about 640x360) of one view; `update` 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import cv2
@@ -22,13 +21,11 @@ from core.align.leap import leap
 from core.align.mesh import RoomMesh
 from core.align.refine import Belief, Comparison, Step, compare, in_sight, sample_places, solve, stepped
 from core.align.relight import LIGHT_EVERY, LIGHT_EVERY_MOVING, RoomLight
-from core.align.relocalise import Found, Relocaliser
+from core.align.relocalise import Relocaliser
+from core.align.search import PlateSearch, Submit
 from core.align.template import FOCAL, MIN_SIDE, Template
 from core.align.views import WORK_SIDE, SmallFrame, SmallView, Workspace, resize_map, scaled_size, small_views
 from core.types import F32, F64, NO_PLATE, U8, Alignment, Frame, Light, Plate, State
-
-Search = Callable[[], list[Found]]
-Submit = Callable[[Search], "Future[list[Found]]"]
 
 # All px are of the working picture.
 LEAVE_HOLD_PX = 0.15  # motion from which a held camera is taken as moving, if it lasts LEAVE_FRAMES;
@@ -48,7 +45,6 @@ _SLOW_PX = 1.8  # a frame; further, the fine levels alone may stop short
 _FAST_PX = 1.0  # a frame; slower, the last place is as good a start as the predicted one
 _DOUBTFUL = 0.9  # score while the person is known; below it, features are asked too
 _STILL_AGREE = 0.85  # of the cells that agreed while held; below, look closer
-_PAUSE_MAX = 16  # frames between searches for a plate that was not found again and again
 _MASK_SIDE = 80  # px, the longer side of the remembered alpha
 _MASK_GROW = 5  # px of that mask: how far a person moves between two frames
 _MASK_ALPHA = 20  # of 255
@@ -101,11 +97,10 @@ class PlateAligner:
         self._plate, self._seed = plate, seed
         self._views = small_views(plate, seed)
         self._submit = submit
-        self._relocaliser = relocaliser
+        self._elsewhere = PlateSearch(self._views, submit, relocaliser)
         self._flat = FlatPlate(self._views[0])
         self._held: _Held | None = None
         self._hidden: F32 | None = None
-        self._pending: Future[list[Found]] | None = None
         self._begin(frame_size)
 
     def update(self, frame: Frame) -> Alignment:
@@ -151,7 +146,8 @@ class PlateAligner:
 
         def replace() -> None:
             self.close()
-            self._plate, self._views, self._relocaliser = plate, views, None
+            self._plate, self._views = plate, views
+            self._elsewhere = PlateSearch(views, self._submit, None)
             self._flat = FlatPlate(views[0])
             if self._held is not None and self._H is not None:
                 self._start_hold(self._H, np.zeros(self._textured, np.bool_))
@@ -160,9 +156,7 @@ class PlateAligner:
 
     def close(self) -> None:
         """Drops a search that is under way."""
-        if self._pending is not None:
-            self._pending.cancel()
-            self._pending = None
+        self._elsewhere.drop()
 
     def _begin(self, size: tuple[int, int]) -> None:
         """Forgets everything but the plate; frames are of this size from now on."""
@@ -181,7 +175,7 @@ class PlateAligner:
         self._frame_per_work = np.array(size, np.float32) / np.array(self._work_size, np.float32)
         self._hidden = None
         self.close()
-        self._pause, self._waited = 1, 0
+        self._elsewhere.begin_again()
         self._shown_mesh: tuple[F32 | None, F32 | None] = None, None  # in working and in frame pixels
 
     @property
@@ -294,7 +288,7 @@ class PlateAligner:
         self._last_good = (self._index, H)
         lost = self._lost(fit.verdict.words, fit.verdict.score)
         # Without a worker nobody waits for the search, so this frame may as well have its answer.
-        return self._search(small) if self._submit is None else lost
+        return self._search(small) if self._elsewhere.at_once else lost
 
     def _search(self, small: SmallFrame) -> Alignment:
         """Looks where the plate was last, where it would be unmoved, and then everywhere."""
@@ -313,7 +307,7 @@ class PlateAligner:
                 if corner_shift_px(fit.H, first, self._view.size) < _SURE_START_PX:
                     return self._accept(small, fit, start_of_motion=None)
         # A fit that had to go far may have stopped half-way: what the features say is heard as well.
-        for guess in self._guesses(small):
+        for guess in self._elsewhere.guesses(small, self._hidden):
             self._index = guess.view
             if not plausible(guess.H, self._view.size, small.size):
                 continue
@@ -328,33 +322,6 @@ class PlateAligner:
             return self._lost(seen.words, seen.score)
         self._index, fit = max(candidates, key=lambda candidate: candidate[1].verdict.agree)
         return self._accept(small, fit, start_of_motion=None)
-
-    def _guesses(self, small: SmallFrame) -> list[Found]:
-        """What a search of the whole plate found: of this frame, or of the one it was started with."""
-        if self._pending is not None:
-            if not self._pending.done():
-                return []
-            found = self._pending.result()
-            self._pending = None
-        else:
-            self._waited += 1
-            if self._waited < self._pause:
-                return []
-            self._waited = 0
-            if self._relocaliser is None:
-                self._relocaliser = Relocaliser([(view.grey, view.coverage) for view in self._views])
-            usable = None
-            if self._hidden is not None:
-                shown = ((1 - self._hidden) * 255).astype(np.uint8)
-                usable = np.asarray(cv2.resize(shown, small.size, interpolation=cv2.INTER_NEAREST), np.uint8)
-            relocaliser, grey = self._relocaliser, small.grey
-            if self._submit is not None:
-                grey = grey.copy()  # the next frame is written over it
-                self._pending = self._submit(lambda: relocaliser.find(grey, usable))
-                return []
-            found = relocaliser.find(grey, usable)
-        self._pause = min(2 * self._pause, _PAUSE_MAX)
-        return found[:2]
 
     def _turned_first(self, H: F64, small: SmallFrame) -> list[F64]:
         """H as a turning camera would have it, which noise in few points cannot bend, then as it is."""
@@ -383,7 +350,7 @@ class PlateAligner:
         """Takes the fit as where the plate is now, and settles when it has not moved for a while."""
         assert fit.look is not None
         calm = max(SETTLE_PX, fit.error_px)
-        self._pause, self._waited = 1, 0
+        self._elsewhere.begin_again()
         self._belief = fit.belief
         if start_of_motion is None:
             self._velocity, self._recent, moved_px = np.eye(3), [], 0.0

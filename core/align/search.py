@@ -1,0 +1,84 @@
+"""Looks for the plate all over the picture: one search at a time, ever more rarely while none finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import cv2
+import numpy as np
+
+from core.align.relocalise import Found, Relocaliser
+from core.align.views import SmallFrame, SmallView
+from core.types import F32
+
+Search = Callable[[], list[Found]]
+Submit = Callable[[Search], "Future[list[Found]]"]
+
+PAUSE_MAX = 16  # frames between searches for a plate that was not found again and again
+_BEST = 2  # guesses that are worth a fit
+
+
+class PlateSearch:
+    """Searches for a plate of these views.
+
+    submit: runs a search elsewhere (a worker thread) and returns its future; None searches at once.
+    relocaliser: what searches; None makes one for the first time that it is needed.
+    """
+
+    def __init__(
+        self, views: list[SmallView], submit: Submit | None, relocaliser: Relocaliser | None
+    ) -> None:
+        self._views, self._submit, self._relocaliser = views, submit, relocaliser
+        self._pending: Future[list[Found]] | None = None
+        self._pause, self._waited = 1, 0
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a search is answered in the frame that asks for it."""
+        return self._submit is None
+
+    def begin_again(self) -> None:
+        """The next search need not wait: the plate was found, or all is new."""
+        self._pause, self._waited = 1, 0
+
+    def drop(self) -> None:
+        """Forgets a search that is under way."""
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
+
+    def guesses(self, small: SmallFrame, hidden: F32 | None) -> list[Found]:
+        """Where the plate may be: in this frame, or in the one that the search was begun with; empty while
+        one is under way, or waits for its turn.
+
+        hidden: where the person is, 0..1, of any size.
+        """
+        if self._pending is not None:
+            if not self._pending.done():
+                return []
+            found = self._pending.result()
+            self._pending = None
+        else:
+            self._waited += 1
+            if self._waited < self._pause:
+                return []
+            self._waited = 0
+            search = self._of(small, hidden)
+            if self._submit is not None:
+                self._pending = self._submit(search)
+                return []
+            found = search()
+        self._pause = min(2 * self._pause, PAUSE_MAX)
+        return found[:_BEST]
+
+    def _of(self, small: SmallFrame, hidden: F32 | None) -> Search:
+        if self._relocaliser is None:
+            self._relocaliser = Relocaliser([(view.grey, view.coverage) for view in self._views])
+        usable = None
+        if hidden is not None:
+            shown = ((1 - hidden) * 255).astype(np.uint8)
+            usable = np.asarray(cv2.resize(shown, small.size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        relocaliser = self._relocaliser
+        grey = small.grey if self.at_once else small.grey.copy()  # the next frame is written over it
+        return lambda: relocaliser.find(grey, usable)
