@@ -10,6 +10,10 @@ Plain 3x3 convolutions throughout: on CPUs with wide vectors they run near the p
 layers do not. On the way up, what comes from below and what comes from beside are brought to the
 same few channels and added, where a U-Net (Ronneberger et al. 2015) would stack them: a sixth of
 the multiplications of the whole network, and upsampling at half the price.
+
+Nothing is computed at more than a quarter of the size: the finest level works on *cells* of 4x4
+pixels, with as many channels as sixteen pixels need. What a layer with few channels spends on
+moving pixels, one with many spends on multiplying them.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 PLANES = 11  # frame 3, plate 3, difference 3, coverage 1, prior 1
+CELL = 4  # px: side of the squares that the finest level works on
 BLOCKS = (1, 2, 4, 5)  # residual blocks at a quarter, an eighth, a sixteenth and a thirty-second
 MIXES = (2, 1)  # on the way up, at an eighth and a quarter
 UNKNOWN = 0.5  # value of an absent prior: says neither person nor room
@@ -60,13 +65,14 @@ class _Join(nn.Module):
 class PlateNet(nn.Module):
     """Alpha at the working size from frame, plate, coverage and prior."""
 
-    def __init__(self, channels: tuple[int, int, int, int, int] = (16, 32, 64, 128, 192)) -> None:
+    def __init__(self, channels: tuple[int, int, int, int, int] = (64, 32, 64, 128, 192)) -> None:
+        """channels: of the cells, and at a quarter, an eighth, a sixteenth and a thirty-second."""
         super().__init__()
         c1, c2, c3, c4, c5 = channels
         self.stem = nn.Sequential(
-            nn.Conv2d(PLANES, c1, 4, 2, 1, bias=False), nn.BatchNorm2d(c1), nn.ReLU(inplace=True)
+            nn.Conv2d(PLANES, c1, CELL, CELL, bias=False), nn.BatchNorm2d(c1), nn.ReLU(inplace=True)
         )
-        self.down2 = nn.Sequential(_conv(c1, c2, 2), *_blocks(c2, BLOCKS[0]))
+        self.down2 = nn.Sequential(_conv(c1, c2), *_blocks(c2, BLOCKS[0]))
         self.down3 = nn.Sequential(_conv(c2, c3, 2), *_blocks(c3, BLOCKS[1]))
         self.down4 = nn.Sequential(_conv(c3, c4, 2), *_blocks(c4, BLOCKS[2]))
         self.down5 = nn.Sequential(_conv(c4, c5, 2), *_blocks(c5, BLOCKS[3]))
@@ -76,8 +82,8 @@ class PlateNet(nn.Module):
         self.mix3 = nn.Sequential(*_blocks(c3, MIXES[0]))
         self.up2 = _Join(c3, c2)
         self.mix2 = nn.Sequential(*_blocks(c2, MIXES[1]))
-        self.up1 = _Join(c2, c1)
-        self.head = nn.Conv2d(c1, 4, 3, 1, 1)
+        self.cells = _conv(c2 + c1, c1)
+        self.head = nn.Conv2d(c1, CELL * CELL, 3, 1, 1)
         self.side = nn.Conv2d(c3, 1, 1)  # alpha at an eighth: a training signal, and enough to track by
 
     def forward(self, frame: Tensor, plate: Tensor, coverage: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,7 +95,7 @@ class PlateNet(nn.Module):
             prior: B,1,H,W 0..1, a segmenter's mask; UNKNOWN where there is none.
         """
         difference = (frame - plate).abs() * coverage
-        x1 = self.stem(torch.cat([frame, plate, difference, coverage, prior], 1))  # B,c1,H/2,W/2
+        x1 = self.stem(torch.cat([frame, plate, difference, coverage, prior], 1))  # B,c1,H/4,W/4
         x2 = self.down2(x1)  # B,c2,H/4,W/4
         x3 = self.down3(x2)  # B,c3,H/8,W/8
         x4 = self.down4(x3)  # B,c4,H/16,W/16
@@ -97,4 +103,4 @@ class PlateNet(nn.Module):
         x5 = x5 * self.context(x5.mean((2, 3), keepdim=True))
         y3 = self.mix3(self.up3(self.up4(x5, x4), x3))
         y2 = self.mix2(self.up2(y3, x2))
-        return F.pixel_shuffle(self.head(self.up1(y2, x1)), 2), self.side(y3)
+        return F.pixel_shuffle(self.head(self.cells(torch.cat([y2, x1], 1))), CELL), self.side(y3)

@@ -20,6 +20,7 @@ from core.types import F32
 Ranges = dict[str, tuple[float, float]]  # of what goes into a convolution, by the convolution's name
 RANGES = "ranges"  # under this name they stand in the file's metadata, as JSON
 LEVELS = 256
+KEEPING_THE_SIZE = ([1, 1], [1, 1], [1, 1], [1, 1])  # strides, padding, padding, dilations of a 3x3
 
 
 def load_weights(path: Path) -> dict[str, F32]:
@@ -77,6 +78,7 @@ class GraphBuilder:
     def __init__(self, weights: GraphWeights, ranges: Ranges | None = None) -> None:
         self._weights, self._ranges = weights, ranges or {}
         self.entering: dict[str, Node] = {}
+        self._shares: dict[tuple[str, float], Node] = {}
 
     def conv(self, x: Node, name: str, stride: int = 1) -> Node:
         """A convolution with bias, padding to keep the size."""
@@ -130,6 +132,30 @@ class GraphBuilder:
             last, y = last[..., None, None], ov.relu(ov.concat(parts, 1))
         return self._conv(y, head, last, np.repeat(self._weights.take(f"{head}.bias"), 4), 1)
 
+    def block_of_cells(self, x: Node, name: str, side: int) -> Node:
+        """`block` with a kernel of side x side that moves by as much, for a picture (NCHW) in which `side`
+        neighbours of a row are one pixel, their channels one after the other: nothing is moved for it."""
+        kernel, bias = self._folded(f"{name}.0", f"{name}.1")
+        columns = kernel.transpose(0, 3, 1, 2).reshape(len(kernel), -1, side, 1)
+        return ov.relu(self._conv(x, f"{name}.0", columns, bias, (side, 1), pad=0))
+
+    def block_of_both(self, parts: list[Node], name: str) -> Node:
+        """`block` of a concatenation of parts that are nowhere below 0; each keeps a range of its own where
+        they are taken as 8-bit integers."""
+        kernel, bias = self._folded(f"{name}.0", f"{name}.1")
+        names = [f"{name}.0.{k}" for k in range(len(parts))]
+        self.entering.update(zip(names, parts, strict=True))
+        weights = ov.constant(kernel)
+        if all(part in self._ranges for part in names):
+            ends = np.cumsum([x.get_output_partial_shape(0)[1].get_length() for x in parts])
+            kernels = np.split(kernel, ends[:-1], 1)
+            parts = [self._as_shares(x, part) for x, part in zip(parts, names, strict=True)]
+            largest = [np.float32(self._ranges[part][1]) for part in names]
+            kernels = [most * of_part for most, of_part in zip(largest, kernels, strict=True)]
+            weights = _kernel_on_integers(np.concatenate(kernels, 1))
+        y = ov.convolution(ov.concat(parts, 1), weights, *KEEPING_THE_SIZE)
+        return ov.relu(ov.add(y, ov.constant(bias[None, :, None, None])))
+
     def residual(self, x: Node, name: str) -> Node:
         y = self.block(x, f"{name}.body.0")
         return ov.relu(ov.add(x, self.conv_bn(y, f"{name}.body.1", f"{name}.body.2")))
@@ -154,35 +180,26 @@ class GraphBuilder:
         """x (NCHW, not below 0), which goes into the convolution `name`, as one graph hands it to another:
         NHWC, and in bytes where that convolution is on 8-bit integers."""
         if name in self._ranges:
-            scale = ov.constant(np.float32((LEVELS - 1) / self._ranges[name][1]))
-            x = ov.clamp(ov.round(ov.multiply(x, scale), "half_to_even"), 0, LEVELS - 1)
-            x = ov.convert(x, np.uint8)
+            x = ov.convert(_quantised(x, (0, self._ranges[name][1]), (0, LEVELS - 1)), np.uint8)
         return ov.transpose(x, np.array([0, 2, 3, 1], np.int64))
 
-    def taken_in_pairs(self, handed: Node, name: str) -> tuple[Node, Node]:
-        """A parameter for what `handed` gave, two neighbours in a row as one pixel of twice the channels, and
-        the same as NCHW."""
-        batch, height, width, channels = handed.get_output_shape(0)
-        shape = [batch, height, width // 2, 2 * channels]
-        parameter = ov.parameter(shape, handed.get_output_element_type(0), name)
+    def taken(self, handed: Node, name: str) -> tuple[Node, Node]:
+        """A parameter for what `handed` gave, and the same as NCHW."""
+        shape, kind = handed.get_output_shape(0), handed.get_output_element_type(0)
+        parameter = ov.parameter([*shape], kind, name)
         x: Node = parameter
         if name in self._ranges:
             scale = ov.constant(np.float32(self._ranges[name][1] / (LEVELS - 1)))
             x = ov.multiply(ov.convert(x, np.float32), scale)
         return parameter, ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
 
-    def conv_on_pairs(self, x: Node, name: str) -> Node:
-        """A 3x3 convolution with bias of 4 channels, which are squares of 2x2 as pixel_shuffle takes them, on
-        what `taken_in_pairs` gave. 8 channels: by row in the squares, then by column of the picture."""
-        kernel, bias = self._weights.take(f"{name}.weight"), self._weights.take(f"{name}.bias")
-        into = kernel.shape[1]
-        rows = kernel.reshape(2, 2, into, 3, 3)
-        wide = np.zeros((2, 2, 2, 2, into, 3, 3), np.float32)  # row, pixel, column, pixel seen, channel
-        for pixel, k in np.ndindex(2, 3):
-            column = pixel + k - 1
-            wide[:, pixel, :, column % 2, :, :, column // 2 + 1] = rows[..., k]
-        bias = np.repeat(bias.reshape(2, 1, 2), 2, axis=1).reshape(8)
-        return self._conv(x, name, wide.reshape(8, 2 * into, 3, 3), bias, 1)
+    def _as_shares(self, x: Node, name: str) -> Node:
+        """What enters the convolution `name`, nowhere below 0, in shares of its largest value: what enters
+        two is brought to integers once."""
+        key = x.get_friendly_name(), self._ranges[name][1]
+        if key not in self._shares:
+            self._shares[key] = _quantised(x, (0, key[1]), (0, 1))
+        return self._shares[key]
 
     def _folded(self, conv: str, norm: str) -> tuple[F32, F32]:
         """Kernel and bias of a convolution with the normalisation behind it."""
@@ -199,7 +216,7 @@ class GraphBuilder:
         name: str,
         kernel: F32,
         bias: F32 | None,
-        stride: int,
+        stride: int | tuple[int, int],
         dilation: int = 1,
         pad: int | None = None,
         begin: tuple[int, int] | None = None,
@@ -218,17 +235,26 @@ class GraphBuilder:
         if kernel.shape[2] > 1:
             self.entering[name] = x
         if name in self._ranges:
-            largest = np.maximum(np.abs(kernel).max((1, 2, 3), keepdims=True), 1e-9)
-            low, high = (np.full(1, end, np.float32) for end in self._ranges[name])
-            x = _quantised(x, low, high, LEVELS)
-            weights = _quantised(weights, -largest, largest, LEVELS - 1)
-        y = ov.convolution(x, weights, [stride, stride], [*above], below, [dilation] * 2)
+            low, high = self._ranges[name]
+            if low == 0:
+                x, weights = self._as_shares(x, name), _kernel_on_integers(np.float32(high) * kernel)
+            else:
+                x, weights = _quantised(x, (low, high), (low, high)), _kernel_on_integers(kernel)
+        strides = [stride, stride] if isinstance(stride, int) else [*stride]
+        y = ov.convolution(x, weights, strides, [*above], below, [dilation] * 2)
         return y if bias is None else ov.add(y, ov.constant(bias[None, :, None, None]))
 
 
-def _quantised(x: Node, low: F32, high: F32, levels: int) -> Node:
-    ends = [ov.constant(end) for end in (low, high, low, high)]
-    return ov.fake_quantize(x, *ends, levels)
+def _quantised(x: Node, ends: tuple[float, float], onto: tuple[float, float], levels: int = LEVELS) -> Node:
+    """x in that many levels from one of the ends to the other, which become those of `onto`."""
+    return ov.fake_quantize(x, *(ov.constant(np.full(1, end, np.float32)) for end in (*ends, *onto)), levels)
+
+
+def _kernel_on_integers(kernel: F32) -> Node:
+    """With a range for each channel that comes out."""
+    largest = np.maximum(np.abs(kernel).max((1, 2, 3), keepdims=True), 1e-9)
+    ends = [ov.constant(end) for end in (-largest, largest)]
+    return ov.fake_quantize(ov.constant(kernel), *ends, *ends, LEVELS - 1)
 
 
 def on_squares(kernel: F32, stride: int) -> F32:
@@ -248,10 +274,13 @@ def on_squares(kernel: F32, stride: int) -> F32:
     return merged if stride == 1 else merged[..., :2, :2]
 
 
-def picture_input(name: str, height: int, width: int, channels: int) -> tuple[Node, Node]:
-    """A uint8 NHWC parameter, and the same as float32 NCHW 0..1."""
+def picture_input(name: str, height: int, width: int, channels: int, together: int = 1) -> tuple[Node, Node]:
+    """A uint8 NHWC parameter, and the same as float32 NCHW 0..1. together: neighbours of a row that are one
+    pixel there, see `GraphBuilder.block_of_cells`."""
     parameter = ov.parameter([1, height, width, channels], np.uint8, name)
-    x = ov.multiply(ov.convert(parameter, np.float32), ov.constant(np.float32(1 / 255)))
+    shape = np.array([1, height, width // together, channels * together], np.int64)
+    x = ov.convert(ov.reshape(parameter, shape, special_zero=False), np.float32)
+    x = ov.multiply(x, ov.constant(np.float32(1 / 255)))
     return parameter, ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
 
 

@@ -22,6 +22,7 @@ from openvino import opset13 as ov
 from core.errors import WeightsError
 from core.runtime.base import BATCH, CHANNELS, HALO, SEEN, TILE, WEIGHTS, PlateNetRuntime
 from core.runtime.graph import (
+    KEEPING_THE_SIZE,
     GraphBuilder,
     GraphWeights,
     Ranges,
@@ -37,6 +38,7 @@ INT8 = "int8"
 
 # platenet's constants once more (core/nets/platenet.py needs torch); a test compares the two.
 PLANES = 11
+CELL = 4
 BLOCKS = (1, 2, 4, 5)
 MIXES = (2, 1)
 _ROOM, _PRIOR = (3, 4, 5, 9), PLANES - 1  # planes of the plate and its coverage; the last one
@@ -51,7 +53,6 @@ LEAST_CONTRAST = (4e-3, 2e-3)
 SURE = 0.01
 SUREST = 40.0  # of a logit: whatever the weights, its exponential is a number
 _BOX = np.ones((1, 1, 3, 3), np.float32)
-_KEEPING_THE_SIZE = ([1, 1], [1, 1], [1, 1], [1, 1])  # strides, padding, padding, dilations of a 3x3
 _INNER = slice(HALO // 2, (SEEN - HALO) // 2)  # squares of 2x2 pixels that a tile delivers
 
 
@@ -64,7 +65,7 @@ def platenet_graph(
     """
     held = GraphWeights(weights)
     b = GraphBuilder(held, ranges)
-    pixels, x = picture_input("pixels", size[1], size[0], PLANES)
+    pixels, x = _pixels(size)
     features, _ = _body(b, x)
     alpha = _head(b, features)
     held.finish()
@@ -76,36 +77,39 @@ def platenet_in_two(
 ) -> tuple[openvino.Model, openvino.Model]:
     """The same in two graphs, so that the last of it may be done on another thread.
 
-    The first gives a rough alpha, uint8 1x1xH/8xW/8, and features, 1xH/2xW/2x16, uint8 where the network
-    is on 8-bit integers, else float32. The second takes those, two neighbours in a row as one: 1xH/2xW/4x32.
-    It gives alpha as `in_rows` takes it: with four channels to come out, at twice the size, most of the time
-    would go into writing them.
+    The first gives a rough alpha, uint8 1x1xH/8xW/8, and features, 1xH/4xW/4x64, uint8 where the network
+    is on 8-bit integers, else float32. The second takes those and gives alpha as `in_rows` takes it: in a
+    picture of one channel most of the time would go into writing it.
     """
     held = GraphWeights(weights)
     b = GraphBuilder(held, ranges)
-    pixels, x = picture_input("pixels", size[1], size[0], PLANES)
+    pixels, x = _pixels(size)
     features, rough = _body(b, x)
     handed = b.handed(features, "head")
-    taken, pairs = b.taken_in_pairs(handed, "head")
-    alpha = ov.transpose(_alpha(b.conv_on_pairs(pairs, "head")), np.array([0, 2, 3, 1], np.int64))
+    taken, x = b.taken(handed, "head")
+    alpha = ov.transpose(_alpha(b.conv(x, "head")), np.array([0, 2, 3, 1], np.int64))
     held.finish()
     body = openvino.Model([rough, handed], [pixels], "platenet, all but the head")
     return body, openvino.Model([alpha], [taken], "platenet, the head")
 
 
+def _pixels(size: tuple[int, int]) -> tuple[Node, Node]:
+    return picture_input("pixels", size[1], size[0], PLANES, together=CELL)
+
+
 def _body(b: GraphBuilder, x: Node) -> tuple[Node, Node]:
-    """Features at half of the size, and the side output as alpha."""
-    x = b.block(x, "stem", 2, pad=1)
-    beside = [x]
-    for k, count in enumerate(BLOCKS, 2):
-        x = b.residuals(b.block(x, f"down{k}.0", 2), f"down{k}", count, first=1)
+    """Features at a quarter of the size, and the side output as alpha."""
+    x1 = x = b.block_of_cells(x, "stem", CELL)
+    beside = []
+    for k, (count, stride) in enumerate(zip(BLOCKS, (1, 2, 2, 2), strict=True), 2):
+        x = b.residuals(b.block(x, f"down{k}.0", stride), f"down{k}", count, first=1)
         beside.append(x)
-    x1, x2, x3, x4, x5 = beside
+    x2, x3, x4, x5 = beside
     mean = ov.reduce_mean(x5, np.array([2, 3], np.int64), keep_dims=True)
     x5 = ov.multiply(x5, ov.sigmoid(b.conv(mean, "context.0")))
     y3 = b.residuals(_join(b, _join(b, x5, x4, "up4"), x3, "up3"), "mix3", MIXES[0])
     y2 = b.residuals(_join(b, y3, x2, "up2"), "mix2", MIXES[1])
-    return _join(b, y2, x1, "up1"), _alpha(b.conv(y3, "side"))
+    return b.block_of_both([y2, x1], "cells"), _alpha(b.conv(y3, "side"))
 
 
 def _join(b: GraphBuilder, below: Node, beside: Node, name: str) -> Node:
@@ -116,7 +120,7 @@ def _join(b: GraphBuilder, below: Node, beside: Node, name: str) -> Node:
 
 def _head(b: GraphBuilder, features: Node) -> Node:
     """Alpha, uint8 1x1xHxW."""
-    return _alpha(ov.depth_to_space(b.conv(features, "head"), "depth_first", 2))
+    return _alpha(ov.depth_to_space(b.conv(features, "head"), "depth_first", CELL))
 
 
 def _alpha(logits: Node) -> Node:
@@ -125,12 +129,11 @@ def _alpha(logits: Node) -> Node:
 
 
 def in_rows(alpha: U8) -> U8:
-    """HxW of what the second graph of `platenet_in_two` gives, 1xH/2xW/4x8: four pixels of a row, then the
-    four below them."""
+    """HxW of what the second graph of `platenet_in_two` gives, 1xH/4xW/4x16: a cell's pixels row by row."""
     _, height, width, _ = alpha.shape
-    fours = alpha.view(np.uint32).reshape(height, width, 2)
+    fours = alpha.view(np.uint32).reshape(height, width, CELL)
     rows = np.ascontiguousarray(fours.swapaxes(1, 2))
-    return rows.view(np.uint8).reshape(2 * height, 4 * width)
+    return rows.view(np.uint8).reshape(CELL * height, CELL * width)
 
 
 def stacked(frame: U8, plate: U8, coverage: U8, prior: U8) -> U8:
@@ -210,9 +213,7 @@ class OpenVinoPlateNet(PlateNetRuntime):
         return rough[0, 0], partial(self._finish, features)
 
     def _finish(self, features: NDArray[Any]) -> U8:
-        _, height, width, channels = features.shape
-        pairs = features.reshape(1, height, width // 2, 2 * channels)
-        self._head.set_input_tensor(0, openvino.Tensor(pairs, shared_memory=True))
+        self._head.set_input_tensor(0, openvino.Tensor(features, shared_memory=True))
         self._head.infer()
         return in_rows(self._head.get_output_tensor(0).data)
 
@@ -265,7 +266,7 @@ def _refiner_features(planes: list[Node]) -> tuple[list[Node], list[Node]]:
 
     apart, span, off = minus(frame, room), minus(person, room), minus(frame, person)
     contrast, along = dot(span, span), dot(apart, span)
-    mean = ov.convolution(along, ov.constant(on_squares(_BOX, 1)), *_KEEPING_THE_SIZE)
+    mean = ov.convolution(along, ov.constant(on_squares(_BOX, 1)), *KEEPING_THE_SIZE)
     mean = ov.multiply(mean, ov.constant(_share_of_box()))
     projected = [
         ov.clamp(ov.divide(u, ov.add(contrast, _scalar(least))), -0.3, 1.3)

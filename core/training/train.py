@@ -24,6 +24,7 @@ from torch import Tensor
 from core.nets.platenet import PlateNet
 from core.nets.weights import load_strictly, read_state_dict
 from core.runtime.quantise import platenet_ranges, write_ranges
+from core.training.cells import on_cells
 from core.training.curves import Curves
 from core.training.judge import held_out_of, mean_error
 from core.training.losses import matting_loss
@@ -58,7 +59,8 @@ class Options:
     half: bfloat16 in the convolutions; 1.6 times as fast on processors that have it, slower elsewhere.
     more_data: further folders of data's shape. validation: held-out pairs judged at each checkpoint.
     curves: folder for TensorBoard, or None. start: weights to begin with instead of chance; of a
-    narrower network too, see `widened`. steady: see core.training.steady; for a start with weights.
+    narrower network too, see `widened`, and of one from before cells, see `on_cells`.
+    steady: see core.training.steady; for a start with weights.
     """
 
     data: Path
@@ -92,7 +94,8 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     device = torch.device(options.device)
     net = PlateNet()
     if options.start is not None:
-        load_strictly(net, widened(read_state_dict(options.start), net.state_dict()), options.start.name)
+        begun = on_cells(read_state_dict(options.start))
+        load_strictly(net, widened(begun, net.state_dict()), options.start.name)
     net.to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+# A convolution that sees two things stacked, and a kernel that gives as many channels as the first has.
+_STACKED = {"cells.0.weight": "mix2.0.body.1.weight"}
 
 
 def widened(narrow: dict[str, Tensor], wide: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -12,7 +16,17 @@ def widened(narrow: dict[str, Tensor], wide: dict[str, Tensor]) -> dict[str, Ten
     network, but nothing of it goes into the old channels (as in Net2Net, Chen et al. 2016, sec. 2, where
     the new channels are copies). An array that fits nowhere is handed on as it is, for the loader to name.
     """
-    return {name: _grown(array, wide[name]) if name in wide else array for name, array in narrow.items()}
+    grown = {name: _grown(array, wide[name]) if name in wide else array for name, array in narrow.items()}
+    for name, first in _STACKED.items():
+        if all(first in weights and name in weights for weights in (narrow, wide)):
+            parts = [weights[name].split(_of_both(weights, name, first), 1) for weights in (narrow, wide)]
+            grown[name] = torch.cat([_grown(*pair) for pair in zip(*parts, strict=True)], 1)
+    return grown
+
+
+def _of_both(weights: dict[str, Tensor], name: str, first: str) -> list[int]:
+    channels, before = weights[name].shape[1], len(weights[first])
+    return [before, channels - before]
 
 
 def _grown(narrow: Tensor, wide: Tensor) -> Tensor:

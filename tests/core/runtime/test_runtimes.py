@@ -75,7 +75,7 @@ def test_a_room_that_comes_again_is_taken_as_it_is(known: bool) -> None:
 
 
 def test_the_two_platenets_are_of_one_shape() -> None:
-    for name in ("PLANES", "BLOCKS", "MIXES"):
+    for name in ("PLANES", "CELL", "BLOCKS", "MIXES"):
         assert getattr(openvino, name) == getattr(platenet_net, name), name
 
 

@@ -28,3 +28,30 @@ def test_other_clothes_change_colours_and_nothing_else() -> None:
     empty = np.zeros((96, 128, 4), np.float32)
     cast._dress(empty)
     assert not empty.any()
+
+
+def test_a_bent_person_is_the_same_one_in_another_shape() -> None:
+    material, seed = drawn_material(), 7
+    sure = []
+
+    def placed(bend: np.ndarray | None) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        cast = Cast(material, (128, 96), Rooms(material, (128, 96), rng), rng)
+        return cast._place(cast._people[0], 0.7, bend)
+
+    plain = placed(None)
+    assert plain[..., 3].max() == 1
+    unmoved = placed(np.zeros((96, 128, 2), np.float32))
+    assert np.abs(unmoved - plain).mean() < 2e-3, "a bend of nothing changes nothing"
+    rng = np.random.default_rng(seed)
+    cast = Cast(material, (128, 96), Rooms(material, (128, 96), rng), rng)
+    for _ in range(20):
+        bend = cast._bend()
+        assert bend.shape == (96, 128, 2)
+        slope = max(np.abs(np.diff(bend, axis=axis)).max() for axis in (0, 1))
+        assert slope < 0.02, "smooth: a pixel's neighbours are stretched by a few percent"
+        bent = placed(bend)
+        assert (bent[..., :3] <= bent[..., 3:] + 1e-6).all(), "still premultiplied"
+        sure.append((bent[..., 3] > 0.9).mean() / (plain[..., 3] > 0.9).mean())
+    assert np.std(sure) > 0.005, "not twice of the same size"
+    assert 0.7 < min(sure) <= max(sure) < 1.4

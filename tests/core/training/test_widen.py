@@ -8,7 +8,7 @@ from core.training.widen import widened
 
 def test_a_widened_network_computes_what_the_narrow_one_did() -> None:
     torch.manual_seed(0)
-    narrow, wide = PlateNet((4, 6, 8, 10, 12)), PlateNet((4, 6, 8, 16, 20))
+    narrow, wide = PlateNet((4, 6, 8, 10, 12)), PlateNet((8, 9, 8, 16, 20))
     inputs = [torch.rand(2, channels, 64, 96) for channels in (3, 3, 1, 1)]
     narrow(*inputs)  # running statistics that are not those of a new network
     wide.load_state_dict(widened(narrow.state_dict(), wide.state_dict()))
