@@ -15,7 +15,7 @@ from core.types import F32
 Search = Callable[[], list[Found]]
 Submit = Callable[[Search], "Future[list[Found]]"]
 
-PAUSE_MAX = 16  # frames between searches for a plate that was not found again and again
+_PAUSE_MAX = 16  # frames between searches for a plate that was not found again and again
 _BEST = 2  # guesses that are worth a fit
 
 
@@ -41,6 +41,11 @@ class PlateSearch:
     def begin_again(self) -> None:
         """The next search need not wait: the plate was found, or all is new."""
         self._pause, self._waited = 1, 0
+
+    def look_for(self, views: list[SmallView]) -> None:
+        """Another plate's views from now on, by SIFT; a search that is under way is dropped."""
+        self.drop()
+        self._views, self._relocaliser = views, None
 
     def drop(self) -> None:
         """Forgets a search that is under way."""
@@ -69,7 +74,7 @@ class PlateSearch:
                 self._pending = self._submit(search)
                 return []
             found = search()
-        self._pause = min(2 * self._pause, PAUSE_MAX)
+        self._pause = min(2 * self._pause, _PAUSE_MAX)
         return found[:_BEST]
 
     def _of(self, small: SmallFrame, hidden: F32 | None) -> Search:

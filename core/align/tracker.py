@@ -96,7 +96,6 @@ class PlateAligner:
         self._bend = bend
         self._plate, self._seed = plate, seed
         self._views = small_views(plate, seed)
-        self._submit = submit
         self._elsewhere = PlateSearch(self._views, submit, relocaliser)
         self._flat = FlatPlate(self._views[0])
         self._held: _Held | None = None
@@ -145,9 +144,8 @@ class PlateAligner:
             view.prepare()
 
         def replace() -> None:
-            self.close()
             self._plate, self._views = plate, views
-            self._elsewhere = PlateSearch(views, self._submit, None)
+            self._elsewhere.look_for(views)
             self._flat = FlatPlate(views[0])
             if self._held is not None and self._H is not None:
                 self._start_hold(self._H, np.zeros(self._textured, np.bool_))

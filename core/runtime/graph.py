@@ -147,12 +147,10 @@ class GraphBuilder:
         self.entering.update(zip(names, parts, strict=True))
         weights = ov.constant(kernel)
         if all(part in self._ranges for part in names):
-            ends = np.cumsum([x.get_output_partial_shape(0)[1].get_length() for x in parts])
-            kernels = np.split(kernel, ends[:-1], 1)
+            channels = [x.get_output_partial_shape(0)[1].get_length() for x in parts]
+            largest = np.repeat(np.array([self._ranges[part][1] for part in names], np.float32), channels)
+            weights = _kernel_on_integers(largest[:, None, None] * kernel)
             parts = [self._as_shares(x, part) for x, part in zip(parts, names, strict=True)]
-            largest = [np.float32(self._ranges[part][1]) for part in names]
-            kernels = [most * of_part for most, of_part in zip(largest, kernels, strict=True)]
-            weights = _kernel_on_integers(np.concatenate(kernels, 1))
         y = ov.convolution(ov.concat(parts, 1), weights, *KEEPING_THE_SIZE)
         return ov.relu(ov.add(y, ov.constant(bias[None, :, None, None])))
 
@@ -245,9 +243,9 @@ class GraphBuilder:
         return y if bias is None else ov.add(y, ov.constant(bias[None, :, None, None]))
 
 
-def _quantised(x: Node, ends: tuple[float, float], onto: tuple[float, float], levels: int = LEVELS) -> Node:
-    """x in that many levels from one of the ends to the other, which become those of `onto`."""
-    return ov.fake_quantize(x, *(ov.constant(np.full(1, end, np.float32)) for end in (*ends, *onto)), levels)
+def _quantised(x: Node, ends: tuple[float, float], onto: tuple[float, float]) -> Node:
+    """x in LEVELS levels from one of the ends to the other, which become those of `onto`."""
+    return ov.fake_quantize(x, *(ov.constant(np.full(1, end, np.float32)) for end in (*ends, *onto)), LEVELS)
 
 
 def _kernel_on_integers(kernel: F32) -> Node:

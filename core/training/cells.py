@@ -34,7 +34,7 @@ def on_cells(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         ),
         "cells.0.weight": _cells(*(arrays[f"up1.{name}.weight"] for name in ("below", "beside", "both.0"))),
         "head.weight": _head(arrays["head.weight"]),
-        "head.bias": _head(arrays["head.bias"][:, None, None, None])[:, 0, 0, 0],
+        "head.bias": np.tile(arrays["head.bias"].reshape(2, 2), (2, 2)).reshape(16),
     }
     for before, after in (("stem.1", "stem.1"), ("up1.both.1", "cells.1")):
         changed |= {f"{after}.{part}": np.repeat(arrays[f"{before}.{part}"], 4) for part in _NORM}
@@ -80,7 +80,7 @@ def _bilinear(place: int) -> list[tuple[int, float]]:
 
 
 def _head(kernel: F32) -> F32:
-    """4 x I x K x K, squares as pixel_shuffle(2) takes them, for pixel_shuffle(4): 16 x 4 I x K x K."""
-    wide = on_squares(kernel, 1) if kernel.shape[2] > 1 else np.repeat(kernel, 4, 0)
+    """4 x I x 3 x 3, squares as pixel_shuffle(2) takes them, for pixel_shuffle(4): 16 x 4 I x 3 x 3."""
+    wide = on_squares(kernel, 1)
     squares = wide.reshape(2, 2, 2, 2, *wide.shape[1:])  # row and column in the square, of the square
-    return squares.transpose(2, 0, 3, 1, *range(4, squares.ndim)).reshape(16, *wide.shape[1:])
+    return squares.transpose(2, 0, 3, 1, 4, 5, 6).reshape(wide.shape)
