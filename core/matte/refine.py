@@ -244,6 +244,13 @@ def whole_tiles(batches: Iterable[U8]) -> U8:
     return blocks.transpose(0, 1, 4, 2, 5, 3).reshape(channels, count, 2 * half, 2 * half)
 
 
+def in_squares(tiles: U8) -> U8:
+    """The other way: pictures (11 x N x S x S) as `TileCutter` cuts them, 11 x N x 4 x S/2 x S/2."""
+    channels, count, side, _ = tiles.shape
+    blocks = tiles.reshape(channels, count, side // 2, 2, side // 2, 2).transpose(0, 1, 3, 5, 2, 4)
+    return np.ascontiguousarray(blocks).reshape(channels, count, 4, side // 2, side // 2)
+
+
 def _put(tiles: U8, picture: U8, spots: NDArray[np.intp]) -> None:
     """Tiles (NxSxS) into a picture (HxW, written to) at spots, multiples of S, as far as they are in it."""
     side = tiles.shape[1]

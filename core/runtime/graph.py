@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino
@@ -17,7 +18,8 @@ from core.runtime.base import BN_EPSILON
 from core.runtime.compiled import compile_on_cpu
 from core.types import F32
 
-Ranges = dict[str, tuple[float, float]]  # of what goes into a convolution, by the convolution's name
+Ends = float | list[float]  # of all channels, or of each
+Ranges = dict[str, tuple[Ends, Ends]]  # of what goes into a convolution, by the convolution's name
 RANGES = "ranges"  # under this name they stand in the file's metadata, as JSON
 LEVELS = 256
 KEEPING_THE_SIZE = ([1, 1], [1, 1], [1, 1], [1, 1])  # strides, padding, padding, dilations of a 3x3
@@ -41,9 +43,13 @@ def load_ranges(path: Path) -> Ranges:
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is damaged ({error}): install cleanplate again") from error
     try:
-        return {str(name): (float(low), float(high)) for name, (low, high) in json.loads(written).items()}
+        return {str(name): (_ends(low), _ends(high)) for name, (low, high) in json.loads(written).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path} has damaged {RANGES} ({error}): install cleanplate again") from error
+
+
+def _ends(written: Any) -> Ends:
+    return [float(end) for end in written] if isinstance(written, list) else float(written)
 
 
 class GraphWeights:
@@ -71,14 +77,15 @@ class GraphWeights:
 class GraphBuilder:
     """The few layers our networks are made of, as OpenVINO nodes.
 
-    ranges: convolutions named here are done on 8-bit integers. entering: what goes into each
+    ranges: convolutions named here are done on 8-bit integers; where each channel has ends of its own, the
+    lows are to the highs as one number. entering: what goes into each
     convolution that sees more than a pixel or has no bias, for calibration.
     """
 
     def __init__(self, weights: GraphWeights, ranges: Ranges | None = None) -> None:
         self._weights, self._ranges = weights, ranges or {}
         self.entering: dict[str, Node] = {}
-        self._shares: dict[tuple[str, float], Node] = {}
+        self._shares: dict[tuple[str, bytes], Node] = {}
 
     def conv(self, x: Node, name: str, stride: int = 1) -> Node:
         """A convolution with bias, padding to keep the size."""
@@ -147,9 +154,9 @@ class GraphBuilder:
         self.entering.update(zip(names, parts, strict=True))
         weights = ov.constant(kernel)
         if all(part in self._ranges for part in names):
-            channels = [x.get_output_partial_shape(0)[1].get_length() for x in parts]
-            largest = np.repeat(np.array([self._ranges[part][1] for part in names], np.float32), channels)
-            weights = _kernel_on_integers(largest[:, None, None] * kernel)
+            shapes = [(1, x.get_output_partial_shape(0)[1].get_length(), 1, 1) for x in parts]
+            largest = map(np.broadcast_to, map(self._largest, names), shapes)
+            weights = _kernel_on_integers(np.concatenate([*largest], 1) * kernel)
             parts = [self._as_shares(x, part) for x, part in zip(parts, names, strict=True)]
         y = ov.convolution(ov.concat(parts, 1), weights, *KEEPING_THE_SIZE)
         return ov.relu(ov.add(y, ov.constant(bias[None, :, None, None])))
@@ -178,7 +185,7 @@ class GraphBuilder:
         """x (NCHW, not below 0), which goes into the convolution `name`, as one graph hands it to another:
         NHWC, and in bytes where that convolution is on 8-bit integers."""
         if name in self._ranges:
-            x = ov.convert(_quantised(x, (0, self._ranges[name][1]), (0, LEVELS - 1)), np.uint8)
+            x = ov.convert(_quantised(x, (0, self._largest(name)), (0, LEVELS - 1)), np.uint8)
         return ov.transpose(x, np.array([0, 2, 3, 1], np.int64))
 
     def taken(self, handed: Node, name: str) -> tuple[Node, Node]:
@@ -187,17 +194,22 @@ class GraphBuilder:
         parameter = ov.parameter([*shape], kind, name)
         x: Node = parameter
         if name in self._ranges:
-            scale = ov.constant(np.float32(self._ranges[name][1] / (LEVELS - 1)))
+            scale = ov.constant(self._largest(name) / np.float32(LEVELS - 1))
             x = ov.multiply(ov.convert(x, np.float32), scale)
         return parameter, ov.transpose(x, np.array([0, 3, 1, 2], np.int64))
 
     def _as_shares(self, x: Node, name: str) -> Node:
-        """What enters the convolution `name`, nowhere below 0, in shares of its largest value: what enters
-        two is brought to integers once."""
-        key = x.get_friendly_name(), self._ranges[name][1]
+        """What enters the convolution `name` in shares of its largest value, or of each channel's: what
+        enters two is brought to integers once."""
+        low, high = np.array(self._ranges[name][0], np.float32).reshape(1, -1, 1, 1), self._largest(name)
+        key = x.get_friendly_name(), low.tobytes() + high.tobytes()
         if key not in self._shares:
-            self._shares[key] = _quantised(x, (0, key[1]), (0, 1))
+            self._shares[key] = _quantised(x, (low, high), (float(low.flat[0] / high.flat[0]), 1))
         return self._shares[key]
+
+    def _largest(self, name: str) -> F32:
+        """1 x 1 x 1 x 1, or in the place of the second 1 a value for each channel."""
+        return np.array(self._ranges[name][1], np.float32).reshape(1, -1, 1, 1)
 
     def _folded(self, conv: str, norm: str) -> tuple[F32, F32]:
         """Kernel and bias of a convolution with the normalisation behind it."""
@@ -233,19 +245,16 @@ class GraphBuilder:
         if kernel.shape[2] > 1:
             self.entering[name] = x
         if name in self._ranges:
-            low, high = self._ranges[name]
-            if low == 0:
-                x, weights = self._as_shares(x, name), _kernel_on_integers(np.float32(high) * kernel)
-            else:
-                x, weights = _quantised(x, (low, high), (low, high)), _kernel_on_integers(kernel)
+            x, weights = self._as_shares(x, name), _kernel_on_integers(self._largest(name) * kernel)
         strides = [stride, stride] if isinstance(stride, int) else [*stride]
         y = ov.convolution(x, weights, strides, [*above], below, [dilation] * 2)
         return y if bias is None else ov.add(y, ov.constant(bias[None, :, None, None]))
 
 
-def _quantised(x: Node, ends: tuple[float, float], onto: tuple[float, float]) -> Node:
+def _quantised(x: Node, ends: tuple[float | F32, float | F32], onto: tuple[float, float]) -> Node:
     """x in LEVELS levels from one of the ends to the other, which become those of `onto`."""
-    return ov.fake_quantize(x, *(ov.constant(np.full(1, end, np.float32)) for end in (*ends, *onto)), LEVELS)
+    values = (ov.constant(np.atleast_1d(np.array(end, np.float32))) for end in (*ends, *onto))
+    return ov.fake_quantize(x, *values, LEVELS)
 
 
 def _kernel_on_integers(kernel: F32) -> Node:

@@ -56,6 +56,16 @@ _BOX = np.ones((1, 1, 3, 3), np.float32)
 _INNER = slice(HALO // 2, (SEEN - HALO) // 2)  # squares of 2x2 pixels that a tile delivers
 
 
+def _precision(weights: Path, asked: str | None) -> tuple[Ranges, str]:
+    """Ranges of what is to be done on 8-bit integers, and the precision of the rest."""
+    if asked not in (None, INT8):
+        return {}, asked
+    ranges = load_ranges(weights) if weights.is_file() else {}
+    if asked == INT8 and not ranges:
+        raise WeightsError(f"{weights} is not calibrated for {INT8}: use bf16 or f32, or calibrate it")
+    return ranges, best_precision()
+
+
 def platenet_graph(
     size: tuple[int, int], weights: Path = WEIGHTS, ranges: Ranges | None = None
 ) -> tuple[openvino.Model, dict[str, Node]]:
@@ -189,10 +199,7 @@ class OpenVinoPlateNet(PlateNetRuntime):
         threads: int = 2,
         precision: str | None = None,
     ) -> None:
-        ranges = load_ranges(weights) if precision in (None, INT8) and weights.is_file() else {}
-        if precision == INT8 and not ranges:
-            raise WeightsError(f"{weights} is not calibrated for {INT8}: use bf16 or f32, or calibrate it")
-        rest = best_precision() if precision in (None, INT8) else precision
+        ranges, rest = _precision(weights, precision)
         precision = INT8 if ranges else rest
         self._body, self._head = (
             compile_graph(part, threads, rest).create_infer_request()
@@ -218,9 +225,12 @@ class OpenVinoPlateNet(PlateNetRuntime):
         return in_rows(self._head.get_output_tensor(0).data)
 
 
-def refiner_graph(weights: Path, apart: bool = False) -> openvino.Model:
+def refiner_graph(
+    weights: Path, ranges: Ranges | None = None, apart: bool = False
+) -> tuple[openvino.Model, dict[str, Node]]:
     """core/nets/refiner.py for BATCH tiles; input as in RefinerRuntime, output uint8 16 x 4 x 16 x 16, of
-    which the outer HALO px have not seen all that they should.
+    which the outer HALO px have not seen all that they should. ranges, and what else it returns: as in
+    `platenet_graph`.
 
     All is done on squares of 2x2 pixels: halving and doubling the size is then a matter of channels, and
     no layer has so few of them that the runtime mostly waits. The features are computed plane by plane:
@@ -228,7 +238,7 @@ def refiner_graph(weights: Path, apart: bool = False) -> openvino.Model:
     than the convolutions. apart: see GraphBuilder.squares_head.
     """
     held = GraphWeights(weights)
-    b = GraphBuilder(held)
+    b = GraphBuilder(held, ranges)
     half = SEEN // 2
     tiles = ov.parameter([CHANNELS, BATCH, 4, half, half], np.uint8, "tiles")
     x = ov.multiply(ov.convert(tiles, np.float32), _scalar(1 / 255))
@@ -246,7 +256,7 @@ def refiner_graph(weights: Path, apart: bool = False) -> openvino.Model:
     alpha = ov.divide(person, ov.add(person, ov.subtract(_scalar(1), coarse)))
     held.finish()
     alpha = ov.convert(ov.round(ov.multiply(alpha, _scalar(255)), "half_to_even"), np.uint8)
-    return openvino.Model([alpha], [tiles], "refiner")
+    return openvino.Model([alpha], [tiles], "refiner"), b.entering
 
 
 def _scalar(value: float) -> Node:
@@ -295,12 +305,14 @@ class OpenVinoRefiner:
 
     Each batch of a frame has a request of its own, and keeps it as long as it comes in the same array: to
     tell OpenVINO where a batch lies takes it a fifth as long as to refine it.
+
+    precision: as OpenVinoPlateNet takes it.
     """
 
     def __init__(self, weights: Path, threads: int = 2, precision: str | None = None) -> None:
-        precision = precision or best_precision()
-        graph = refiner_graph(weights, apart=precision == "f32")
-        self._compiled = compile_graph(graph, threads, precision, streams=threads)
+        ranges, rest = _precision(weights, precision)
+        graph, _ = refiner_graph(weights, ranges, apart=rest == "f32")
+        self._compiled = compile_graph(graph, threads, rest, streams=threads)
         self._requests: list[tuple[openvino.InferRequest, U8]] = []
 
     def refine(self, batches: Iterable[U8]) -> U8:

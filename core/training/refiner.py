@@ -18,10 +18,12 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from core.matte.refine import NearBy, TileCutter, edge_tiles, whole_tiles
+from core.matte.refine import NearBy, TileCutter, edge_tiles, in_squares, whole_tiles
 from core.nets.refiner import CHANNELS, RefinerNet
 from core.nets.weights import load_strictly, read_state_dict
+from core.runtime import base
 from core.runtime.base import HALO
+from core.runtime.quantise import refiner_ranges, write_ranges
 from core.training.curves import Curves
 from core.training.judge import SEED, held_out_of
 from core.training.losses import gradient_pyramid
@@ -39,6 +41,7 @@ POOL = 12_000  # tiles held; synthesis is slower than learning, so each is met s
 LEAST_POOL = 400
 WARM_UP_STEPS = 100
 CHECKPOINT_STEPS = 1000
+CALIBRATION = 80  # batches, which say what range the activations have
 SIZES = ((1280, 720), (1280, 720), (1280, 720), (960, 544), (640, 352))
 
 
@@ -154,10 +157,13 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
                 worker.kill()
                 worker.join()
         queue.cancel_join_thread()
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    part = options.out.with_suffix(".part")
-    save_file({k: v.contiguous().cpu() for k, v in average.items()}, part)
-    part.replace(options.out)
+    if len(pool) or not options.out.is_file():  # else nothing was learnt, and the file is the finished one
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        part = options.out.with_suffix(".part")
+        save_file({k: v.contiguous().cpu() for k, v in average.items()}, part)
+        part.replace(options.out)
+    if len(pool):
+        write_ranges(options.out, refiner_ranges(options.out, pool.batches(CALIBRATION)))
     return options.out
 
 
@@ -179,15 +185,19 @@ class _Pool:
         self.seen += len(truth)
         self._count = min(POOL, self.seen)
 
-    def draw(self, count: int) -> tuple[U8, U8]:
-        """count pieces of CROP px, with their halo, and their true alpha; flipped at random."""
+    def draw(self, count: int, side: int = CROP) -> tuple[U8, U8]:
+        """count pieces of side px, with their halo, and their true alpha; flipped at random."""
         rows = self._rng.integers(0, self._count, count)
-        y, x = self._rng.integers(0, (TILE - CROP) // 2 + 1, 2) * 2
-        tiles = self._tiles[:, rows, y : y + CROP + 2 * HALO, x : x + CROP + 2 * HALO]
-        truth = self._truth[rows, y : y + CROP, x : x + CROP]
+        y, x = self._rng.integers(0, (TILE - side) // 2 + 1, 2) * 2
+        tiles = self._tiles[:, rows, y : y + side + 2 * HALO, x : x + side + 2 * HALO]
+        truth = self._truth[rows, y : y + side, x : x + side]
         if self._rng.random() < 0.5:
             tiles, truth = tiles[..., ::-1], truth[..., ::-1]
         return np.ascontiguousarray(tiles), np.ascontiguousarray(truth)
+
+    def batches(self, count: int) -> list[U8]:
+        """As RefinerRuntime takes them."""
+        return [in_squares(self.draw(base.BATCH, base.TILE)[0]) for _ in range(count)]
 
 
 def refiner_loss(net: RefinerNet, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

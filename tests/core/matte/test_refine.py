@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from core.matte import refine
-from core.matte.refine import NearBy, Refiner, TileCutter, edge_tiles, whole_tiles
+from core.matte.refine import NearBy, Refiner, TileCutter, edge_tiles, in_squares, whole_tiles
 from core.nets import refiner as net
 from core.types import Room
 
@@ -65,6 +65,7 @@ def test_tiles_carry_frame_plate_coverage_alpha_and_the_persons_colour() -> None
     (batch,) = cutter.cut(rgb, room, coarse, near_by, np.array([[0, 64], [96, 0]]))
     assert batch.shape == (refine.CHANNELS, 16, 4, 20, 20)
     tiles = whole_tiles([batch])
+    assert (in_squares(tiles) == batch).all()
     for k in range(4):
         assert (batch[:, :, k] == tiles[..., k // 2 :: 2, k % 2 :: 2]).all()
     seen = tiles[:, 0, 4:].transpose(1, 2, 0)

@@ -10,15 +10,16 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_torch_file
 
 from core.errors import DeviceError, WeightsError
-from core.matte.refine import whole_tiles
+from core.matte.refine import NearBy, TileCutter, edge_tiles, whole_tiles
 from core.nets import platenet as platenet_net
 from core.nets import refiner as refiner_net
 from core.runtime import openvino
-from core.runtime.base import WEIGHTS
+from core.runtime.base import REFINER, WEIGHTS
 from core.runtime.graph import on_squares
 from core.runtime.openvino import OpenVinoPlateNet, OpenVinoRefiner
-from core.runtime.quantise import platenet_ranges, write_ranges
-from core.runtime.torch import TorchPlateNet, TorchRefiner, load_platenet, torch_device
+from core.runtime.quantise import platenet_ranges, refiner_ranges, write_ranges
+from core.runtime.torch import TorchPlateNet, TorchRefiner, load_platenet, load_refiner, torch_device
+from core.types import Room
 from live.sources.demo import DemoSource
 
 SIZE = (256, 160)
@@ -106,6 +107,28 @@ def test_refiners_agree_to_one_grey_level_on_average_for_any_number_of_tiles(tmp
         exactly = OpenVinoRefiner(weights, 1, "f32").refine(iter(tiles))
         assert np.abs(expected.astype(int) - exactly).max() <= 1
         assert np.abs(expected.astype(int) - OpenVinoRefiner(weights, 1).refine(iter(tiles))).mean() <= 1.0
+
+
+def test_the_refiner_on_integers_changes_alpha_by_less_than_half_a_grey_level(tmp_path: Path) -> None:
+    picture, plate = (cv2.resize(p, (512, 320)) for p in inputs(1)[:2])
+    coarse = cv2.GaussianBlur(np.where((picture != plate).any(2), np.uint8(255), np.uint8(0)), (0, 0), 3)
+    spots = edge_tiles(coarse)
+    near_by = NearBy(picture, coarse)
+    batches = [b.copy() for b in TileCutter().cut(picture, Room(plate, None).part, coarse, near_by, spots)]
+    plain = tmp_path / "refiner.safetensors"
+    save_torch_file(load_refiner(REFINER).state_dict(), plain)
+    expected = OpenVinoRefiner(plain, 1).refine(batches).astype(int)
+    assert np.abs(expected - OpenVinoRefiner(plain, 1, "f32").refine(batches)).mean() < 0.1, "not calibrated"
+    with pytest.raises(WeightsError, match="not calibrated"):
+        OpenVinoRefiner(plain, 1, "int8")
+    ranges = refiner_ranges(plain, batches)
+    low, high = ranges["enter.0"]
+    assert high[:12] == pytest.approx([0.5] * 12, abs=0.02), "colours, a range for each pixel of a square"
+    assert low[0] == pytest.approx(-high[0] * 128 / 127)
+    write_ranges(plain, ranges)
+    for weights in (plain, REFINER):
+        got = OpenVinoRefiner(weights, 1, "int8").refine(batches)
+        assert 0 < np.abs(expected - got).mean() < 0.5
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 
 from core.errors import MediaError
 from core.nets.platenet import PlateNet
-from core.nets.refiner import RefinerNet
+from core.nets.refiner import FEATURES, RefinerNet
+from core.runtime.graph import load_ranges
 from core.runtime.torch import load_platenet, load_refiner
 from core.training import refiner
 from core.training.curves import Curves
@@ -50,8 +51,11 @@ def test_platenet_then_its_refiner_are_judged_and_their_curves_written(tmp_path:
         validation=1,
         sizes=((160, 128),),
     )
-    load_refiner(train_refiner(options, lines.append))
-    train_refiner(options, lines.append)
+    trained = train_refiner(options, lines.append)
+    load_refiner(trained)
+    ranges = load_ranges(trained)
+    assert len(ranges["enter.0"][1]) == 4 * FEATURES, "calibrated, channel by channel"
+    assert load_ranges(train_refiner(options, lines.append)) == ranges, "a finished one is left alone"
     assert sum("held out: MAD in edge tiles" in line for line in lines) == 2
     assert any("goes on at step" in line for line in lines)
 
