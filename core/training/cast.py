@@ -10,6 +10,7 @@ import numpy as np
 
 from core.training.material import Material
 from core.training.rooms import Rng, Rooms
+from core.training.strands import fray
 from core.types import F32, U8
 
 
@@ -37,6 +38,8 @@ class Cast:
         np.clip(rgb, 0, a, out=rgb)
         if rng.random() < 0.35:
             self._dress(layer)
+        if rng.random() < 0.35:
+            fray(layer, rng)
         return layer
 
     def _dress(self, layer: F32) -> None:

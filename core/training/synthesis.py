@@ -4,8 +4,8 @@ A person (or two, or none) is placed before a view of a room; the plate is the s
 another moment: other light, a small shift, its own noise. The troubles are those of real webcams:
 spatially correlated noise, JPEG, exposure and white-balance drift, vignetting, shadows of the
 person on the room, misalignment, defocus and motion blur, furniture that was moved or removed,
-screens that change, colours close to the room's, clothes of any colour and pattern, exposure that clips
-both, missing plate.
+screens that change, colours close to the room's, clothes of any colour and pattern, hair in the wind,
+exposure that clips both, missing plate.
 
 Arrays are RGB float32 0..1, HxWx3, unless the name says otherwise.
 """
@@ -30,6 +30,8 @@ Segmenter = Callable[[U8], F32]  # RGB uint8 HxWx3 -> mask 0..1 HxW
 
 UNKNOWN_U8 = 128  # a prior that is not there
 LIGHT_SIZE = (160, 90)  # where the program fits light
+MENDED = 0.6  # share of the samples in whose plate hardly any light is left to mend, as in the program
+MENDED_DRIFT = 0.35  # of the usual drift, there
 HELD = 0.04  # share of a thing that covers who holds it, at least
 
 
@@ -107,12 +109,15 @@ class Synthesizer:
             canvas[..., :3] = np.minimum(canvas[..., :3] * exposure, canvas[..., 3:])
         frame = canvas[..., :3] + room * (1 - alpha)[..., None]
 
-        plate = self.camera.drift(rng.choice([0.15, 0.6, 1.3, 2.2], p=[0.3, 0.25, 0.25, 0.2]))(plate)
+        mended = rng.random() < MENDED
+        apart = MENDED_DRIFT if mended else 1.0
+        strength = rng.choice([0.15, 0.6, 1.3, 2.2], p=[0.3, 0.25, 0.25, 0.2])
+        plate = self.camera.drift(apart * strength)(plate)
         layers: list[F32] = []
         if self.layers:
             layers = [(canvas[..., :3] / np.maximum(alpha, 1e-3)[..., None]).astype(np.float32), room]
         if rng.random() < 0.6:
-            drift = self.camera.drift(rng.choice([0.3, 1.0, 2.2]))
+            drift = self.camera.drift(apart * rng.choice([0.3, 1.0, 2.2]))
             frame, layers = drift(frame), [drift(layer) for layer in layers]
         soften: Callable[[F32], F32] | None = None
         if rng.random() < 0.15:
@@ -128,7 +133,7 @@ class Synthesizer:
 
         frame_u8 = self.camera.sensor(frame, 1.0)
         plate_u8 = self.camera.sensor(plate, 0.4)
-        if rng.random() < 0.85:
+        if mended or rng.random() < 0.85:
             plate_u8 = self._relit(plate_u8, frame_u8, alpha)
         alpha_u8 = (alpha * 255 + 0.5).astype(np.uint8)
         coverage = np.full((h, w), 255, np.uint8) if self.layers else self._coverage()

@@ -53,6 +53,20 @@ def test_the_same_seed_gives_the_same_samples() -> None:
     assert (a.alpha == b.alpha).all()
 
 
+def test_most_plates_have_the_light_of_the_frame_and_some_are_far_from_it(monkeypatch) -> None:
+    """The program leaves one to two grey levels; who never learns that a small difference counts takes
+    thin hair for the room."""
+    monkeypatch.setattr(Synthesizer, "_shadow", lambda self, room, alpha: room)
+    synthesizer = Synthesizer(drawn_material(), (256, 160), None, np.random.default_rng(2), layers=True)
+    left = []
+    for _ in range(60):
+        s = synthesizer.sample()
+        apart = np.abs(cv2.blur(s.plate.astype(np.float32) - s.room, (11, 11)))
+        left.append(float(np.median(apart[s.alpha == 0])) if (s.alpha == 0).any() else 0.0)
+    assert np.median(left) < 2
+    assert np.quantile(left, 0.95) > 4
+
+
 def test_the_prior_comes_from_the_segmenter_or_is_unknown() -> None:
     made = Synthesizer(
         drawn_material(),
