@@ -49,7 +49,7 @@ def load_ranges(path: Path) -> Ranges:
 
 
 def _ends(written: Any) -> Ends:
-    return [float(end) for end in written] if isinstance(written, list) else float(written)
+    return [float(end) for end in written] if isinstance(written, list) and written else float(written)
 
 
 class GraphWeights:
@@ -77,9 +77,9 @@ class GraphWeights:
 class GraphBuilder:
     """The few layers our networks are made of, as OpenVINO nodes.
 
-    ranges: convolutions named here are done on 8-bit integers; where each channel has ends of its own, the
-    lows are to the highs as one number. entering: what goes into each
-    convolution that sees more than a pixel or has no bias, for calibration.
+    ranges: convolutions named here are done on 8-bit integers. Where each channel has ends of its own, the
+    lower ones are the same multiple of the upper ones. entering: what goes into each convolution that sees
+    more than a pixel or has no bias, for calibration.
     """
 
     def __init__(self, weights: GraphWeights, ranges: Ranges | None = None) -> None:

@@ -157,16 +157,17 @@ def test_integers_are_used_where_the_weights_are_calibrated_and_only_there(tmp_p
     with pytest.raises(WeightsError, match="not calibrated"):
         OpenVinoPlateNet(SIZE, plain, precision="int8")
     expected = OpenVinoPlateNet(SIZE, plain, 1, "f32").alpha(*inputs(1)).astype(int)
-    ranges = platenet_ranges(plain, [tuple(inputs(seed)) for seed in range(3)])
-    assert ranges["stem.0"] == (0, 1), "pictures and maps as they come"
-    write_ranges(plain, ranges)
+    measured = platenet_ranges(plain, [tuple(inputs(seed)) for seed in range(3)])
+    assert measured["stem.0"] == (0, 1), "pictures and maps as they come"
+    write_ranges(plain, measured)
     calibrated = OpenVinoPlateNet(SIZE, plain, threads=1)
     assert "int8" in calibrated.name
     assert np.abs(calibrated.alpha(*inputs(1)) - expected).mean() <= 1.0
     assert load_platenet(plain).state_dict().keys() == load_platenet().state_dict().keys()
-    save_torch_file(load_platenet().state_dict(), plain, metadata={"ranges": '{"stem.0": 7}'})
-    with pytest.raises(WeightsError, match="damaged ranges"):
-        OpenVinoPlateNet(SIZE, plain)
+    for ranges in ('{"stem.0": 7}', '{"stem.0": [[], [1]]}', '{"stem.0": [0, "all"]}'):
+        save_torch_file(load_platenet().state_dict(), plain, metadata={"ranges": ranges})
+        with pytest.raises(WeightsError, match="damaged ranges"):
+            OpenVinoPlateNet(SIZE, plain)
 
 
 @pytest.mark.parametrize("make", [lambda p: OpenVinoPlateNet(SIZE, p), lambda p: TorchPlateNet("cpu", p)])
