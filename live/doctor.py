@@ -157,7 +157,8 @@ def check_loopback(machine: Machine) -> list[Check]:
                 Verdict.NOTE,
                 what,
                 f"v4l2loopback {version} forgets what it is after each use with exclusive_caps=1; cleanplate "
-                "revives it, other writers (OBS) do not: 0.13 or newer is better",
+                "revives it, other writers (OBS) do not; and seldom it brings the kernel down (its issue "
+                "532): 0.13 or newer is better",
             )
         )
     exclusive = machine.read("sys/module/v4l2loopback/parameters/exclusive_caps") or ""

@@ -18,7 +18,10 @@ ROOT = HERE.parent.parent
 CACHE = Path(os.environ.get("KERNELTEST_CACHE", Path.home() / ".cache" / "cleanplate-vm"))
 FRAMES = os.environ.get("KERNELTEST_FRAMES", "300")  # through the whole program
 TIMEOUT_S = 1800 + int(FRAMES) // 5  # one or two minutes on a quiet machine
-NEVER_STARTED = 125  # exit code of `run`
+NEVER_FINISHED = 125  # exit code of `run`: the machine did not come up, or went down
+# Where a version of the driver brings the kernel down by itself: 0.12.7 moves its buffers from list to list
+# without a lock (v4l2loopback's issue 532; seen here once).
+DRIVERS_OWN = {"0.12.7": "__list_del_entry_valid"}
 
 
 def prepared_versions() -> list[str]:
@@ -26,6 +29,20 @@ def prepared_versions() -> list[str]:
     if not (CACHE / "ready").is_file():
         return []
     return (CACHE / "loopback-versions").read_text().split()
+
+
+def is_drivers_own(version: str, console: str) -> bool:
+    """Whether a kernel went down by a fault that its version of v4l2loopback is known for."""
+    place = DRIVERS_OWN.get(version)
+    return place is not None and "Kernel panic" in console and place in console
+
+
+def test_only_a_fault_that_a_driver_is_known_for_is_forgiven() -> None:
+    panic = "RIP: 0010:__list_del_entry_valid.cold+0x5c/0x6f\nKernel panic - not syncing: Fatal exception"
+    assert is_drivers_own("0.12.7", panic)
+    assert not is_drivers_own("0.15.0", panic), "mended there"
+    assert not is_drivers_own("0.12.7", panic.replace("list_del", "page_fault"))
+    assert not is_drivers_own("0.12.7", "run: the machine stopped before the command was done")
 
 
 @pytest.mark.kernel
@@ -39,7 +56,7 @@ def test_devices_behave_on_a_real_kernel(version: str, results: list[tuple[str, 
     command += ["--", sys.executable, HERE / "guest.py"]
 
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if ran.returncode == NEVER_STARTED and not ran.stdout:
+    if ran.returncode == NEVER_FINISHED and (not ran.stdout or is_drivers_own(version, ran.stderr)):
         print(f"the machine is started once more: {ran.stderr}")
         ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
