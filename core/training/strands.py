@@ -1,6 +1,6 @@
 """Outlines drawn out into strands, as wind does with hair.
 
-The cut-outs' edges are mostly sharp, so what is a little transparent over many pixels was taken for solid.
+The cut-outs' edges are mostly sharp, so what is a little transparent over many pixels is taken for solid.
 A layer is premultiplied RGBA, float32 0..1, HxWx4.
 """
 

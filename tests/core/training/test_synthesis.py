@@ -54,8 +54,7 @@ def test_the_same_seed_gives_the_same_samples() -> None:
 
 
 def test_most_plates_have_the_light_of_the_frame_and_some_are_far_from_it(monkeypatch) -> None:
-    """The program leaves one to two grey levels; who never learns that a small difference counts takes
-    thin hair for the room."""
+    """The program leaves one to two grey levels."""
     monkeypatch.setattr(Synthesizer, "_shadow", lambda self, room, alpha: room)
     synthesizer = Synthesizer(drawn_material(), (256, 160), None, np.random.default_rng(2), layers=True)
     left = []
