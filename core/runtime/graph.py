@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 from core.errors import WeightsError
 from core.runtime.base import BN_EPSILON
 from core.runtime.compiled import compile_on_cpu
+from core.runtime.overflow import products_overflow
 from core.types import F32
 
 Ends = float | list[float]  # of all channels, or of each
@@ -258,8 +259,10 @@ def _quantised(x: Node, ends: tuple[float | F32, float | F32], onto: tuple[float
 
 
 def _kernel_on_integers(kernel: F32) -> Node:
-    """With a range for each channel that comes out."""
+    """With a range for each channel that comes out; of half of the integers where whole ones overflow."""
     largest = np.maximum(np.abs(kernel).max((1, 2, 3), keepdims=True), 1e-9)
+    if products_overflow():
+        largest = 2 * largest
     ends = [ov.constant(end) for end in (-largest, largest)]
     return ov.fake_quantize(ov.constant(kernel), *ends, *ends, LEVELS - 1)
 

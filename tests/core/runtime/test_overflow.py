@@ -1,0 +1,70 @@
+"""8-bit integers on processors that add products in 16 bits: any x86 one, told to be one of those."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from core.runtime import graph, overflow
+
+COMPARE = """
+import numpy as np
+from core.evaluation.cost import never_bf16
+from core.matte.prior import SelfieSegmenter
+from core.matte.refine import NearBy, TileCutter, edge_tiles
+from core.runtime.base import REFINER, WEIGHTS
+from core.runtime.openvino import OpenVinoPlateNet, OpenVinoRefiner
+from core.runtime.overflow import products_overflow
+from core.types import Room
+from live.sources.demo import DemoSource
+
+never_bf16()
+demo = DemoSource((832, 480))
+frame, plate = demo.picture(0.0).copy(), demo.plate().rgb
+prior, everywhere = SelfieSegmenter().mask(frame), np.full((480, 832), 255, np.uint8)
+exact, found = (
+    OpenVinoPlateNet((832, 480), WEIGHTS, 1, precision).alpha(frame, plate, everywhere, prior)
+    for precision in ("f32", "int8")
+)
+spots = edge_tiles(exact)
+cut = TileCutter().cut(frame, Room(plate, None).part, exact, NearBy(frame, exact), spots)
+batches = [batch.copy() for batch in cut]
+refined, refined_found = (OpenVinoRefiner(REFINER, 1, p).refine(batches) for p in ("f32", "int8"))
+apart = [np.abs(a.astype(int) - b).mean() for a, b in ((exact, found), (refined, refined_found))]
+print(products_overflow(), (exact > 127).mean(), *apart)
+"""
+
+
+def compare(limit: dict[str, str]) -> tuple[bool, float, float, float]:
+    """Whether products overflow, how much of the picture is somebody, and by how many grey levels
+    platenet's and the refiner's alpha on integers is off, on a processor limited like this."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMPARE], env=os.environ | limit, capture_output=True, text=True, check=True
+    )
+    overflows, *numbers = done.stdout.split()
+    share, net, refiner = map(float, numbers)
+    return overflows == "True", share, net, refiner
+
+
+@pytest.mark.parametrize("limit", [{}, {"ONEDNN_MAX_CPU_ISA": "AVX2"}])
+def test_alpha_on_integers_is_that_of_floating_point(limit: dict[str, str]) -> None:
+    """With the bundled weights: without a care for it the person's inside is lost, by dozens of levels."""
+    _, share, net, refiner = compare(limit)
+    assert share > 0.1, "somebody is there"
+    assert net < 0.4
+    assert refiner < 1.0
+
+
+def test_kernels_are_halved_where_products_overflow_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = np.array([[[[3.0]], [[-1.0]]]], np.float32)
+    for overflows, largest in ((True, 6.0), (False, 3.0)):
+        monkeypatch.setattr(graph, "products_overflow", lambda told=overflows: told)
+        high = graph._kernel_on_integers(kernel).input_value(4).get_node().get_data()
+        assert high.ravel().tolist() == [largest]
+
+
+def test_the_processor_is_asked_once() -> None:
+    assert overflow.products_overflow() is overflow.products_overflow()
+    assert overflow.products_overflow.cache_info().misses == 1
