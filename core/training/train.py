@@ -97,7 +97,9 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
         begun = on_cells(read_state_dict(options.start))
         load_strictly(net, widened(begun, net.state_dict()), options.start.name)
     net.to(device)
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # a step in single precision takes a CPU 2.5 s with channels last, 1.9 s without (two cores with AVX2)
+    layout = torch.channels_last if options.half or device.type != "cpu" else torch.contiguous_format
+    net.to(memory_format=layout)  # type: ignore[call-overload]
     net.train()
     if options.steady:
         steady(net)
@@ -129,6 +131,7 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
             if size == sizes[0]:
                 shown.extend(samples)
             inputs, alpha = _to_tensors(samples, device)
+            inputs = tuple(x.contiguous(memory_format=layout) for x in inputs)
             with torch.autocast(device.type, torch.bfloat16, enabled=options.half):
                 logits, side = net(*inputs)
             logits, side = logits.float(), side.float()
