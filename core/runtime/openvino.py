@@ -32,6 +32,7 @@ from core.runtime.graph import (
     on_squares,
     picture_input,
 )
+from core.runtime.overflow import products_overflow
 from core.types import F32, U8
 
 INT8 = "int8"
@@ -200,7 +201,7 @@ class OpenVinoPlateNet(PlateNetRuntime):
         precision: str | None = None,
     ) -> None:
         ranges, rest = _precision(weights, precision)
-        precision = INT8 if ranges else rest
+        precision = (f"{INT8} with kernels of 7 bits" if products_overflow() else INT8) if ranges else rest
         self._body, self._head = (
             compile_graph(part, threads, rest).create_infer_request()
             for part in platenet_in_two(size, weights, ranges)
