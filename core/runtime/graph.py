@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from core.errors import WeightsError
 from core.runtime.base import BN_EPSILON
 from core.runtime.compiled import compile_on_cpu
-from core.runtime.overflow import products_overflow
+from core.runtime.overflow import largest_pairs, products_overflow
 from core.types import F32
 
 Ends = float | list[float]  # of all channels, or of each
@@ -79,12 +79,15 @@ class GraphBuilder:
     """The few layers our networks are made of, as OpenVINO nodes.
 
     ranges: convolutions named here are done on 8-bit integers. Where each channel has ends of its own, the
-    lower ones are the same multiple of the upper ones. entering: what goes into each convolution that sees
+    lower ones are the same multiple of the upper ones. limits: what goes into the others is cut to these; of
+    all channels. entering: what goes into each convolution that sees
     more than a pixel or has no bias, for calibration.
     """
 
-    def __init__(self, weights: GraphWeights, ranges: Ranges | None = None) -> None:
-        self._weights, self._ranges = weights, ranges or {}
+    def __init__(
+        self, weights: GraphWeights, ranges: Ranges | None = None, limits: Ranges | None = None
+    ) -> None:
+        self._weights, self._ranges, self._limits = weights, ranges or {}, limits or {}
         self.entering: dict[str, Node] = {}
         self._shares: dict[tuple[str, bytes], Node] = {}
 
@@ -247,6 +250,8 @@ class GraphBuilder:
             self.entering[name] = x
         if name in self._ranges:
             x, weights = self._as_shares(x, name), _kernel_on_integers(self._largest(name) * kernel)
+        elif name in self._limits:
+            x = ov.clamp(x, *self._limits[name])
         strides = [stride, stride] if isinstance(stride, int) else [*stride]
         y = ov.convolution(x, weights, strides, [*above], below, [dilation] * 2)
         return y if bias is None else ov.add(y, ov.constant(bias[None, :, None, None]))
@@ -259,10 +264,9 @@ def _quantised(x: Node, ends: tuple[float | F32, float | F32], onto: tuple[float
 
 
 def _kernel_on_integers(kernel: F32) -> Node:
-    """With a range for each channel that comes out; of half of the integers where whole ones overflow."""
-    largest = np.maximum(np.abs(kernel).max((1, 2, 3), keepdims=True), 1e-9)
-    if products_overflow():
-        largest = 2 * largest
+    """With a range for each channel that comes out, as wide as it must be for no sum to overflow."""
+    largest = largest_pairs(kernel) if products_overflow() else np.abs(kernel).max((1, 2, 3), keepdims=True)
+    largest = np.maximum(largest, 1e-9)
     ends = [ov.constant(end) for end in (-largest, largest)]
     return ov.fake_quantize(ov.constant(kernel), *ends, *ends, LEVELS - 1)
 

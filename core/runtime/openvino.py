@@ -84,16 +84,16 @@ def platenet_graph(
 
 
 def platenet_in_two(
-    size: tuple[int, int], weights: Path = WEIGHTS, ranges: Ranges | None = None
+    size: tuple[int, int], weights: Path = WEIGHTS, ranges: Ranges | None = None, limits: Ranges | None = None
 ) -> tuple[openvino.Model, openvino.Model]:
-    """The same in two graphs, so that the last of it may be done on another thread.
+    """The same in two graphs, so that the last of it may be done on another thread. limits: see GraphBuilder.
 
     The first gives a rough alpha, uint8 1x1xH/8xW/8, and features, 1xH/4xW/4x64, uint8 where the network
     is on 8-bit integers, else float32. The second takes those and gives alpha as `in_rows` takes it: in a
     picture of one channel most of the time would go into writing it.
     """
     held = GraphWeights(weights)
-    b = GraphBuilder(held, ranges)
+    b = GraphBuilder(held, ranges, limits)
     pixels, x = _pixels(size)
     features, rough = _body(b, x)
     handed = b.handed(features, "head")
@@ -201,10 +201,11 @@ class OpenVinoPlateNet(PlateNetRuntime):
         precision: str | None = None,
     ) -> None:
         ranges, rest = _precision(weights, precision)
-        precision = (f"{INT8} with kernels of 7 bits" if products_overflow() else INT8) if ranges else rest
+        limits = load_ranges(weights) if not ranges and weights.is_file() else {}
+        precision = (f"{INT8} with room for sums" if products_overflow() else INT8) if ranges else rest
         self._body, self._head = (
             compile_graph(part, threads, rest).create_infer_request()
-            for part in platenet_in_two(size, weights, ranges)
+            for part in platenet_in_two(size, weights, ranges, limits)
         )
         self._stack = _Stack(size)
         self._body.set_input_tensor(0, openvino.Tensor(self._stack.pixels, shared_memory=True))

@@ -2,7 +2,8 @@
 
 Processors without VNNI (Intel's before 2019, AMD's before Zen 4) multiply bytes in pairs and add each pair
 in 16 bits (the instruction VPMADDUBSW): 255 * 127 twice is more than those hold, and what does not fit is cut
-off without a word. oneDNN leaves it to whoever quantises to keep kernels small enough there.
+off without a word. oneDNN leaves it to whoever quantises to keep kernels small enough there. Its pairs are
+the first and second channel that go in, the third and fourth, and so on, at the same place of the kernel.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import openvino
 from openvino import opset13 as ov
 
 from core.runtime.compiled import compile_on_cpu
+from core.types import F32
 
 CHANNELS, SIDE = 32, 8
 LEVELS = 256
@@ -40,3 +42,17 @@ def products_overflow() -> bool:
     )
     found = compiled([picture])[0]
     return bool(found.min() < 0.99 * CHANNELS * 3 * 3)
+
+
+def largest_pairs(kernel: F32) -> F32:
+    """For each channel that comes out the largest sum that two products may come to, O x 1 x 1 x 1, of a
+    kernel O x I x K x K: of two neighbours with one sign, or the largest by itself.
+
+    As the range of 127 integers it leaves each pair 128 of them, both being rounded up: 255 * 128 fits.
+    """
+    out, into, *side = kernel.shape
+    padded = np.concatenate([kernel, np.zeros((out, into % 2, *side), np.float32)], 1)
+    pairs = padded.reshape(out, -1, 2, *side)
+    sums = np.maximum(np.maximum(pairs, 0).sum(2), np.maximum(-pairs, 0).sum(2))
+    most: F32 = sums.max((1, 2, 3), keepdims=True)
+    return most

@@ -2,8 +2,8 @@
 
 On a processor with AVX-512 VNNI platenet takes two thirds of bfloat16's time, on one with AVX2 alone
 half of single precision's; the refiner half to two thirds of either. Alpha changes by a tenth of a grey
-level on average, in the refiner's tiles by a third; by three and four tenths where kernels get 7 bits
-only (core/runtime/overflow.py). The ranges stand in the weights' own file, so that they cannot belong to
+level on average, in the refiner's tiles by a third; by three and four tenths where kernels must be
+smaller (core/runtime/overflow.py). The ranges stand in the weights' own file, so that they cannot belong to
 others.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from core.errors import DeviceError, WeightsError
 from core.nets.platenet import PlateNet
 from core.nets.refiner import RefinerNet
 from core.runtime.base import HALO, WEIGHTS, PlateNetRuntime
+from core.runtime.graph import Ranges, load_ranges
 from core.types import U8
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -56,6 +58,20 @@ def _load(net: Net, weights: Path) -> Net:
     return net
 
 
+def _limit(net: nn.Module, ranges: Ranges) -> None:
+    """Cuts what goes into each convolution to the range that calibration saw, as 8-bit integers do: what is
+    beyond comes of pictures that training never showed, and leads astray."""
+    held = next(net.parameters())
+    for name, module in net.named_modules():
+        if name in ranges:
+            low, high = (held.new_tensor(end).reshape(1, -1, 1, 1) for end in ranges[name])
+            module.register_forward_pre_hook(partial(_cut, low, high))
+
+
+def _cut(low: Tensor, high: Tensor, _: nn.Module, entering: tuple[Tensor]) -> Tensor:
+    return entering[0].clamp(low, high)
+
+
 class TorchPlateNet(PlateNetRuntime):
     """PlateNetRuntime on any torch device; any working size."""
 
@@ -63,6 +79,7 @@ class TorchPlateNet(PlateNetRuntime):
         self._device = torch_device(device)
         self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
         self._net = load_platenet(weights).to(self._device, self._dtype)
+        _limit(self._net, load_ranges(weights))
         self._shown: list[Tensor] = []
         self.name = f"torch on {self._device}, {'fp16' if self._dtype == torch.float16 else 'fp32'}"
 

@@ -57,12 +57,30 @@ def test_alpha_on_integers_is_that_of_floating_point(limit: dict[str, str]) -> N
     assert refiner < 1.0
 
 
-def test_kernels_are_halved_where_products_overflow_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel = np.array([[[[3.0]], [[-1.0]]]], np.float32)
-    for overflows, largest in ((True, 6.0), (False, 3.0)):
+def test_kernels_leave_room_for_pairs_where_products_overflow_and_only_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neighbours of one sign at one place count together: 3 and 2, not 3 and -4, nor 3 and the next pair."""
+    kernel = np.zeros((2, 5, 3, 3), np.float32)
+    kernel[0, :2, 1, 1] = 3, 2
+    kernel[0, 2:4, 1, 1] = 3, -4
+    kernel[0, 0, 0, 0] = -4.5
+    kernel[1, 1:3, 2, 2], kernel[1, 4, 0, 1] = -3, -1
+    for overflows, largest in ((True, [5.0, 3.0]), (False, [4.5, 3.0])):
         monkeypatch.setattr(graph, "products_overflow", lambda told=overflows: told)
         high = graph._kernel_on_integers(kernel).input_value(4).get_node().get_data()
-        assert high.ravel().tolist() == [largest]
+        assert high.ravel().tolist() == largest
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_pair_of_largest_products_overflows(seed: int) -> None:
+    kernel = np.random.default_rng(seed).normal(0, 1, (8, 7, 3, 3)).astype(np.float32)
+    ends = overflow.largest_pairs(kernel)
+    levels = np.round(kernel / ends * 127)
+    for sign in (1, -1):
+        of_sign = np.pad(np.maximum(sign * levels, 0), ((0, 0), (0, 1), (0, 0), (0, 0)))
+        assert 255 * (of_sign[:, ::2] + of_sign[:, 1::2]).max() <= 2**15 - 1
+    assert np.abs(levels).max() > 80, "of whole integers as much is used as may be"
 
 
 def test_the_processor_is_asked_once() -> None:

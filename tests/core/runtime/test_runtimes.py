@@ -170,6 +170,19 @@ def test_integers_are_used_where_the_weights_are_calibrated_and_only_there(tmp_p
             OpenVinoPlateNet(SIZE, plain)
 
 
+def test_torch_cuts_what_is_beyond_the_ranges(tmp_path: Path) -> None:
+    held = load_platenet().state_dict()
+    weights = tmp_path / "platenet.safetensors"
+    levels = []
+    for ranges in ("{}", '{"head": [0, 0]}', '{"head": [[-9e9], [9e9]]}'):
+        save_torch_file(held, weights, metadata={"ranges": ranges})
+        levels.append(TorchPlateNet("cpu", weights).alpha(*inputs(1)))
+    free, nothing, all_of_it = levels
+    assert np.ptp(free) > 100
+    assert (nothing.reshape(40, 4, 64, 4) == nothing[:4, :4][None, :, None]).all(), "the head's bias alone"
+    assert (all_of_it == free).all()
+
+
 @pytest.mark.parametrize("make", [lambda p: OpenVinoPlateNet(SIZE, p), lambda p: TorchPlateNet("cpu", p)])
 def test_weights_that_are_missing_damaged_or_of_another_shape_are_refused(make, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="is missing"):
