@@ -79,9 +79,9 @@ class GraphBuilder:
     """The few layers our networks are made of, as OpenVINO nodes.
 
     ranges: convolutions named here are done on 8-bit integers. Where each channel has ends of its own, the
-    lower ones are the same multiple of the upper ones. limits: what goes into the others is cut to these; of
-    all channels. entering: what goes into each convolution that sees
-    more than a pixel or has no bias, for calibration.
+    lower ones are the same multiple of the upper ones. limits: what goes into the others named here is cut
+    to these, of all channels. entering: what goes into each convolution that sees more than a pixel or has no
+    bias, for calibration.
     """
 
     def __init__(

@@ -57,14 +57,15 @@ _BOX = np.ones((1, 1, 3, 3), np.float32)
 _INNER = slice(HALO // 2, (SEEN - HALO) // 2)  # squares of 2x2 pixels that a tile delivers
 
 
-def _precision(weights: Path, asked: str | None) -> tuple[Ranges, str]:
-    """Ranges of what is to be done on 8-bit integers, and the precision of the rest."""
-    if asked not in (None, INT8):
-        return {}, asked
+def _precision(weights: Path, asked: str | None) -> tuple[Ranges, Ranges, str]:
+    """Ranges of what is to be done on 8-bit integers or else, as limits of it, in floating point, and the
+    precision of the rest."""
     ranges = load_ranges(weights) if weights.is_file() else {}
+    if asked not in (None, INT8):
+        return {}, ranges, asked
     if asked == INT8 and not ranges:
         raise WeightsError(f"{weights} is not calibrated for {INT8}: use bf16 or f32, or calibrate it")
-    return ranges, best_precision()
+    return ranges, {}, best_precision()
 
 
 def platenet_graph(
@@ -200,8 +201,7 @@ class OpenVinoPlateNet(PlateNetRuntime):
         threads: int = 2,
         precision: str | None = None,
     ) -> None:
-        ranges, rest = _precision(weights, precision)
-        limits = load_ranges(weights) if not ranges and weights.is_file() else {}
+        ranges, limits, rest = _precision(weights, precision)
         precision = (f"{INT8} with room for sums" if products_overflow() else INT8) if ranges else rest
         self._body, self._head = (
             compile_graph(part, threads, rest).create_infer_request()
@@ -312,7 +312,7 @@ class OpenVinoRefiner:
     """
 
     def __init__(self, weights: Path, threads: int = 2, precision: str | None = None) -> None:
-        ranges, rest = _precision(weights, precision)
+        ranges, _, rest = _precision(weights, precision)
         graph, _ = refiner_graph(weights, ranges, apart=rest == "f32")
         self._compiled = compile_graph(graph, threads, rest, streams=threads)
         self._requests: list[tuple[openvino.InferRequest, U8]] = []

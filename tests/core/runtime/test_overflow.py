@@ -50,7 +50,7 @@ def compare(limit: dict[str, str]) -> tuple[bool, float, float, float]:
 
 @pytest.mark.parametrize("limit", [{}, {"ONEDNN_MAX_CPU_ISA": "AVX2"}])
 def test_alpha_on_integers_is_that_of_floating_point(limit: dict[str, str]) -> None:
-    """With the bundled weights: without a care for it the person's inside is lost, by dozens of levels."""
+    """With the bundled weights. Kernels of whole 8 bits are off by 2.5 and 5.9 levels on the second."""
     _, share, net, refiner = compare(limit)
     assert share > 0.1, "somebody is there"
     assert net < 0.4
