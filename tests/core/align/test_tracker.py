@@ -353,7 +353,8 @@ def test_goes_over_to_the_next_view_of_a_sweep():
         x = 5 * i
         alignment = aligner.update(Frame(rgb[:, 100 + x : 420 + x].copy(), i, i))
         assert alignment.H is not None, (i, alignment.reason)
-        assert alignment.H[0, 2] == pytest.approx(-x, abs=0.5)
+        H_true = np.array([[1.0, 0, -x], [0, 1, 0], [0, 0, 1]])
+        assert error_px(alignment.H, H_true) < 0.5, "at the frame's corners: the plate's own are far outside"
 
 
 def test_a_refreshed_plate_is_taken_over_without_letting_go():
