@@ -202,7 +202,7 @@ class OpenVinoPlateNet(PlateNetRuntime):
         precision: str | None = None,
     ) -> None:
         ranges, limits, rest = _precision(weights, precision)
-        precision = (f"{INT8} with room for sums" if products_overflow() else INT8) if ranges else rest
+        precision = (f"{INT8} without VNNI" if products_overflow() else INT8) if ranges else rest
         self._body, self._head = (
             compile_graph(part, threads, rest).create_infer_request()
             for part in platenet_in_two(size, weights, ranges, limits)
