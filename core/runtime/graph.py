@@ -16,13 +16,12 @@ from safetensors.numpy import load_file
 from core.errors import WeightsError
 from core.runtime.base import BN_EPSILON
 from core.runtime.compiled import compile_on_cpu
-from core.runtime.overflow import largest_pairs, products_overflow
+from core.runtime.overflow import LEVELS, largest_pairs, products_overflow
 from core.types import F32
 
 Ends = float | list[float]  # of all channels, or of each
 Ranges = dict[str, tuple[Ends, Ends]]  # of what goes into a convolution, by the convolution's name
 RANGES = "ranges"  # under this name they stand in the file's metadata, as JSON
-LEVELS = 256
 KEEPING_THE_SIZE = ([1, 1], [1, 1], [1, 1], [1, 1])  # strides, padding, padding, dilations of a 3x3
 
 

@@ -17,15 +17,15 @@ from openvino import opset13 as ov
 from core.runtime.compiled import compile_on_cpu
 from core.types import F32
 
-CHANNELS, SIDE = 32, 8
-LEVELS = 256
+LEVELS = 256  # of 8 bits
+CHANNELS, SIDE = 32, 8  # of the picture that asks
 
 
 @cache
 def products_overflow() -> bool:
     """Asks the processor: one convolution of largest values by largest values, and what comes out.
 
-    That is sure of what will run, whatever oneDNN was limited to, and takes some milliseconds, once.
+    That is sure of what will run, whatever oneDNN was limited to, and takes 70 ms, once.
     """
     picture = np.ones((1, CHANNELS, SIDE, SIDE), np.float32)
     x = ov.parameter(picture.shape, np.float32)
