@@ -236,6 +236,11 @@ class PartwiseMatter(Matter, Protocol):
     The two steps share nothing but what is handed over, so that each may have a thread of its own.
     """
 
+    def expect(self, rgb: U8) -> None:
+        """Told of a picture, uint8 HxWx3, for which `coarse` will be called next, or another in its place:
+        begins what needs no room. Need not be called."""
+        ...
+
     def coarse(self, rgb: U8, room: SeenRoom | None) -> Coarse:
         """The first step. rgb: uint8 HxWx3. room: of this frame; None without a plate."""
         ...
@@ -260,6 +265,10 @@ class Begun:
 
 class Renderer(Protocol):
     """Makes the pixels: warps the plate, runs the network, composites."""
+
+    def expect(self, frame: Frame) -> None:
+        """Told of a frame before it is aligned: begins, on other threads, what needs no alignment."""
+        ...
 
     def begin(self, frame: Frame, alignment: Alignment) -> Begun:
         """What depends on the frame before or is needed for the next one; the rest is for `finish`."""

@@ -30,7 +30,7 @@ from live.sources.on_demand import RestingError
 
 log = logging.getLogger(__name__)
 
-THREADS = (("align", "matte", "learn"), ("render", "push"))  # stages that follow each other on one
+THREADS = (("expect", "align", "matte", "learn"), ("render", "push"))  # stages that follow each other on one
 IDLE_PERIOD_S = 1 / 15  # idle pictures while there is no camera: enough to keep a virtual camera alive
 
 
@@ -87,6 +87,8 @@ def run_loop(
             faults.over("source")
             job = _Job(frame)
             try:
+                with meter.stage("expect"):
+                    renderer.expect(frame)
                 with meter.stage("align"):
                     job.alignment = aligner.update(frame)
                 with meter.stage("matte"):

@@ -87,7 +87,7 @@ def status_words(
         return f"paused: nothing of you or your room is shown · {snapshot.frames} frames so far"
     work_ms = sum(
         snapshot.stages[name].p50_ms
-        for name in ("align", "matte", "render", "learn")
+        for name in ("expect", "align", "matte", "render", "learn")
         if name in snapshot.stages
     )
     words = [f"{snapshot.fps:5.1f} frames/s", f"{work_ms:4.1f} ms work"]

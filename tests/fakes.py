@@ -130,9 +130,15 @@ class FakeAligner:
 class FakeRenderer:
     """A middle rectangle is the person; all else becomes the backdrop, or transparent if `straight`."""
 
-    def __init__(self, *, straight: bool = False, fail_at: Sequence[int] = ()) -> None:
-        self._straight, self._fail_at = straight, fail_at
+    def __init__(
+        self, *, straight: bool = False, fail_at: Sequence[int] = (), fail_expect_at: Sequence[int] = ()
+    ) -> None:
+        self._straight, self._fail_at, self._fail_expect_at = straight, fail_at, fail_expect_at
         self.closed = 0
+
+    def expect(self, frame: Frame) -> None:
+        if frame.index in self._fail_expect_at:
+            raise RuntimeError("renderer broke early")
 
     def begin(self, frame: Frame, alignment: Alignment) -> Begun:
         picture = self.render(frame, alignment)

@@ -58,6 +58,7 @@ class PlateMatter:
         self._opening: Future[PlateNetRuntime] | None = None
         self._next: Future[_Desk] | None = None
         self._held: _HeldRoom | None = None  # what `matte` was given last
+        self._expected: tuple[U8, _Desk, Callable[[], U8] | None] | None = None
 
     @property
     def working_size(self) -> tuple[int, int]:
@@ -86,6 +87,7 @@ class PlateMatter:
 
     def reset(self) -> None:
         """Looks for people anew; there is nothing else to forget: see the class."""
+        self._drop_expected()
         if self._desk is not None:
             self._desk.finder.forget()
         if self._segmenter is not None:
@@ -100,6 +102,15 @@ class PlateMatter:
         if held is None or held.whole.rgb is not plate_rgb or held.whole.coverage is not coverage:
             held = self._held = _HeldRoom(Room(plate_rgb, coverage))
         return self.refined(rgb, held, self.coarse(rgb, held))
+
+    def expect(self, rgb: U8) -> None:
+        """See core.types.PartwiseMatter: the segmenter begins to look, but where a closer look has it look
+        at the head too, for which it must be known whether there is a room."""
+        self._drop_expected()
+        if self._closer_pixels is not None:
+            return
+        desk = self._prepared((rgb.shape[1], rgb.shape[0]))
+        self._expected = rgb, desk, self._begun_on(desk, rgb)
 
     def coarse(self, rgb: U8, room: SeenRoom | None) -> Coarse:
         """See core.types.PartwiseMatter."""
@@ -126,9 +137,7 @@ class PlateMatter:
         return Coarse(first.alpha_u8, second.rgb, lambda: _moved_edges(first.finish(), second.finish()))
 
     def _looked(self, desk: _Desk, rgb: U8, room: SeenRoom | None) -> Coarse:
-        self._take(desk, rgb)
-        closely = self._closer_pixels is not None and room is not None
-        looking = None if self._segmenter is None else self._segmenter.begin(desk.frame, closely)
+        looking = self._looking_at(desk, rgb, closely=self._closer_pixels is not None and room is not None)
         if room is None:
             mask = self._mask(desk, looking)
             coarse = self._look(desk, desk.nothing, desk.nowhere, desk.finder.whole)
@@ -150,6 +159,28 @@ class PlateMatter:
         if mask is None or small.coverage is None:
             return coarse
         return _limited(coarse, cv2.max(near_people(mask), coverage))
+
+    def _looking_at(self, desk: _Desk, rgb: U8, closely: bool) -> Callable[[], U8] | None:
+        """Prepares a frame; the segmenter's look at it, None without one, which may be under way already."""
+        if self._expected is not None:
+            expected, there, looking = self._expected
+            if expected is rgb and there is desk:
+                self._expected = None
+                return looking
+        self._drop_expected()
+        return self._begun_on(desk, rgb, closely)
+
+    def _begun_on(self, desk: _Desk, rgb: U8, closely: bool = False) -> Callable[[], U8] | None:
+        self._take(desk, rgb)
+        return None if self._segmenter is None else self._segmenter.begin(desk.frame, closely)
+
+    def _drop_expected(self) -> None:
+        """A frame was expected in vain: a look that was begun must come to its end before the next."""
+        if self._expected is not None:
+            _, _, looking = self._expected
+            self._expected = None
+            if looking is not None:
+                looking()
 
     def refined(self, rgb: U8, room: SeenRoom | None, coarse: Coarse) -> U8:
         """See core.types.PartwiseMatter."""

@@ -22,6 +22,7 @@ from core.types import (
     Begun,
     Frame,
     Matter,
+    PartwiseMatter,
     Picture,
     Plate,
     Room,
@@ -63,6 +64,11 @@ class Compositor:
     def render(self, frame: Frame, alignment: Alignment) -> Picture:
         """Both steps at once."""
         return self.begin(frame, alignment).finish()
+
+    def expect(self, frame: Frame) -> None:
+        """See core.types.Renderer."""
+        if self._background.kind is not Kind.NONE and isinstance(self._matter, PartwiseMatter):
+            self._matter.expect(frame.rgb)
 
     def begin(self, frame: Frame, alignment: Alignment) -> Begun:
         """See core.types.Renderer: the network's part, up to a matte at its own size."""

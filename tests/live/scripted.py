@@ -60,6 +60,9 @@ class InvertingRenderer:
         self._on_render = on_render
         self.closed = False
 
+    def expect(self, frame: Frame) -> None:
+        pass
+
     def begin(self, frame: Frame, alignment: Alignment) -> Begun:
         self._on_render(frame)
         alpha = np.full(frame.rgb.shape[:2], 255, np.uint8)

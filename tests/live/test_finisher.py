@@ -64,6 +64,8 @@ class Overlapping:
         self.begun = [Event() for _ in range(count + 1)]
         self.begun[count].set()  # after the last there is none
 
+    def expect(self, frame: Frame) -> None: ...
+
     def begin(self, frame: Frame, alignment: Alignment) -> Begun:
         self.begun[frame.index].set()
         next_one = self.begun[frame.index + 1]

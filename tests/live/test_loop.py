@@ -14,7 +14,7 @@ from threading import Event, Semaphore
 import pytest
 
 from core.errors import DeviceError, MediaError
-from core.types import Aligner, Alignment, Frame, Picture, Renderer
+from core.types import Aligner, Alignment, Begun, Frame, Picture, Renderer
 from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
 from live.meter import Meter
@@ -80,6 +80,30 @@ def test_a_live_run_starts_with_the_idle_picture_so_that_a_virtual_camera_is_see
     assert [picture.idle for picture in sink.pictures] == [True, False]
 
 
+def test_the_renderer_is_told_of_a_frame_before_it_is_aligned() -> None:
+    told: list[tuple[str, int]] = []
+
+    class Telling(FakeRenderer, FakeAligner):
+        def __init__(self) -> None:
+            FakeRenderer.__init__(self)
+            FakeAligner.__init__(self)
+
+        def expect(self, frame: Frame) -> None:
+            told.append(("expect", frame.index))
+
+        def update(self, frame: Frame) -> Alignment:
+            told.append(("align", frame.index))
+            return FakeAligner.update(self, frame)
+
+        def begin(self, frame: Frame, alignment: Alignment) -> Begun:
+            told.append(("begin", frame.index))
+            return FakeRenderer.begin(self, frame, alignment)
+
+    both = Telling()
+    run(ScriptedSource([0, 1], live=False), [], aligner=both, renderer=both)
+    assert told == [(what, index) for index in (0, 1) for what in ("expect", "align", "begin")]
+
+
 def test_the_matte_of_each_frame_goes_back_to_the_aligner() -> None:
     aligner = FakeAligner()
     run(ScriptedSource([0, 1, 2], live=False), [], aligner=aligner)
@@ -92,8 +116,9 @@ def test_the_matte_of_each_frame_goes_back_to_the_aligner() -> None:
         (FakeAligner(fail_at=(2, 3)), FakeRenderer()),
         (FakeAligner(fail_learn_at=(2, 3)), FakeRenderer()),
         (FakeAligner(), FakeRenderer(fail_at=(2, 3))),
+        (FakeAligner(), FakeRenderer(fail_expect_at=(2, 3))),
     ],
-    ids=["align", "learn", "render"],
+    ids=["align", "learn", "render", "expect"],
 )
 def test_a_raising_stage_shows_the_idle_picture_and_the_run_goes_on(
     aligner: FakeAligner, renderer: FakeRenderer, caplog: pytest.LogCaptureFixture

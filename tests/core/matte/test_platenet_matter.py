@@ -309,6 +309,65 @@ def test_a_film_with_a_plate_has_a_look_at_the_head(closer: int | None, expected
     assert asked == [expected, False]
 
 
+class OneLook(Mask):
+    """A segmenter that looks at one picture at a time, and says how often it began."""
+
+    def __init__(self) -> None:
+        self.begun, self.open = 0, False
+
+    def begin(self, rgb: np.ndarray, at_head: bool) -> Callable[[], np.ndarray]:
+        assert not self.open, "the look before has not ended"
+        self.begun, self.open = self.begun + 1, True
+        mask = np.full(rgb.shape[:2], int(rgb[0, 0, 0]), np.uint8)
+
+        def end() -> np.ndarray:
+            self.open = False
+            return mask
+
+        return end
+
+    def forget(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("expected", "forgets", "closer", "looks"),
+    [
+        (None, False, None, 1),
+        ("the same", False, None, 1),
+        ("another", False, None, 2),
+        ("another size", False, None, 2),
+        ("the same", True, None, 2),
+        ("the same", False, 1280 * 704, 1),
+    ],
+    ids=["nothing expected", "as expected", "another came", "of another size", "reset between", "a film"],
+)
+def test_an_expected_picture_is_looked_at_once_and_any_other_anew(
+    expected: str | None, forgets: bool, closer: int | None, looks: int
+) -> None:
+    runtimes: list[Recorder] = []
+
+    def make(size: tuple[int, int]) -> Recorder:
+        runtimes.append(Recorder(size))
+        return runtimes[-1]
+
+    look = OneLook()
+    m = PlateMatter(make, look, None, 512 * 288, closer_pixels=closer)  # type: ignore[arg-type]
+    rgb = np.full((704, 1280, 3), 90, np.uint8)
+    others = {"the same": rgb, "another": rgb + 1, "another size": np.zeros((480, 640, 3), np.uint8)}
+    if expected is not None:
+        m.expect(others[expected])
+        assert look.open == (closer is None), "a film's look waits until it is known whether there is a room"
+    if forgets:
+        m.reset()
+    m.matte(rgb, rgb + 9, None)
+    assert look.begun == looks
+    assert not look.open
+    shown = next(seen for runtime in runtimes for seen in runtime.seen)
+    assert (shown[0] == 90).all(), "the network saw another picture"
+    assert (shown[-1] == 90).all(), "the mask is another picture's"
+
+
 def test_where_the_plate_is_known_the_segmenter_limits_nothing() -> None:
     m = PlateMatter(Recorder, Mask(), None, working_pixels=512 * 288)  # type: ignore[arg-type]
     rgb, coverage = np.zeros((288, 512, 3), np.uint8), np.full((288, 512), 255, np.uint8)

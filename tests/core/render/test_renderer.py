@@ -163,6 +163,8 @@ def test_a_refreshed_plate_is_shown_from_its_takeover_on_and_the_network_goes_on
 class Stepwise(Oracle):
     """The same in two steps; the first sees the picture at a quarter of the size."""
 
+    def expect(self, rgb: np.ndarray) -> None: ...
+
     def coarse(self, rgb: np.ndarray, room: SeenRoom | None) -> Coarse:
         small = np.ascontiguousarray(rgb[::4, ::4])
         alpha = self.matte(rgb, None, None)[::4, ::4].copy()
