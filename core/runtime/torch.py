@@ -58,9 +58,9 @@ def _load(net: Net, weights: Path) -> Net:
     return net
 
 
-def _limit(net: nn.Module, ranges: Ranges) -> None:
-    """Cuts what goes into each convolution to the range that calibration saw, as 8-bit integers do: what is
-    beyond comes of pictures that training never showed, and leads astray."""
+def cut_to_ranges(net: nn.Module, ranges: Ranges) -> None:
+    """Cuts what goes into each convolution to the range that calibration saw, from now on, as 8-bit integers
+    do: what is beyond comes of pictures that training never showed, and leads astray."""
     held = next(net.parameters())
     for name, module in net.named_modules():
         if name in ranges:
@@ -79,7 +79,7 @@ class TorchPlateNet(PlateNetRuntime):
         self._device = torch_device(device)
         self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
         self._net = load_platenet(weights).to(self._device, self._dtype)
-        _limit(self._net, load_ranges(weights))
+        cut_to_ranges(self._net, load_ranges(weights))
         self._shown: list[Tensor] = []
         self.name = f"torch on {self._device}, {'fp16' if self._dtype == torch.float16 else 'fp32'}"
 

@@ -101,15 +101,21 @@ def export_model(
 ) -> None:
     """Writes a network as ONNX or for OpenVINO, for pictures of one size, and compares it with torch."""
     from core.errors import SettingsError
+    from core.nets.platenet import PlateNet
     from core.nets.registry import load_model
     from core.runtime.export import export_model as export
+    from core.runtime.graph import load_ranges
+    from core.runtime.torch import cut_to_ranges
 
     width, _, height = size.lower().partition("x")
     if not (width.isdigit() and height.isdigit()) or min(int(width), int(height)) < 1:
         raise SettingsError(f"--size is {size!r}; it must be like 1280x720")
     if ratio is not None and not 0 < ratio <= 1:
         raise SettingsError(f"--ratio is {ratio}; it must be above 0 and at most 1")
-    net = load_model(name, _store().weights(name))
+    weights = _store().weights(name)
+    net = load_model(name, weights)
+    if isinstance(net, PlateNet):  # as the program runs it
+        cut_to_ranges(net, load_ranges(weights))
     exported = export(net, (int(width), int(height)), file, ratio)
     for label, shape in exported.inputs:
         typer.echo(f"input {label} {'x'.join(map(str, shape))}")

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -17,6 +18,8 @@ from typer.testing import CliRunner
 from core.errors import CleanplateError, SettingsError, WeightsError
 from core.nets.bgm2020 import BackgroundMatting2020
 from core.nets.registry import MODELS, load_model
+from core.runtime.compiled import compile_on_cpu
+from core.runtime.torch import TorchPlateNet, load_platenet
 from live.cli import models as cli
 from live.download import download
 from live.models_store import ModelStore
@@ -334,3 +337,18 @@ def test_export_writes_a_checked_file(store: ModelStore, weights_file: Path, tmp
         run("export", NAME, str(tmp_path / "out.onnx"), "--size", "large")
     with pytest.raises(SettingsError, match="above 0 and at most 1"):
         run("export", NAME, str(tmp_path / "out.onnx"), "--ratio", "2")
+
+
+def test_the_exported_platenet_is_what_the_program_runs(store: ModelStore, tmp_path: Path):
+    run("export", "platenet", str(tmp_path / "out.onnx"), "--size", "96x64")
+    rng = np.random.default_rng(0)
+    frame, plate = rng.integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)  # nothing that calibration saw
+    known, prior = np.full((2, 64, 96), 255, np.uint8)
+    expected = TorchPlateNet("cpu").alpha(frame, plate, known, prior) / 255
+    inputs = [np.float32(a) / 255 for a in (frame, plate, known[..., None], prior[..., None])]
+    inputs = [np.ascontiguousarray(a.transpose(2, 0, 1))[None] for a in inputs]
+    exported = compile_on_cpu(str(tmp_path / "out.onnx"), INFERENCE_PRECISION_HINT="f32")(inputs)[0][0, 0]
+    assert np.abs(exported - expected).max() < 0.004
+    with torch.inference_mode():
+        uncut = torch.sigmoid(load_platenet()(*map(torch.from_numpy, inputs))[0])[0, 0].numpy()
+    assert np.abs(uncut - expected).max() > 0.02, "this picture does not show whether anything is cut"
