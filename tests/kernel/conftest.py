@@ -1,16 +1,48 @@
-"""Prints what the checks on the real kernel found, as one table at the end of the tests."""
+"""The machines with a real kernel begin when the tests begin, and are asked last what they found, which is
+printed as one table."""
 
 from __future__ import annotations
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from tests.kernel.machines import Machines, guest_checks, prepared_versions
+
+MACHINES = pytest.StashKey[Machines]()
 RESULTS = pytest.StashKey[list[tuple[str, str, str, str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kernel: boots a real kernel in QEMU; takes minutes")
     config.stash.setdefault(RESULTS, [])
+    config.stash.setdefault(MACHINES, Machines())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_on_a_machine)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    for item in session.items:
+        if _on_a_machine(item) and prepared_versions():
+            version = item.callspec.params["version"]  # type: ignore[attr-defined]
+            session.config.stash[MACHINES].start(version, guest_checks(version))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[MACHINES].close()
+
+
+def _on_a_machine(item: pytest.Item) -> bool:
+    return item.get_closest_marker("kernel") is not None
+
+
+@pytest.fixture
+def machines(pytestconfig: pytest.Config) -> Machines:
+    """At work on what was collected, by the version of v4l2loopback."""
+    return pytestconfig.stash[MACHINES]
 
 
 @pytest.fixture

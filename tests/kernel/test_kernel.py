@@ -6,29 +6,16 @@ reason, where `tests/kernel/setup` has not prepared the machine.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+import time
 
 import pytest
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-CACHE = Path(os.environ.get("KERNELTEST_CACHE", Path.home() / ".cache" / "cleanplate-vm"))
-FRAMES = os.environ.get("KERNELTEST_FRAMES", "300")  # through the whole program
-TIMEOUT_S = 1800 + int(FRAMES) // 5  # one or two minutes on a quiet machine
+from tests.kernel.machines import Machines, guest_checks, prepared_versions
+
 NEVER_FINISHED = 125  # exit code of `run`: the machine did not come up, or went down
 # Where a version of the driver brings the kernel down by itself: 0.12.7 moves its buffers from list to list
 # without a lock (v4l2loopback's issue 532; seen here once).
 DRIVERS_OWN = {"0.12.7": "__list_del_entry_valid"}
-
-
-def prepared_versions() -> list[str]:
-    """The versions of v4l2loopback that setup has built, oldest first."""
-    if not (CACHE / "ready").is_file():
-        return []
-    return (CACHE / "loopback-versions").read_text().split()
 
 
 def why_once_more(version: str, code: int, results: str, console: str) -> str | None:
@@ -55,21 +42,31 @@ def test_only_a_fault_that_a_driver_is_known_for_is_forgiven() -> None:
     assert not why_once_more("0.12.7", 1, passed, panic)
 
 
+def test_machines_work_beside_the_caller_one_after_the_other_and_end_with_it() -> None:
+    machines = Machines()
+    machines.start("first", ["sh", "-c", "echo out; echo err >&2; exit 7"])
+    machines.start("second", ["sh", "-c", "echo begun; sleep 600"])
+    machines.start("third", ["sh", "-c", "echo never"])
+    ran = machines.result("first")
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("out\n", "err\n", 7)
+    begin = time.monotonic()
+    machines.close()
+    assert time.monotonic() - begin < 300, "the second one was waited for"
+
+
 @pytest.mark.kernel
 @pytest.mark.parametrize("version", prepared_versions() or ["none"])
-def test_devices_behave_on_a_real_kernel(version: str, results: list[tuple[str, str, str, str]]) -> None:
+def test_devices_behave_on_a_real_kernel(
+    version: str, machines: Machines, results: list[tuple[str, str, str, str]]
+) -> None:
     if version == "none":
         pytest.skip("needs the test machine; as root on Debian 12: tests/kernel/setup (90 MB, 15 s)")
-    command = [HERE / "run", "--timeout", str(TIMEOUT_S), "--loopback-version", version]
-    command += ["--env", f"PYTHONPATH={ROOT}", "--env", f"KERNELTEST_NEWEST={prepared_versions()[-1]}"]
-    command += ["--env", f"KERNELTEST_FRAMES={FRAMES}"]
-    command += ["--", sys.executable, HERE / "guest.py"]
-
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    ran = machines.result(version)
     if why := why_once_more(version, ran.returncode, ran.stdout, ran.stderr):
         print(f"the machine is started once more: {ran.stderr}")
         results.append(("machine started once more", version, "note", why))
-        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        machines.start(version, guest_checks(version))
+        ran = machines.result(version)
 
     lines = [line.split("\t")[1:] for line in ran.stdout.splitlines() if line.startswith("RESULT\t")]
     results += [(check, version, result, detail) for check, result, detail in lines]
