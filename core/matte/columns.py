@@ -15,7 +15,7 @@ import numpy as np
 from core.matte.working_size import MULTIPLE
 from core.types import U8, Room
 
-SHARES = (0.55, 0.65, 0.8)  # of the frame's width, beside all of it: at a desk, near by, with the arms out
+SHARES = (0.6, 0.8)  # of the frame's width, beside all of it: at a desk, with the arms out
 LEAST_CHANGE, MOST_CHANGE = 12, 36  # grey levels by which what counts as changed differs from the room
 QUIET_SHARE, CHANGE_OF_QUIET = 0.25, 4  # of a frame there is room at least; times what that differs by
 SPECK = 3  # px of half the working size: what is thinner is an edge that alignment left, or noise
