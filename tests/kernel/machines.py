@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -57,7 +58,8 @@ class Machines:
         with self._lock:
             self._closed = True
             if self._at_work is not None:
-                os.killpg(self._at_work.pid, signal.SIGTERM)
+                with suppress(ProcessLookupError):  # it has just ended by itself
+                    os.killpg(self._at_work.pid, signal.SIGTERM)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, command: Sequence[str | Path]) -> Ran:
