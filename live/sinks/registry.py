@@ -46,8 +46,9 @@ def open_sink(
         from live.sinks.file import FileSink
 
         return FileSink(Path(rest).expanduser(), size, clip, transparent=transparent, force=force)
-    if rest:
-        raise SettingsError(f"output {spec!r}: {kind} takes nothing after the colon")
+    if rest and kind in KINDS:
+        instead = "; the port is --port, or port under [web]" if kind == "webrtc" else ""
+        raise SettingsError(f"output {spec!r}: {kind} takes nothing after the colon{instead}")
     if kind == "webrtc":
         from live.sinks.webrtc import WebRtcSink
 

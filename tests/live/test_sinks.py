@@ -22,9 +22,11 @@ SIZE = (64, 48)
     ("spec", "kind", "words"),
     [
         ("virtualcan", SettingsError, "did you mean 'virtualcam'"),
+        ("webrct:8770", SettingsError, "did you mean 'webrtc'"),
         ("printer", SettingsError, "allowed are virtualcam, webrtc, window, file, null"),
         ("file", SettingsError, "needs a path"),
-        ("null:3", SettingsError, "takes nothing after the colon"),
+        ("null:3", SettingsError, "takes nothing after the colon$"),
+        ("webrtc:8770", SettingsError, r"the port is --port, or port under \[web\]"),
         ("virtualcam:/dev/video987", DeviceError, "/dev/video987"),
         ("virtualcam:/dev/null", DeviceError, "/dev/null"),
         ("file:/nowhere/else.avi", MediaError, r"\.avi cannot be written"),
