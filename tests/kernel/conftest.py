@@ -6,16 +6,17 @@ from __future__ import annotations
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from tests.kernel.machines import Machines, guest_checks, prepared_versions
+from tests.beside import Beside
+from tests.kernel.machines import guest_checks, prepared_versions
 
-MACHINES = pytest.StashKey[Machines]()
+MACHINES = pytest.StashKey[Beside]()
 RESULTS = pytest.StashKey[list[tuple[str, str, str, str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kernel: boots a real kernel in QEMU; takes minutes")
     config.stash.setdefault(RESULTS, [])
-    config.stash.setdefault(MACHINES, Machines())
+    config.stash.setdefault(MACHINES, Beside())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,7 +41,7 @@ def _on_a_machine(item: pytest.Item) -> bool:
 
 
 @pytest.fixture
-def machines(pytestconfig: pytest.Config) -> Machines:
+def machines(pytestconfig: pytest.Config) -> Beside:
     """At work on what was collected, by the version of v4l2loopback."""
     return pytestconfig.stash[MACHINES]
 

@@ -6,11 +6,10 @@ reason, where `tests/kernel/setup` has not prepared the machine.
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from tests.kernel.machines import Machines, guest_checks, prepared_versions
+from tests.beside import Beside
+from tests.kernel.machines import guest_checks, prepared_versions
 
 NEVER_FINISHED = 125  # exit code of `run`: the machine did not come up, or went down
 # Where a version of the driver brings the kernel down by itself: 0.12.7 moves its buffers from list to list
@@ -42,22 +41,10 @@ def test_only_a_fault_that_a_driver_is_known_for_is_forgiven() -> None:
     assert not why_once_more("0.12.7", 1, passed, panic)
 
 
-def test_machines_work_beside_the_caller_one_after_the_other_and_end_with_it() -> None:
-    machines = Machines()
-    machines.start("first", ["sh", "-c", "echo out; echo err >&2; exit 7"])
-    machines.start("second", ["sh", "-c", "echo begun; sleep 600"])
-    machines.start("third", ["sh", "-c", "echo never"])
-    ran = machines.result("first")
-    assert (ran.stdout, ran.stderr, ran.returncode) == ("out\n", "err\n", 7)
-    begin = time.monotonic()
-    machines.close()
-    assert time.monotonic() - begin < 300, "the second one was waited for"
-
-
 @pytest.mark.kernel
 @pytest.mark.parametrize("version", prepared_versions() or ["none"])
 def test_devices_behave_on_a_real_kernel(
-    version: str, machines: Machines, results: list[tuple[str, str, str, str]]
+    version: str, machines: Beside, results: list[tuple[str, str, str, str]]
 ) -> None:
     if version == "none":
         pytest.skip("needs the test machine; as root on Debian 12: tests/kernel/setup (90 MB, 15 s)")

@@ -4,38 +4,23 @@ Intel's one-by-one clip (CC BY 4.0) from the shared captures; the empty ranges a
 """
 
 import json
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
 
 EMPTY = ((0, 58), (204, 225), (454, 500), (706, 743), (875, 919), (1208, 1232), (1368, 1393))
-PLATE_FRAMES = 59  # the first empty range; the light is another in all later ones
 FRAMES = 1394
 
 
 @pytest.fixture(scope="module")
-def result(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[np.ndarray], list[dict]]:
+def result(one_by_one: Path) -> tuple[list[np.ndarray], list[dict]]:
     """Alpha of every frame (uint8 HxW), and the report's lines."""
-    folder = tmp_path_factory.mktemp("one-by-one")
-    clip = shared / "data" / "captures" / "one-by-one" / "one-by-one-person-detection.mp4"
-    room = folder / "room"
-    room.mkdir()
-    with av.open(str(clip)) as video:
-        for index, picture in zip(range(PLATE_FRAMES), video.decode(video=0), strict=False):
-            cv2.imwrite(str(room / f"{index:03d}.png"), picture.to_ndarray(format="bgr24"))
-    command = [sys.executable, "-m", "live", "process", str(clip), "--plate", str(room)]
-    command += ["--output", str(folder / "out"), "--report", str(folder / "report.jsonl")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr
-    files = sorted((folder / "out").glob("*.png"))
+    files = sorted((one_by_one / "out").glob("*.png"))
     alphas = [cv2.imread(str(f), cv2.IMREAD_UNCHANGED)[..., 3] for f in files]
-    lines = [json.loads(line) for line in (folder / "report.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (one_by_one / "report.jsonl").read_text().splitlines()]
     return alphas, lines
 
 
