@@ -18,7 +18,7 @@ AT_WORK = pytest.StashKey[tuple[Beside, tempfile.TemporaryDirectory[str]]]()
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     asked = any("one_by_one" in getattr(item, "fixturenames", ()) for item in session.items)
-    if asked and CLIP.is_file() and not session.config.option.collectonly:
+    if asked and SHARED.is_dir() and not session.config.option.collectonly:
         beside, folder = Beside(), tempfile.TemporaryDirectory(prefix="one-by-one-")
         session.config.stash[AT_WORK] = beside, folder
         out_of_the_way = ["nice", "-n", "10"] if shutil.which("nice") else []
