@@ -38,15 +38,21 @@ def open_sink(
         SettingsError: no such kind. DeviceError, MediaError: it cannot be opened.
     """
     kind, _, rest = spec.partition(":")
+    if kind not in KINDS:
+        near = get_close_matches(kind, KINDS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"allowed are {', '.join(KINDS)}"
+        raise SettingsError(f"unknown output {spec!r}: {hint}")
     if kind == "virtualcam":
         from live.sinks.virtualcam import VirtualCameraSink
 
         return VirtualCameraSink(size, fps, device=rest or None)
-    if kind == "file" and rest:
+    if kind == "file":
+        if not rest:
+            raise SettingsError("output 'file' needs a path: file:clip.mp4, file:clip.mov or file:folder")
         from live.sinks.file import FileSink
 
         return FileSink(Path(rest).expanduser(), size, clip, transparent=transparent, force=force)
-    if rest and kind in KINDS:
+    if rest:
         instead = "; the port is --port, or port under [web]" if kind == "webrtc" else ""
         raise SettingsError(f"output {spec!r}: {kind} takes nothing after the colon{instead}")
     if kind == "webrtc":
@@ -57,12 +63,6 @@ def open_sink(
         from live.sinks.window import WindowSink
 
         return WindowSink(size)
-    if kind == "null":
-        from live.sinks.null import NullSink
+    from live.sinks.null import NullSink
 
-        return NullSink()
-    if kind == "file":
-        raise SettingsError("output 'file' needs a path: file:clip.mp4, file:clip.mov or file:folder")
-    near = get_close_matches(kind, KINDS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"allowed are {', '.join(KINDS)}"
-    raise SettingsError(f"unknown output {spec!r}: {hint}")
+    return NullSink()
