@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.conftest import ROOT
 
 Ran = subprocess.CompletedProcess[str]
 
@@ -30,9 +30,9 @@ class Beside:
         """Begins once those before have ended."""
         self._results[name] = self._pool.submit(self._run, command)
 
-    def result(self, name: str) -> Ran:
-        """Waits for it."""
-        return self._results[name].result()
+    def result(self, name: str, timeout_s: float | None = None) -> Ran:
+        """Waits for it, without a timeout for ever. Raises TimeoutError and leaves it at work till then."""
+        return self._results[name].result(timeout_s)
 
     def close(self) -> None:
         """Ends what is at work; what has not begun never will."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tests.beside import Beside
 
 
@@ -14,6 +16,8 @@ def test_commands_work_beside_the_caller_one_after_the_other_and_end_with_it() -
     beside.start("third", ["sh", "-c", "echo never"])
     ran = beside.result("first")
     assert (ran.stdout, ran.stderr, ran.returncode) == ("out\n", "err\n", 7)
+    with pytest.raises(TimeoutError):
+        beside.result("second", timeout_s=0.1)
     begin = time.monotonic()
     beside.close()
     assert time.monotonic() - begin < 300, "the second one was waited for"

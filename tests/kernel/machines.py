@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.beside import ROOT
+from tests.conftest import ROOT
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("KERNELTEST_CACHE", Path.home() / ".cache" / "cleanplate-vm"))

@@ -38,6 +38,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def one_by_one(shared: Path, pytestconfig: pytest.Config) -> Path:
     """A folder with `out`, Intel's one-by-one clip cut out as RGBA pictures, and `report.jsonl`."""
     beside, folder = pytestconfig.stash[AT_WORK]
-    ran = beside.result("one-by-one")
+    ran = beside.result("one-by-one", timeout_s=900)
     assert ran.returncode == 0, ran.stderr
     return Path(folder.name)

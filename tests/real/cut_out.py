@@ -3,13 +3,12 @@ command that a user has, into FOLDER/out and FOLDER/report.jsonl."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import av
 import cv2
-
-from live.cli import main
 
 PLATE_FRAMES = 59  # the first empty range; the light is another in all later ones
 
@@ -20,6 +19,6 @@ if __name__ == "__main__":
     with av.open(clip) as video:
         for index, picture in zip(range(PLATE_FRAMES), video.decode(video=0), strict=False):
             cv2.imwrite(str(room / f"{index:03d}.png"), picture.to_ndarray(format="bgr24"))
-    sys.argv[1:] = ["process", clip, "--plate", str(room), "--output", str(folder / "out")]
-    sys.argv += ["--report", str(folder / "report.jsonl")]
-    main()
+    command = [sys.executable, "-m", "live", "process", clip, "--plate", str(room)]
+    command += ["--output", str(folder / "out"), "--report", str(folder / "report.jsonl")]
+    os.execv(sys.executable, command)
