@@ -31,7 +31,7 @@ class Beside:
         self._results[name] = self._pool.submit(self._run, command)
 
     def result(self, name: str, timeout_s: float | None = None) -> Ran:
-        """Waits for it, without a timeout for ever. Raises TimeoutError and leaves it at work till then."""
+        """Waits for it, without a timeout for ever. Raises TimeoutError: it stays at work till `close`."""
         return self._results[name].result(timeout_s)
 
     def close(self) -> None:
