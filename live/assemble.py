@@ -14,10 +14,11 @@ from core.align import NoPlateAligner, PlateAligner
 from core.errors import PlateError
 from core.matte.working_size import CLOSER_PIXELS, WORKING_PIXELS
 from core.nets.registry import find_model
+from core.nets.trained import PLATENET, Trained, find_trained
 from core.plate.refresh import PlateRefresh
 from core.render.backdrops import Backdrop, Background, Kind
 from core.render.build import MatterOptions, build_platenet, build_renderer
-from core.runtime.base import REFINER
+from core.runtime.base import REFINER, WEIGHTS
 from core.runtime.choose import resolve_device
 from core.types import U8, Aligner, Matter, Plate, Renderer
 from live.backdrop import VideoBackdrop
@@ -26,7 +27,6 @@ from live.pace import Pace
 from live.refresh import Refreshing, RefreshingAligner
 from live.settings import AUTO_SIZE, Model
 
-PLATENET = "platenet"
 MOST_ASPECT_CHANGE = 1.5  # a 4:3 plate of a 16:9 camera is 1.33: some cameras crop between their modes
 
 
@@ -118,10 +118,12 @@ def _matter(model: Model, *, live: bool, fps: float | None) -> tuple[Matter, str
 
     Where a network of the papers needs a plate and has none, the bundled one mattes without.
     """
-    if model.name == PLATENET:
-        platenet, runtime = build_platenet(_options(model, paced=live or fps is not None))
+    trained = find_trained(model.name)
+    if trained is not None or model.name == PLATENET:
+        platenet, runtime = build_platenet(_options(model, live or fps is not None, trained))
         pace = Pace(platenet, fps) if fps is not None and model.size == AUTO_SIZE else None
-        return platenet, f"{PLATENET}, {runtime}", pace
+        name = PLATENET if trained is None else f"{PLATENET} of {model.name}"
+        return platenet, f"{name}, {runtime}", pace
     line = find_model(model.name)
     weights = ModelStore().weights(line.name)
     import torch  # not above: the bundled network runs without it
@@ -133,21 +135,23 @@ def _matter(model: Model, *, live: bool, fps: float | None) -> tuple[Matter, str
     device = resolve_device(model.device)
     plateless: Callable[[U8], U8] | None = None
     if line.needs_plate:
-        own, _ = build_platenet(_options(model, paced=False))
+        own, _ = build_platenet(_options(model, paced=False, trained=None))
         plateless = partial(own.matte, plate_rgb=None, coverage=None)
     matter = load_paper_matter(line.name, weights, device, plateless)
     return matter, f"{line.name}, torch on {device}", None
 
 
-def _options(model: Model, paced: bool) -> MatterOptions:
+def _options(model: Model, paced: bool, trained: Trained | None) -> MatterOptions:
     working_pixels, closer_pixels = model.size[0] * model.size[1], None
     if model.size == AUTO_SIZE:
         working_pixels, closer_pixels = WORKING_PIXELS, None if paced else CLOSER_PIXELS
+    refiner = REFINER if trained is None or trained.refiner is None else trained.refiner
     return MatterOptions(
         model.device,
         model.threads,
         working_pixels,
-        refiner_weights=REFINER if model.refine else None,
+        weights=WEIGHTS if trained is None else trained.net,
+        refiner_weights=refiner if model.refine else None,
         overlapping=True,
         impatient=paced,
         closer_pixels=closer_pixels,

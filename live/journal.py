@@ -29,7 +29,7 @@ class Discreet:
     """
 
     def __init__(self, settings: Settings, folders: Iterable[Path] = ()) -> None:
-        named = [settings.camera.source, settings.plate.name, settings.background.spec]
+        named = [settings.camera.source, settings.plate.name, settings.background.spec, settings.model.name]
         named += [spec.partition(":")[2] for spec in settings.output.sinks if spec.startswith("file:")]
         files = [Path(text) for text in named if _is_file(text)]
         forms = {path.name for path in files}

@@ -14,6 +14,7 @@ from threading import Event
 
 from core.errors import DeviceError, MediaError, SettingsError
 from core.nets.registry import find_model
+from core.nets.trained import find_trained
 from core.render.backdrops import Background, Kind, parse_background
 from core.types import Plate
 from live.assemble import build_parts
@@ -72,7 +73,8 @@ def run_session(
     stop = stop or Event()
     meter = Meter()
     background = parse_background(settings.background.spec)
-    find_model(settings.model.name)  # a wrong name is said before a camera is opened
+    if find_trained(settings.model.name) is None:
+        find_model(settings.model.name)  # a wrong name is said before a camera is opened
     pause = Pause()
     with ExitStack() as opened:
         opened.enter_context(paused_by_signal(pause))

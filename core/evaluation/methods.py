@@ -134,6 +134,16 @@ def papers(
     }
 
 
+def trained_elsewhere(
+    name: str, matter: Matter, make_aligner: Callable[[Plate, tuple[int, int]], Aligner]
+) -> dict[str, Method]:
+    """platenet with weights of somebody's own, behind the same tracking as the bundled ones."""
+    return {
+        f"{name}, plate tracked": with_tracked_plate(matter, make_aligner),
+        f"{name}, no plate": without_plate(matter),
+    }
+
+
 def peers(models: Path, threads: int) -> dict[str, Method]:
     """RVM and the segmenters, from the folder of peers' weights. WeightsError where one is missing."""
     return {name: peer_method(peer) for name, peer in load_peers(models, threads).items()}

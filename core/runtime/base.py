@@ -13,6 +13,13 @@ WEIGHTS, REFINER = _BUNDLED / "platenet.safetensors", _BUNDLED / "refiner.safete
 BN_EPSILON = 1e-5  # of torch.nn.BatchNorm2d
 
 
+def way_out(weights: Path) -> str:
+    """What to do about a file of weights that cannot be used: the end of an error's sentence."""
+    if weights.parent == _BUNDLED:
+        return "install cleanplate again"
+    return "take weights that `cleanplate train` wrote with this version, or leave --model away"
+
+
 class PlateNetRuntime(Protocol):
     """Runs platenet at one working size.
 

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
 from core.errors import WeightsError
-from core.runtime.base import BN_EPSILON
+from core.runtime.base import BN_EPSILON, way_out
 from core.runtime.compiled import compile_on_cpu
 from core.runtime.overflow import LEVELS, largest_pairs, products_overflow
 from core.types import F32
@@ -28,11 +28,11 @@ KEEPING_THE_SIZE = ([1, 1], [1, 1], [1, 1], [1, 1])  # strides, padding, padding
 def load_weights(path: Path) -> dict[str, F32]:
     """All arrays of a safetensors file, float32. Raises WeightsError when missing or damaged."""
     if not path.is_file():
-        raise WeightsError(f"{path} is missing: install cleanplate again, or give another model")
+        raise WeightsError(f"{path} is missing: {way_out(path)}")
     try:
         return {k: np.asarray(v, np.float32) for k, v in load_file(path).items()}
     except (SafetensorError, ValueError, OSError) as error:
-        raise WeightsError(f"{path} is damaged ({error}): install cleanplate again") from error
+        raise WeightsError(f"{path} is damaged ({error}): {way_out(path)}") from error
 
 
 def load_ranges(path: Path) -> Ranges:
@@ -41,11 +41,11 @@ def load_ranges(path: Path) -> Ranges:
         with safe_open(path, "np") as file:
             written = (file.metadata() or {}).get(RANGES, "{}")
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is damaged ({error}): install cleanplate again") from error
+        raise WeightsError(f"{path} is damaged ({error}): {way_out(path)}") from error
     try:
         return {str(name): (_ends(low), _ends(high)) for name, (low, high) in json.loads(written).items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path} has damaged {RANGES} ({error}): install cleanplate again") from error
+        raise WeightsError(f"{path} has damaged {RANGES} ({error}): {way_out(path)}") from error
 
 
 def _ends(written: Any) -> Ends:
@@ -63,7 +63,8 @@ class GraphWeights:
             return self._arrays.pop(name)
         except KeyError:
             raise WeightsError(
-                f"{self._path} has no array {name!r}: it belongs to another network or version; install again"
+                f"{self._path} has no array {name!r}: it belongs to another network or version; "
+                f"{way_out(self._path)}"
             ) from None
 
     def finish(self) -> None:
@@ -242,7 +243,7 @@ class GraphBuilder:
         if channels != kernel.shape[1]:
             raise WeightsError(
                 f"the weights expect {kernel.shape[1]} channels where the network has {channels}: "
-                "they belong to another version; install cleanplate again"
+                "they belong to another network or version; install cleanplate again, or leave --model away"
             )
         weights = ov.constant(kernel)
         if kernel.shape[2] > 1:

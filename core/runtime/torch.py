@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from core.errors import DeviceError, WeightsError
 from core.nets.platenet import PlateNet
 from core.nets.refiner import RefinerNet
-from core.runtime.base import HALO, WEIGHTS, PlateNetRuntime
+from core.runtime.base import HALO, WEIGHTS, PlateNetRuntime, way_out
 from core.runtime.graph import Ranges, load_ranges
 from core.types import U8
 
@@ -46,14 +46,12 @@ def load_refiner(weights: Path) -> RefinerNet:
 
 def _load(net: Net, weights: Path) -> Net:
     if not weights.is_file():
-        raise WeightsError(f"{weights} is missing: install cleanplate again, or give another model")
+        raise WeightsError(f"{weights} is missing: {way_out(weights)}")
     try:
         net.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError, ValueError) as error:
         first = str(error).splitlines()[0]
-        raise WeightsError(
-            f"{weights} does not fit the network ({first}): install cleanplate again"
-        ) from error
+        raise WeightsError(f"{weights} does not fit the network ({first}): {way_out(weights)}") from error
     net.eval()
     return net
 

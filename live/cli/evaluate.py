@@ -63,7 +63,11 @@ def matte(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="NAME", help="Another network of `models list` beside the rest."),
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="Another network beside the rest, of `models list`, or the folder `cleanplate train` wrote.",
+        ),
     ] = None,
     peer_weights: Annotated[
         Path | None,
@@ -182,24 +186,36 @@ def _methods(
     from functools import partial
 
     from core.align import PlateAligner
-    from core.evaluation.methods import KEYED, cleanplate, keyed, papers
+    from core.errors import SettingsError
+    from core.evaluation.methods import KEYED, cleanplate, keyed, papers, trained_elsewhere
     from core.evaluation.methods import peers as peer_methods
+    from core.nets.trained import PLATENET, find_trained
     from core.render.build import MatterOptions, build_platenet
+    from core.runtime.base import REFINER
     from core.runtime.choose import resolve_device
 
     matter, runs_on = build_platenet(MatterOptions(device, working_pixels=working_pixels))
     methods = cleanplate(matter, PlateAligner)
-    if model is not None:
+    trained = None if model is None else find_trained(model)
+    if trained is not None:
+        if weights is not None:
+            raise SettingsError(f"--peer-weights {weights} is for a network by its name; {model} is weights")
+        refiner = trained.refiner or REFINER
+        other, _ = build_platenet(
+            MatterOptions(device, working_pixels=working_pixels, weights=trained.net, refiner_weights=refiner)
+        )
+        methods |= trained_elsewhere(f"{PLATENET} of {model}", other, PlateAligner)
+    elif model is not None:
         from core.matte.papers import load_paper_matter
         from core.nets.registry import find_model
         from live.models_store import ModelStore
 
         line = find_model(model)
         plateless = partial(matter.matte, plate_rgb=None, coverage=None)
-        other = load_paper_matter(
+        paper = load_paper_matter(
             line.name, weights or ModelStore().weights(line.name), resolve_device(device), plateless
         )
-        methods |= papers(line.name, other, PlateAligner, line.needs_plate)
+        methods |= papers(line.name, paper, PlateAligner, line.needs_plate)
     methods[KEYED] = keyed
     if peers is not None:
         methods |= peer_methods(peers, threads=2)

@@ -90,7 +90,13 @@ def remove_model(name: NameArgument) -> None:
 
 @app.command("export")
 def export_model(
-    name: NameArgument,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="As `cleanplate models list` names it, or the folder that `cleanplate train` wrote.",
+        ),
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Ends in .onnx, or in .xml for OpenVINO.")],
     size: Annotated[
         str, typer.Option("--size", metavar="WxH", help="The one size of pictures that the file will take.")
@@ -103,6 +109,7 @@ def export_model(
     from core.errors import SettingsError
     from core.nets.platenet import PlateNet
     from core.nets.registry import load_model
+    from core.nets.trained import PLATENET, find_trained
     from core.runtime.export import export_model as export
     from core.runtime.graph import load_ranges
     from core.runtime.torch import cut_to_ranges
@@ -112,8 +119,9 @@ def export_model(
         raise SettingsError(f"--size is {size!r}; it must be like 1280x720")
     if ratio is not None and not 0 < ratio <= 1:
         raise SettingsError(f"--ratio is {ratio}; it must be above 0 and at most 1")
-    weights = _store().weights(name)
-    net = load_model(name, weights)
+    trained = find_trained(name)
+    weights = _store().weights(name) if trained is None else trained.net
+    net = load_model(name if trained is None else PLATENET, weights)
     if isinstance(net, PlateNet):  # as the program runs it
         cut_to_ranges(net, load_ranges(weights))
     exported = export(net, (int(width), int(height)), file, ratio)

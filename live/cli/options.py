@@ -31,7 +31,12 @@ BackgroundOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="NAME", help="Matting network; see `cleanplate models list`.")
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Matting network, see `cleanplate models list`; or the folder that `cleanplate train` wrote.",
+    ),
 ]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the network runs.")

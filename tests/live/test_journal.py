@@ -32,6 +32,11 @@ def test_a_home_folder_is_not_spelled_out(monkeypatch):
     assert said == f"the plate {INSTEAD} is damaged"
 
 
+def test_weights_of_the_users_own_are_not_named():
+    said = discreet(model__name="/home/ada/nets/mine")("/home/ada/nets/mine/platenet.safetensors is damaged")
+    assert said == f"{INSTEAD} is damaged"
+
+
 def test_what_is_written_and_what_lies_below_a_folder_is_not_named(tmp_path):
     clean = discreet(tmp_path, output__sinks=("file:/tmp/out/me.mp4", "virtualcam:/dev/video10"))
     said = clean(f"/tmp/out/me.mp4 is full; {tmp_path}/desk/plate.toml has format 9; /dev/video10 is gone")

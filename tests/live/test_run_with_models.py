@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from core.errors import WeightsError
 from core.nets.bgm2020 import BackgroundMatting2020
@@ -83,6 +84,27 @@ def test_networks_that_need_a_plate_run_with_and_without_one(store: ModelStore, 
             parts.close()
         assert picture.rgb.shape == (SIZE[1], SIZE[0], 3)
         assert picture.alpha_u8 is not None
+
+
+@pytest.mark.skipif(not WEIGHTS.is_file(), reason="needs the bundled weights, which are changed a little")
+def test_a_folder_that_training_wrote_runs_as_the_network_it_is(tmp_path: Path):
+    arrays = load_file(WEIGHTS)
+    arrays["head.weight"][:] = 0
+    arrays["head.bias"][:] = 9  # everything is somebody
+    save_file(arrays, tmp_path / "platenet.safetensors")
+    frame, plate = Frame(room(), 0, 0), Plate("room", SIZE, (View(room()),))
+    alphas = []
+    for name in ("platenet", str(tmp_path)):
+        parts = build_parts(
+            plate, parse_background("#00ff00"), Model(name=name, device="cpu", threads=1), SIZE, live=False
+        )
+        try:
+            alphas.append(parts.renderer.render(frame, parts.aligner.update(frame)).alpha_u8)
+        finally:
+            parts.close()
+        assert parts.runs_on.startswith("platenet, " if name == "platenet" else f"platenet of {tmp_path}, ")
+    assert alphas[0].mean() < 10
+    assert alphas[1].mean() > 50, "as far as the network looks"
 
 
 def test_a_model_that_is_not_here_is_not_fetched_but_named(store: ModelStore):

@@ -194,6 +194,7 @@ def test_a_virtual_camera_of_auto_that_cannot_be_opened_is_told_and_left_out(sta
         ({"background__spec": "grene"}, SettingsError, "did you mean 'green'"),
         ({"background__spec": "gone.jpg"}, SettingsError, "gone.jpg"),
         ({"model__name": "platnet"}, WeightsError, "did you mean platenet"),
+        ({"model__name": "./gone"}, WeightsError, "no folder or file ./gone"),
         ({"camera__source": "gone.mp4"}, MediaError, "gone.mp4"),
         ({"camera__source": "/dev/video77"}, DeviceError, "/dev/video77"),
         ({"plate__name": "gone"}, PlateError, 'no plate "gone"'),
