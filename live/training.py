@@ -9,6 +9,7 @@ from pathlib import Path
 from core.errors import MediaError, SettingsError, WeightsError
 
 PLATENET_STAGES = {"net": 0.8, "refiner": 0.2}  # of the minutes
+BUNDLED = "bundled"  # for --start: the weights that cleanplate brings
 MODELS = ("platenet", "bgmv2-mobilenetv2", "bgmv2-resnet50", "bgmv2-resnet101", "bgm2020")
 
 
@@ -17,8 +18,9 @@ class Run:
     """data: one folder or more. stage: None takes all of the model's in turn.
 
     base: weights of the stage before; None takes what that stage wrote into `out`.
-    start: weights of a platenet stage to begin with instead of chance; it needs stage too.
-    steady: of stage net with start: see core.training.steady.
+    start: weights of a platenet stage to begin with instead of chance, "bundled" are those that cleanplate
+    brings; it needs stage too. steady: of stage net with start: see core.training.steady; None is True there.
+    rate: highest learning rate of platenet's stages; None is the stage's own, lower with start.
     size, batch: of the papers' networks; None is the stage's own.
     """
 
@@ -29,7 +31,8 @@ class Run:
     stage: str | None = None
     base: Path | None = None
     start: Path | None = None
-    steady: bool = False
+    steady: bool | None = None
+    rate: float | None = None
     device: str = "auto"
     workers: int = 1
     threads: int = 2
@@ -47,9 +50,10 @@ class Run:
         return self.out if self.model == "platenet" else self.out / self.model
 
 
-def run(asked: Run, tell: Callable[[str], None]) -> list[Path]:
+def run(asked: Run, tell: Callable[[str], None], stopped: Callable[[], bool] = lambda: False) -> list[Path]:
     """Trains stage after stage; the weights' paths. A stopped run, asked again, goes on where it was.
 
+    stopped: asked before each step; True saves and ends the run. The stage it is in is not in the result.
     Raises:
         SettingsError: unknown model or stage, or TensorBoard is missing.
         MediaError: a folder is missing, nobody to train on, nobody held out.
@@ -80,12 +84,16 @@ def run(asked: Run, tell: Callable[[str], None]) -> list[Path]:
             raise SettingsError(
                 "--start is for one stage of platenet: give --stage net or --stage refiner too"
             )
-        if not asked.start.is_file():
-            raise WeightsError(f"--start {asked.start} is not a file: give a stage's .safetensors file")
+        if not _start(asked).is_file():
+            raise WeightsError(
+                f'--start {asked.start} is not a file: give a stage\'s .safetensors file, or "{BUNDLED}"'
+            )
     if asked.steady and (asked.start is None or asked.stage != "net"):
         raise SettingsError(
             "--steady is for a network that was trained before: give --stage net --start WEIGHTS"
         )
+    if asked.rate is not None and asked.model != "platenet":
+        raise SettingsError("--rate is for platenet; the papers' networks learn at their papers' rates")
     device = resolve_device(asked.device)
     torch_device(device)
     written: list[Path] = []
@@ -93,7 +101,10 @@ def run(asked: Run, tell: Callable[[str], None]) -> list[Path]:
         minutes = asked.minutes if asked.stage is not None else asked.minutes * shares[stage]
         tell(f"{asked.model}, {stage}: {minutes:.1f} minutes on {device}")
         train = _platenet_stage if asked.model == "platenet" else _paper_stage
-        written.append(train(asked, stage, minutes, device, tell))
+        weights = train(asked, stage, minutes, device, tell, stopped)
+        if stopped():
+            break
+        written.append(weights)
     return written
 
 
@@ -108,12 +119,20 @@ def stages_of(model: str) -> dict[str, float]:
     return {name: share for name, (share, _, _) in STAGES[model.split("-")[0]].items()}
 
 
-def _platenet_stage(asked: Run, stage: str, minutes: float, device: str, tell: Callable[[str], None]) -> Path:
+def _platenet_stage(
+    asked: Run,
+    stage: str,
+    minutes: float,
+    device: str,
+    tell: Callable[[str], None],
+    stopped: Callable[[], bool],
+) -> Path:
     from core.training.refiner import RefinerOptions, train_refiner
     from core.training.train import Options, train
 
     first, *more = asked.data
     curves = asked.folder / "curves" if asked.tensorboard else None
+    start = None if asked.start is None else _start(asked)
     if stage == "net":
         options = Options(
             data=first,
@@ -128,10 +147,11 @@ def _platenet_stage(asked: Run, stage: str, minutes: float, device: str, tell: C
             more_data=tuple(more),
             validation=asked.validation,
             curves=curves,
-            start=asked.start,
-            steady=asked.steady,
+            start=start,
+            steady=start is not None and asked.steady is not False,
+            learning_rate=asked.rate,
         )
-        return train(options, tell)
+        return train(options, tell, stopped)
     refiner_options = RefinerOptions(
         data=first,
         base=_base(asked, "platenet.safetensors"),
@@ -146,12 +166,20 @@ def _platenet_stage(asked: Run, stage: str, minutes: float, device: str, tell: C
         more_data=tuple(more),
         validation=asked.validation,
         curves=curves,
-        start=asked.start,
+        start=start,
+        learning_rate=asked.rate,
     )
-    return train_refiner(refiner_options, tell)
+    return train_refiner(refiner_options, tell, stopped)
 
 
-def _paper_stage(asked: Run, stage: str, minutes: float, device: str, tell: Callable[[str], None]) -> Path:
+def _paper_stage(
+    asked: Run,
+    stage: str,
+    minutes: float,
+    device: str,
+    tell: Callable[[str], None],
+    stopped: Callable[[], bool],
+) -> Path:
     from core.training.paper_run import PaperOptions, train_paper
 
     first, *more = asked.data
@@ -174,7 +202,17 @@ def _paper_stage(asked: Run, stage: str, minutes: float, device: str, tell: Call
         validation=asked.validation,
         curves=asked.folder / "curves" if asked.tensorboard else None,
     )
-    return train_paper(options, tell)
+    return train_paper(options, tell, stopped)
+
+
+def _start(asked: Run) -> Path:
+    """The file that --start means."""
+    from core.runtime.base import REFINER, WEIGHTS
+
+    assert asked.start is not None
+    if asked.start != Path(BUNDLED):
+        return asked.start
+    return WEIGHTS if asked.stage == "net" else REFINER
 
 
 def _base(asked: Run, name: str) -> Path:

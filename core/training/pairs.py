@@ -14,7 +14,7 @@ import torch.multiprocessing as mp
 from core.matte.soft_segmentation import soft_segmentation
 from core.training.papers import Truth
 from core.training.synthesis import UNKNOWN_U8, Sample
-from core.training.workers import give, take
+from core.training.workers import give, start, take
 from core.types import U8
 
 _SEGMENTATION_PX = 512  # soft_segmentation's sizes are meant for this side
@@ -47,9 +47,8 @@ class PairFeed:
         ]
 
     def batch(self, count: int) -> Truth:
-        for worker in self._workers:
-            if worker.pid is None:  # a finished run that is asked again starts none
-                worker.start()
+        if self._workers[0].pid is None:  # a finished run that is asked again starts none
+            start(self._workers)
         return to_truth([take(self._queue, self._workers) for _ in range(count)])
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ As for platenet a run is measured in minutes, and its checkpoint holds everythin
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from core.training.discriminator import WIDTH
 from core.training.judge import SEED, held_out_of, mean_error
 from core.training.material import require_people
 from core.training.pairs import PairFeed, Source, arrays_of, to_truth
+from core.training.run_clock import RunClock, never
 from core.training.stages import Stage, Student2020, Teacher2020, V2Base, V2Refine
 from core.training.synthesis import Sample
 from core.types import U8
@@ -65,9 +65,12 @@ class PaperOptions:
     curves: Path | None = None
 
 
-def train_paper(options: PaperOptions, tell: Callable[[str], None]) -> Path:
+def train_paper(
+    options: PaperOptions, tell: Callable[[str], None], stopped: Callable[[], bool] = never
+) -> Path:
     """Trains one stage for `minutes`, or goes on with its checkpoint; returns the weights' path.
 
+    tell, stopped: as core.training.train.train takes them.
     Raises:
         SettingsError: no such stage, or a student without a teacher.
         WeightsError: base or start do not fit.
@@ -95,19 +98,20 @@ def train_paper(options: PaperOptions, tell: Callable[[str], None]) -> Path:
         options.data, size, options.more_data, options.unknown_licences, options.seed, options.workers
     )
     feed = PairFeed(source, step)
-    begin = time.monotonic()
+    clock = RunClock(options.minutes, spent, stopped)
     try:
-        while (elapsed := spent + (time.monotonic() - begin) / 60) < options.minutes:
-            values = stage.step(feed.batch(batch_size).to(device), elapsed / options.minutes)
+        while clock.goes_on():
+            values = stage.step(feed.batch(batch_size).to(device), clock.progress)
             step += 1
             if step % _TOLD_STEPS == 0:
-                tell(f"step {step}  {elapsed:.1f} min  loss {values['loss']:.4f}")
+                tell(f"step {step}  {clock.elapsed:.1f} min  loss {values['loss']:.4f}")
                 curves.numbers(step, {f"{options.stage}/{name}": v for name, v in values.items()})
-            if step % CHECKPOINT_STEPS == 0:
-                _save(options, stage, step, elapsed)
+            if clock.time_to_save(step, CHECKPOINT_STEPS):
+                _save(options, stage, step, clock.elapsed)
                 _judge(options, stage, held_out, device, step, curves, tell)
-        _save(options, stage, step, options.minutes)
-        _judge(options, stage, held_out, device, step, curves, tell)
+        _save(options, stage, step, clock.to_write_down)
+        if not clock.stopped:
+            _judge(options, stage, held_out, device, step, curves, tell)
     finally:
         feed.close()
         curves.close()

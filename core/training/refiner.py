@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,8 +27,9 @@ from core.training.curves import Curves
 from core.training.judge import SEED, held_out_of
 from core.training.losses import gradient_pyramid
 from core.training.material import require_people
+from core.training.run_clock import RunClock, never
 from core.training.synthesis import Sample
-from core.training.workers import give, take
+from core.training.workers import give, start, take
 from core.types import U8, Room
 
 TILE = 64  # px of alpha; larger than the program's, so that pieces can be cut from them
@@ -40,6 +40,7 @@ CROP = 40  # px of alpha of a tile that a step looks at: many small pieces teach
 POOL = 12_000  # tiles held; synthesis is slower than learning, so each is met several times
 LEAST_POOL = 400
 WARM_UP_STEPS = 100
+RATE, RATE_GOING_ON = 4e-3, 2e-3
 CHECKPOINT_STEPS = 1000
 CALIBRATION = 80  # batches, which say what range the activations have
 SIZES = ((1280, 720), (1280, 720), (1280, 720), (960, 544), (640, 352))
@@ -52,6 +53,7 @@ class RefinerOptions:
     checkpoint: file to save to and, where it is there, to go on from. more_data: further folders of
     data's shape. validation: held-out pictures judged at the end, of the first of `sizes`. curves:
     folder for TensorBoard. sizes: (width, height) of the pictures, drawn from with equal chances.
+    learning_rate: the highest; None is RATE, with a start RATE_GOING_ON.
     """
 
     data: Path
@@ -59,7 +61,7 @@ class RefinerOptions:
     out: Path
     minutes: float
     start: Path | None = None
-    learning_rate: float = 4e-3
+    learning_rate: float | None = None
     workers: int = 1
     threads: int = 1
     seed: int = 0
@@ -72,16 +74,22 @@ class RefinerOptions:
     sizes: tuple[tuple[int, int], ...] = SIZES
 
 
-def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
-    """Trains for `minutes` and writes the moving average to `options.out` (a .safetensors file)."""
+def train_refiner(
+    options: RefinerOptions, tell: Callable[[str], None], stopped: Callable[[], bool] = never
+) -> Path:
+    """Trains for `minutes` and writes the moving average to `options.out` (a .safetensors file).
+
+    tell, stopped: as core.training.train.train takes them; a stopped run writes its checkpoint alone.
+    """
     require_people((options.data, *options.more_data), options.unknown_licences)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     net = RefinerNet().train().to(device)
+    highest_rate = options.learning_rate or (RATE if options.start is None else RATE_GOING_ON)
     if options.start is not None:
         load_strictly(net, read_state_dict(options.start), options.start.name)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=options.learning_rate, weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=highest_rate, weight_decay=1e-4)
     average = {k: v.detach().clone() for k, v in net.state_dict().items()}
     spent, step = 0.0, 0
     if options.checkpoint is not None and options.checkpoint.is_file():
@@ -106,23 +114,23 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
         context.Process(target=_work, args=(queue, options, [options.seed, i, step]), daemon=True)
         for i in range(options.workers)
     ]
-    for worker in workers if spent < options.minutes else []:  # a finished run needs none
-        worker.start()
-    begin = time.monotonic()
+    if spent < options.minutes:  # a finished run needs none
+        start(workers)
+    clock = RunClock(options.minutes, spent, stopped)
     errors: list[tuple[float, float]] = []
     pool = _Pool(np.random.default_rng([options.seed, step]))
     try:
-        while (elapsed := spent + (time.monotonic() - begin) / 60) < options.minutes:
+        while clock.goes_on():
             while len(pool) < LEAST_POOL:
                 pool.add(*take(queue, workers))
             with suppress(Empty):
                 pool.add(*queue.get_nowait())
             x, y = _to_tensors(*pool.draw(BATCH), device)
             rate = min(1.0, (step + 1) / WARM_UP_STEPS) * (
-                0.5 * (1 + math.cos(math.pi * elapsed / options.minutes)) + 0.01
+                0.5 * (1 + math.cos(math.pi * clock.progress)) + 0.01
             )
             for group in optimizer.param_groups:
-                group["lr"] = options.learning_rate * rate
+                group["lr"] = highest_rate * rate
             loss, refined = refiner_loss(net, x, y)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -140,14 +148,16 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None]) -> Path:
             if step % 200 == 0:
                 before, after = np.mean(errors, axis=0)
                 tell(
-                    f"step {step}  {elapsed:.1f} min  MAD in edge tiles {before:.2f} -> {after:.2f}  "
+                    f"step {step}  {clock.elapsed:.1f} min  MAD in edge tiles {before:.2f} -> {after:.2f}  "
                     f"({pool.seen} tiles so far)"
                 )
                 curves.numbers(step, {"train/coarse MAD": float(before), "train/refined MAD": float(after)})
                 errors.clear()
-            if step % CHECKPOINT_STEPS == 0:
-                save(elapsed)
-        save(options.minutes)
+            if clock.time_to_save(step, CHECKPOINT_STEPS):
+                save(clock.elapsed)
+        save(clock.to_write_down)
+        if clock.stopped:
+            return options.out
         if options.validation:
             _judge(options, average, step, curves, tell)
     finally:

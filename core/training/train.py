@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,10 +28,11 @@ from core.training.curves import Curves
 from core.training.judge import held_out_of, mean_error
 from core.training.losses import matting_loss
 from core.training.material import require_people
+from core.training.run_clock import RunClock, never
 from core.training.steady import steady
 from core.training.synthesis import Sample
 from core.training.widen import widened
-from core.training.workers import give, take
+from core.training.workers import give, start, take
 from core.types import U8
 
 Size = tuple[int, int]  # (width, height) of a picture
@@ -47,6 +47,9 @@ CURRICULUM: Curriculum = (
     (1.01, ((832, 480), (832, 480), (512, 480)), 4),
 )
 WARM_UP_STEPS = 200
+# With weights to begin with: only what is looked at in use, and larger; slower, or what was learnt is lost.
+GOING_ON: Curriculum = ((1.01, ((832, 480), (832, 480), (512, 480), (1024, 576), (640, 576)), 4),)
+RATE, RATE_GOING_ON = 2e-3, 3e-4
 CHECKPOINT_STEPS = 500
 MOST_SIZES = 8  # that take turns
 CALIBRATION = 48  # last samples, which say what range the activations have
@@ -61,19 +64,20 @@ class Options:
     curves: folder for TensorBoard, or None. start: weights to begin with instead of chance; of a
     narrower network too, see `widened`, and of one from before cells, see `on_cells`.
     steady: see core.training.steady; for a start with weights.
+    learning_rate, curriculum: None are RATE and CURRICULUM, with a start RATE_GOING_ON and GOING_ON.
     """
 
     data: Path
     out: Path
     minutes: float
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None
     workers: int = 1
     threads: int = 2
     device: str = "cpu"
     seed: int = 0
     half: bool = False
     unknown_licences: bool = False
-    curriculum: Curriculum = CURRICULUM
+    curriculum: Curriculum | None = None
     more_data: tuple[Path, ...] = ()
     validation: int = 0
     curves: Path | None = None
@@ -81,17 +85,20 @@ class Options:
     steady: bool = False
 
 
-def train(options: Options, tell: Callable[[str], None]) -> Path:
+def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], bool] = never) -> Path:
     """Trains, or goes on with the checkpoint in `options.out`; returns the weights' path.
 
     Writes `checkpoint.pt` (resumable) and `platenet.safetensors` (moving average, to be shipped).
-    tell: takes a line of progress.
+    tell: takes a line of progress. stopped: asked before each step; True saves and ends the run, which then
+    can be gone on with.
     """
     require_people((options.data, *options.more_data), options.unknown_licences)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(options.device)
+    highest_rate = options.learning_rate or (RATE if options.start is None else RATE_GOING_ON)
+    curriculum = options.curriculum or (CURRICULUM if options.start is None else GOING_ON)
     net = PlateNet()
     if options.start is not None:
         begun = on_cells(read_state_dict(options.start))
@@ -103,7 +110,7 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
     net.train()
     if options.steady:
         steady(net)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=options.learning_rate, weight_decay=1e-4, fused=True)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=highest_rate, weight_decay=1e-4, fused=True)
     average = {k: v.detach().clone().float() for k, v in net.state_dict().items()}
     checkpoint = options.out / "checkpoint.pt"
     step, spent = 0, 0.0
@@ -113,16 +120,19 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
         optimizer.load_state_dict(held["optimizer"])
         average, step, spent = held["average"], held["step"], held["minutes"]
         tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
-    held_out = held_out_of(options, options.curriculum[-1][1][0])
+    held_out = held_out_of(options, curriculum[-1][1][0])
     curves, feed = Curves(options.curves), _Feed(options, step)
     recent: list[float] = []
     shown: deque[tuple[np.ndarray, ...]] = deque(maxlen=CALIBRATION)
-    begin = time.monotonic()
+    weights = options.out / "platenet.safetensors"
+    if options.start is not None and step == 0 and options.minutes:
+        _judge(held_out, average, device, 0, curves, tell)  # what it has to become better than
+    clock = RunClock(options.minutes, spent, stopped)
     try:
-        while (elapsed := spent + (time.monotonic() - begin) / 60) < options.minutes:
-            progress = elapsed / options.minutes
-            sizes, batch_size = stage_at(options.curriculum, progress)
-            rate = options.learning_rate * min(1.0, (step + 1) / WARM_UP_STEPS)
+        while clock.goes_on():
+            progress = clock.progress
+            sizes, batch_size = stage_at(curriculum, progress)
+            rate = highest_rate * min(1.0, (step + 1) / WARM_UP_STEPS)
             rate *= 0.5 * (1 + math.cos(math.pi * progress)) + 0.01
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -145,20 +155,22 @@ def train(options: Options, tell: Callable[[str], None]) -> Path:
             recent.append((torch.sigmoid(logits.detach()) - alpha).abs().mean().item() * 1e3)
             if step % 100 == 0:
                 tell(
-                    f"step {step}  {elapsed:.1f} min  {size[0]}x{size[1]}  MAD {np.mean(recent):.2f}  "
+                    f"step {step}  {clock.elapsed:.1f} min  {size[0]}x{size[1]}  MAD {np.mean(recent):.2f}  "
                     f"loss {loss.item():.4f}  rate {rate:.1e}"
                 )
                 numbers = {"loss": loss.item(), "MAD": float(np.mean(recent)), "rate": rate}
                 curves.numbers(step, {f"train/{name}": value for name, value in numbers.items()})
                 recent.clear()
-            if step % CHECKPOINT_STEPS == 0:
-                _save(options.out, net, optimizer, average, step, elapsed)
+            if clock.time_to_save(step, CHECKPOINT_STEPS):
+                _save(options.out, net, optimizer, average, step, clock.elapsed)
                 _judge(held_out, average, device, step, curves, tell)
+        if clock.stopped:
+            _save(options.out, net, optimizer, average, step, clock.elapsed)
+            return weights
         _judge(held_out, average, device, step, curves, tell)
     finally:
         feed.close()
         curves.close()
-    weights = options.out / "platenet.safetensors"
     if shown or not weights.is_file():  # else nothing was learnt, and the file is the finished one
         _save(options.out, net, optimizer, average, step, options.minutes)
     if shown:
@@ -224,9 +236,8 @@ class _Feed:
         if set(self._waiting) != set(sizes):
             self._waiting = {size: [] for size in sizes}
             self._sizes[:] = [n for size in sizes for n in size] + [0] * 2 * (MOST_SIZES - len(sizes))
-            for worker in self._workers:
-                if worker.pid is None:
-                    worker.start()
+            if self._workers[0].pid is None:
+                start(self._workers)
         while True:
             sample = take(self._queue, self._workers)
             of_its_size = self._waiting.get(sample[-1].shape[::-1])

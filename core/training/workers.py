@@ -5,10 +5,27 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import signal
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 PATIENCE_S = 5.0
+
+
+def start(workers: Sequence[Any]) -> None:
+    """Starts worker processes that do not hear Ctrl-C: a terminal sends it to all, and who ends them is the
+    parent, when it has saved. What is started deaf stays deaf."""
+    if threading.current_thread() is not threading.main_thread():
+        for worker in workers:
+            worker.start()
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for worker in workers:
+            worker.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def take(samples: Any, workers: Sequence[Any]) -> Any:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
+STOPPED = 130  # exit status, as shells give it to what Ctrl-C ended
 LEAST_CHROMA_U8 = 40  # between a wall's strongest and weakest channel: less is grey
 
 OutOption = Annotated[
@@ -54,15 +55,30 @@ def train(
     start: Annotated[
         Path | None,
         typer.Option(
-            "--start", metavar="WEIGHTS", help="platenet, with --stage: weights to begin with, not chance."
+            "--start",
+            metavar="WEIGHTS",
+            help="platenet, with --stage: weights to begin with instead of chance; bundled: those that "
+            "cleanplate brings.",
         ),
     ] = None,
     steady: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--steady", help="With --stage net --start: normalisation stays as in WEIGHTS; quicker steps."
+            "--steady/--no-steady",
+            help="With --stage net --start: normalisation stays as in WEIGHTS, and steps are quicker; so "
+            "unless you say no.",
         ),
-    ] = False,
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            min=1e-6,
+            max=0.1,
+            help="platenet: highest learning rate. Default: 2e-3, refiner 4e-3; with --start 3e-4, refiner "
+            "2e-3.",
+        ),
+    ] = None,
     minutes: Annotated[float, typer.Option("--minutes", min=0.01, help="Length of the whole run.")] = 180.0,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda")] = "auto",
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that synthesise pictures.")] = 1,
@@ -93,15 +109,24 @@ def train(
 ) -> None:
     """Trains the networks, or goes on with a stopped run: the same command again, with the same --out.
 
-    The bundled weights (platenet, then its refiner) come from: cleanplate train --data DATA --out RUN --half
+    Ctrl-C saves and stops; otherwise a checkpoint is written every five minutes.
 
     Your own people and rooms: cleanplate train key CLIPS --out MINE, cleanplate train rooms PICTURES --out
     MINE, then --data MINE beside --data DATA, or alone. One identity in eight is held out for judging
     (by the hash of its name; column held_out of SOURCES.tsv).
+
+    The bundled network goes on learning with them: cleanplate train --stage net --start bundled --data MINE
+    --out RUN. Then use it: cleanplate run --model RUN.
+
+    From nothing, platenet and its refiner: cleanplate train --data DATA --out RUN --half. So the bundled
+    weights were begun; ten runs with --start followed, which core/weights/MODEL_CARD.md tells of.
     """
     if context.invoked_subcommand is not None:
         return
+    from threading import Event
+
     from core.errors import SettingsError
+    from live.loop import stopped_by_signals
     from live.training import Run, run
 
     if not data or out is None:
@@ -117,6 +142,7 @@ def train(
         base=base,
         start=start,
         steady=steady,
+        rate=rate,
         device=device,
         workers=workers,
         threads=threads,
@@ -128,10 +154,18 @@ def train(
         size=None if size is None else _size(size),
         batch=batch,
     )
-    written = run(asked, typer.echo)
+    stop = Event()
+    with stopped_by_signals(stop):
+        written = run(asked, typer.echo, stop.is_set)
     for weights in written:
         typer.echo(f"wrote {weights}")
-    if model != "platenet" and stage in (None, "refine", "student"):
+    if stop.is_set():
+        typer.echo("stopped, and saved: the same command goes on from here")
+        raise typer.Exit(STOPPED)
+    if model == "platenet":
+        if stage != "refiner":
+            typer.echo(f"use them: cleanplate run --model {out}")
+    elif stage in (None, "refine", "student"):
         typer.echo(f"use them: cleanplate models import {model} {written[-1]}")
     if tensorboard:
         typer.echo(f"curves and pictures: tensorboard --logdir {asked.folder / 'curves'}")

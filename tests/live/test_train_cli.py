@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.errors import CleanplateError, MediaError, SettingsError, WeightsError
+from core.runtime.base import REFINER, WEIGHTS
 from core.training import paper_run, refiner, train
 from core.training.material import load
 from live import training
@@ -31,7 +32,7 @@ def recorded(monkeypatch) -> list:
     calls: list = []
 
     def stand_in(name):
-        def trainer(options, tell) -> Path:
+        def trainer(options, tell, stopped) -> Path:
             calls.append((name, options))
             path = options.out / f"{getattr(options, 'stage', 'platenet')}.safetensors"
             path = options.out if options.out.suffix else path
@@ -56,6 +57,8 @@ def test_the_help_names_the_ways_in_and_the_command_for_the_bundled_weights():
         "--data",
         "--validation",
         "cleanplate train --data DATA --out RUN",
+        "cleanplate train --stage net --start bundled --data MINE --out RUN",
+        "cleanplate run --model RUN",
     ):
         assert word in text
 
@@ -96,6 +99,29 @@ def test_all_stages_run_in_turn_and_share_the_minutes(tmp_path: Path, monkeypatc
     assert [name for name, _ in calls] == ["net", "refiner"]
     assert [options.minutes for _, options in calls] == [80, 20]
     assert calls[1][1].base == tmp_path / "run" / "platenet.safetensors"
+
+
+@pytest.mark.parametrize(("stage", "file"), [("net", WEIGHTS), ("refiner", REFINER)])
+def test_the_bundled_weights_go_on_learning_by_their_name(
+    stage: str, file: Path, tmp_path: Path, monkeypatch
+):
+    calls = recorded(monkeypatch)
+    (tmp_path / "platenet.safetensors").touch()
+    text = typed(
+        *("--data", tmp_path, "--out", tmp_path, "--stage", stage, "--start", "bundled", "--rate", "1e-4")
+    )
+    [(_, options)] = calls
+    assert (options.start, options.learning_rate) == (file, 1e-4)
+    assert getattr(options, "steady", True), "unless said otherwise"
+    assert (f"cleanplate run --model {tmp_path}" in text) == (stage == "net")
+
+
+def test_a_run_that_is_stopped_says_so_and_starts_no_further_stage(tmp_path: Path, monkeypatch):
+    calls = recorded(monkeypatch)
+    lines: list[str] = []
+    asked = Run(data=(tmp_path,), out=tmp_path / "run", minutes=100, device="cpu")
+    assert run(asked, lines.append, lambda: bool(calls)) == []
+    assert [name for name, _ in calls] == ["net"]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +171,11 @@ def test_without_tensorboard_the_sentence_says_what_to_do(tmp_path: Path, monkey
         (["--data", ".", "--out", "run", "--start", "x"], SettingsError, "give --stage net"),
         (["--data", ".", "--out", "run", "--stage", "net", "--start", "x"], WeightsError, "x is not a file"),
         (["--data", ".", "--out", "run", "--stage", "net", "--steady"], SettingsError, "--start WEIGHTS"),
+        (
+            ["--data", ".", "--out", "run", "--model", "bgm2020", "--rate", "0.1"],
+            SettingsError,
+            "--rate is for",
+        ),
         (["--data", ".", "--out", "run", "--stage", "refiner"], WeightsError, "is missing"),
         (["--data", ".", "--out", "run"], MediaError, "nobody to train on"),
         (["key", ".", "--out", "mine", "--key", "grey"], SettingsError, "strong colour"),
