@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.align.flat import FlatPlate
 from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow, look_at
-from core.align.geometry import corner_shift_px, nearest_turn, plausible
+from core.align.geometry import corner_shift_px, inverse, nearest_turn, oriented, plausible
 from core.align.judge import LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
 from core.align.leap import leap
 from core.align.mesh import RoomMesh
@@ -387,12 +387,13 @@ class PlateAligner:
     def _change_view(self, small: SmallFrame) -> None:
         """Goes over to the view of a sweep that the camera now looks at."""
         assert self._H is not None
-        plate_from_frame = np.linalg.inv(self._H @ self._view.work_from_plate)
-        centre = plate_from_frame @ np.array([(small.size[0] - 1) / 2, (small.size[1] - 1) / 2, 1.0])
-        nearest, distance = self._index, _BETTER_VIEW * self._view.off_centre(centre)
+        plate_from_frame = oriented(inverse(self._H @ self._view.work_from_plate))
+        x, y = (small.size[0] - 1) / 2, (small.size[1] - 1) / 2
+        nearest, distance = self._index, _BETTER_VIEW * self._view.off_centre(plate_from_frame, x, y)
         for index, view in enumerate(self._views):
-            if view.off_centre(centre) < distance:
-                nearest, distance = index, view.off_centre(centre)
+            off = view.off_centre(plate_from_frame, x, y)
+            if off < distance:
+                nearest, distance = index, off
         if nearest != self._index:
             plate = self._H @ self._view.work_from_plate
             self._index, self._recent, self._belief = nearest, [], Belief.fresh()

@@ -7,7 +7,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from core.align.geometry import resized_from_original
+from core.align.geometry import oriented, resized_from_original
 from core.align.leap import corners_to_follow
 from core.align.template import LEVELS, MIN_SIDE, Template, blur, build_template, smooth
 from core.types import F32, F64, U8, Frame, Plate, View
@@ -105,13 +105,17 @@ class SmallView:
         self.size = scaled_size(self._full_size, WORK_SIDE)
         self.work_from_view = resize_map(self._full_size, self.size)
         self.work_from_plate = self.work_from_view @ np.linalg.inv(view.plate_from_view)
+        self._seen_from_plate = oriented(self.work_from_plate)
         identity = resize_map(plate_size, self.size)
         self.is_reference = bool(np.allclose(self.work_from_plate, identity, atol=1e-6))
 
-    def off_centre(self, plate_point: F64) -> float:
-        """How far a plate point (float64 3, homogeneous) is from this view's centre, in half diagonals."""
-        x, y, z = self.work_from_plate @ plate_point
-        if z <= 1e-9:
+    def off_centre(self, plate_from_there: F64, x: float, y: float) -> float:
+        """How far a point of another picture is from this view's centre, in half diagonals; inf behind it.
+
+        plate_from_there: float64 3x3, oriented (core/align/geometry.py).
+        """
+        x, y, z = self._seen_from_plate @ plate_from_there @ np.array([x, y, 1.0])
+        if z <= 1e-6:
             return float("inf")
         centre = (np.array(self.size) - 1) / 2
         return float(np.hypot(x / z - centre[0], y / z - centre[1]) / np.hypot(*centre))

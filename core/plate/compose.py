@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from core.align.geometry import oriented
 from core.plate.seams import Part, parts_of
 from core.types import F64, U8, Plate
 
@@ -43,9 +44,8 @@ def _box_in_frame(part: Part, H: F64, size: tuple[int, int]) -> tuple[int, int, 
     """The part's bounds in the frame, x0 y0 x1 y1; None where it is not in the frame."""
     height, width = part.packed.shape[:2]
     corners = np.array([[0, 0, 1], [width - 1, 0, 1], [width - 1, height - 1, 1], [0, height - 1, 1.0]])
-    frame_from_part = H @ part.plate_from_part
-    x, y, depth = (frame_from_part / frame_from_part[2, 2]) @ corners.T
-    if (depth <= 1e-6).all() or frame_from_part[2, 2] * np.sign(H[2, 2]) <= 0:
+    x, y, depth = oriented(H @ part.plate_from_part) @ corners.T
+    if depth.mean() <= 1e-6:  # that of its middle: a part behind the camera would be seen mirrored
         return None
     if (depth <= 1e-6).any():  # it reaches behind the camera: anywhere in the frame
         return 0, 0, *size

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 
-from core.align.geometry import inverse, resized_from_original
+from core.align.geometry import inverse, oriented, resized_from_original
 from core.types import F32, F64, U8, Plate, View
 
 FEATHER = 0.05  # of a view's width: how far from its border it gives way to others
@@ -125,9 +125,9 @@ class _Small:
 
     def _from(self, other: _Small) -> F64 | None:
         """The other's small pixels to this one's; None where they look elsewhere."""
-        H = np.linalg.inv(self._plate_from_small) @ other._plate_from_small
+        H = oriented(np.linalg.inv(self._plate_from_small) @ other._plate_from_small)
         x, y, depth = H @ np.array([*other._middle, 1.0])
-        if depth * np.sign(H[2, 2]) <= 1e-9:
+        if depth <= 1e-6:
             return None
         off = np.hypot(x / depth - self._middle[0], y / depth - self._middle[1]) / self._size[0]
-        return np.asarray(H / H[2, 2]) if off < _APART else None
+        return H if off < _APART else None

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from core.align.follow import follow
-from core.align.geometry import inverse
+from core.align.geometry import inverse, oriented
 from core.align.judge import is_dark
 from core.align.light import apply_light, fit_light
 from core.align.refine import Belief
@@ -30,8 +30,12 @@ NEW_VIEW_FAST = 0.5  # so far off, a view is taken although the camera is turnin
 FAST = 0.035  # of the width, a frame: a 640 px picture smears by ten pixels at 1/60 s
 LOST_SHARE = 0.5  # more lost frames than this and the rest cannot be trusted either
 CARRIED_SCORE = 0.55  # neighbours that agree in fewer cells than this were seen from elsewhere
+LAST_VIEW = (
+    0.02  # of the width or height: what was seen so far beyond the last view becomes one too, at the end
+)
 MAX_VIEWS = 40  # a full turn of a phone held upright; memory, 6 MB each at 1080p
 
+_DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # right, left, down, up
 _NEAR = 0.06  # of the width: frames this close are averaged into a view
 _NEAR_FRAMES = 12
 _SAME_LEVELS = 14.0  # what differs more is a person or a fly, not noise
@@ -53,7 +57,8 @@ class SweepState(str, Enum):
 @dataclass(frozen=True, slots=True)
 class SweepProgress:
     """views: how many so far. place: where the frame lies from the first view, in picture widths
-    and heights (right, down); (0, 0) while lost. lost: frames in a row that were not placed.
+    and heights (right, down), summed up from view to view; (0, 0) while lost. lost: frames in a row that
+    were not placed.
     """
 
     state: SweepState
@@ -64,12 +69,14 @@ class SweepProgress:
 
 @dataclass(slots=True, eq=False)
 class _KeyFrame:
-    """A view in the making. first_from_this: float64 3x3, its pixels to the first view's."""
+    """A view in the making. first_from_this: float64 3x3, its pixels to the first view's. place: as in
+    SweepProgress."""
 
     rgb: U8
     first_from_this: F64
     aligner: PlateAligner
     parent: int
+    place: tuple[float, float]
     total: F32 = field(init=False)
     frames: int = 1
 
@@ -91,6 +98,16 @@ class _KeyFrame:
         return np.clip(self.total / self.frames + 0.5, 0, 255).astype(np.uint8)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outermost:
+    """A frame that lies further out than all others before it, as SweepBuilder placed it against a view."""
+
+    rgb: U8
+    first_from_this: F64
+    parent: int
+    place: tuple[float, float]
+
+
 class SweepBuilder:
     """Takes frames of an empty room from a turning camera. One thread; about 10 ms a frame.
 
@@ -104,6 +121,7 @@ class SweepBuilder:
         self._keys: list[_KeyFrame] = []
         self._current = 0
         self._last_place: F64 | None = None
+        self._outermost: dict[tuple[int, int], _Outermost] = {}
         self._seen, self._lost, self._lost_in_a_row, self._dark = 0, 0, 0, 0
 
     def add(self, rgb: U8) -> SweepProgress:
@@ -138,6 +156,8 @@ class SweepBuilder:
         self._last_place = first_from_frame
         if off < _NEAR and key.frames < _NEAR_FRAMES and speed < FAST:
             key.average_in(rgb, alignment.H, alignment.light)
+        if speed < FAST:
+            self._remember(rgb, first_from_frame)
         nearest = self._nearest(first_from_frame)
         if nearest != self._current:
             self._current = nearest
@@ -153,6 +173,7 @@ class SweepBuilder:
             PlateError: no frame, too dark, lost too often, or a camera that was carried about.
         """
         self._refuse_what_cannot_be_right()
+        self._take_the_outermost()
         if len(self._keys) == 1:
             key = self._keys[0]
             return Plate(self._name, self._size, (View(key.picture()),))
@@ -187,7 +208,8 @@ class SweepBuilder:
             raise PlateError(f"the sweep has {MAX_VIEWS} views already: turn less far, or zoom out")
         plate = Plate(self._name, self._size, (View(rgb),))
         aligner = PlateAligner(plate, self._size)
-        self._keys.append(_KeyFrame(rgb, first_from_this / first_from_this[2, 2], aligner, self._current))
+        place = self._place_of(first_from_this) if self._keys else (0.0, 0.0)
+        self._keys.append(_KeyFrame(rgb, oriented(first_from_this), aligner, self._current, place))
         self._current = len(self._keys) - 1
         self._last_place = first_from_this
         return self._progress(SweepState.NEW)
@@ -202,12 +224,45 @@ class SweepBuilder:
                 return alignment
         return None
 
+    def _remember(self, rgb: U8, first_from_frame: F64) -> None:
+        """Keeps the frame where none lay further out: when the camera stops, a part of the room less than
+        NEW_VIEW wide is in no view, and who turned so far wants it."""
+        place = self._place_of(first_from_frame)
+        for direction in _DIRECTIONS:
+            held = self._outermost.get(direction)
+            if _far(place, direction) > (0.0 if held is None else _far(held.place, direction)):
+                self._outermost[direction] = _Outermost(rgb, first_from_frame, self._current, place)
+
+    def _take_the_outermost(self) -> None:
+        for direction, held in self._outermost.items():
+            furthest = max(_far(key.place, direction) for key in self._keys)
+            if len(self._keys) < MAX_VIEWS and _far(held.place, direction) > furthest + LAST_VIEW:
+                self._current = held.parent
+                self._take(held.rgb, held.first_from_this)
+        self._outermost.clear()
+
     def _off(self, H: F64) -> float:
-        """How far the frame's middle lies from the view's, in widths."""
+        """How far the frame's middle lies from the view's, in widths; infinite where it lies behind it."""
+        x, y = self._seen_at(oriented(inverse(H)))
+        return float(np.hypot(x, y * self._size[1] / self._size[0]))
+
+    def _seen_at(self, view_from_frame: F64) -> tuple[float, float]:
+        """How far a view sees a frame's middle from its own, in widths and heights.
+
+        view_from_frame: float64 3x3, oriented.
+        """
         width, height = self._size
         centre = np.array([(width - 1) / 2, (height - 1) / 2, 1.0])
-        x, y, depth = inverse(H) @ centre
-        return float(np.hypot(x / depth - centre[0], y / depth - centre[1]) / width)
+        x, y, depth = view_from_frame @ centre
+        if depth <= 1e-6:
+            return float("inf"), float("inf")
+        return float(x / depth - centre[0]) / width, float(y / depth - centre[1]) / height
+
+    def _place_of(self, first_from_frame: F64) -> tuple[float, float]:
+        """As in SweepProgress: the current view's place, and from there."""
+        key = self._keys[self._current]
+        right, down = self._seen_at(oriented(np.linalg.inv(key.first_from_this) @ first_from_frame))
+        return key.place[0] + right, key.place[1] + down
 
     def _speed(self, first_from_frame: F64) -> float:
         if self._last_place is None:
@@ -221,12 +276,7 @@ class SweepBuilder:
         return best if off[best] < 0.8 * off[self._current] else self._current
 
     def _progress(self, state: SweepState) -> SweepProgress:
-        place = (0.0, 0.0)
-        if self._last_place is not None:
-            width, height = self._size
-            centre = np.array([(width - 1) / 2, (height - 1) / 2, 1.0])
-            x, y, depth = self._last_place @ centre
-            place = (float(x / depth - centre[0]) / width, float(y / depth - centre[1]) / height)
+        place = (0.0, 0.0) if self._last_place is None else self._place_of(self._last_place)
         return SweepProgress(state, len(self._keys), place, self._lost_in_a_row)
 
     def _pairs(self, pictures: list[U8]) -> tuple[list[Pair], list[float]]:
@@ -253,6 +303,10 @@ class SweepBuilder:
                 scores.append(fit.verdict.score)
                 pairs.append(Pair(first, second, H / H[2, 2]))
         return pairs, scores
+
+
+def _far(place: tuple[float, float], direction: tuple[int, int]) -> float:
+    return place[0] * direction[0] + place[1] * direction[1]
 
 
 def build_sweep(name: str, frames: Iterable[U8]) -> Plate:

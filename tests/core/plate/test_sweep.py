@@ -15,6 +15,7 @@ from core.types import Frame, Plate, View
 
 SIZE = (320, 180)
 FOCAL = 0.8 * 320
+PX_PER_DEGREE = 5.2
 
 
 def _wall(seed: int = 0, width: int = 1600, height: int = 700) -> np.ndarray:
@@ -71,6 +72,40 @@ def test_views_lie_where_the_camera_looked(wall: np.ndarray, swept: Plate):
         known = coverage == 255
         assert known.mean() > 0.8
         assert np.abs(room.astype(int) - frame)[known].mean() < 9
+
+
+def _panorama(seed: int, degrees: float) -> np.ndarray:
+    return _wall(seed, int(degrees * PX_PER_DEGREE), int(70 * PX_PER_DEGREE))
+
+
+def _look_around(panorama: np.ndarray, yaw_deg: float, seed: int) -> np.ndarray:
+    """A camera amid a round room, which may turn as far as it likes; 0 is the middle of the picture."""
+    x, y = np.meshgrid(np.arange(SIZE[0]) - 159.5, np.arange(SIZE[1]) - 89.5)
+    right, down = np.degrees(np.arctan2(x, FOCAL)) + yaw_deg, np.degrees(np.arctan2(y, np.hypot(x, FOCAL)))
+    middle = np.array(panorama.shape[1::-1]) / 2
+    places = [(a * PX_PER_DEGREE + m).astype(np.float32) for a, m in zip((right, down), middle, strict=True)]
+    looked = cv2.remap(panorama, *places, cv2.INTER_LINEAR)
+    return np.clip(looked + np.random.default_rng(seed).normal(0, 2, looked.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("furthest", [26.0, 100.0])
+def test_a_turn_of_any_width_is_known_wherever_it_went(furthest: float):
+    # from 56 degrees on a corner of the reference lies behind the camera, from 90 all of it
+    panorama = _panorama(1, 2 * furthest + 80)
+    builder = SweepBuilder("room")
+    for i, yaw in enumerate(np.arange(-furthest, furthest + 0.1, 1.5)):
+        progress = builder.add(_look_around(panorama, yaw, i))
+    assert progress.place[0] == pytest.approx(np.radians(2 * furthest) * FOCAL / SIZE[0], rel=0.3)
+    plate = builder.finish()
+    aligner = PlateAligner(plate, SIZE)
+    for yaw in np.linspace(-furthest, furthest, 9):
+        frame = _look_around(panorama, yaw, 1000)
+        alignment = aligner.update(Frame(frame, 0, 0))
+        assert alignment.H is not None, alignment.reason
+        room, coverage = compose_views(plate, alignment.H, SIZE)
+        known = coverage == 255
+        assert known.mean() > 0.95, f"at {yaw} degrees, the ends too"
+        assert np.abs(room.astype(int) - frame)[known].mean() < 4
 
 
 def test_what_no_view_saw_is_not_covered(swept: Plate):
