@@ -73,9 +73,10 @@ def _seen(
 
 
 def write_ranges(weights: Path, ranges: Ranges) -> None:
-    """Puts ranges into a weights file; its arrays stay as they are."""
+    """Puts ranges into a weights file; its arrays, and what else its metadata says, stay as they are."""
     with safe_open(weights, "np") as file:
+        metadata = {**(file.metadata() or {}), RANGES: json.dumps(ranges)}
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     part = weights.with_suffix(".part")
-    save_file(arrays, part, metadata={RANGES: json.dumps(ranges)})
+    save_file(arrays, part, metadata=metadata)
     part.replace(weights)

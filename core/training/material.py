@@ -19,6 +19,7 @@ from core.types import U8
 PERSON_SIDE = 720  # long side of a cut-out in memory, px
 PANORAMA_WIDTH = 4096
 ROOM_WIDTH = 1280
+ON_UNKNOWN = {"trained_on_unknown_licences": "yes"}  # metadata of weights: `evaluate` shows some of those
 HELD_OUT = 8  # every eighth rendered identity is kept for judging
 
 

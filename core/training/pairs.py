@@ -14,7 +14,7 @@ import torch.multiprocessing as mp
 from core.matte.soft_segmentation import soft_segmentation
 from core.training.papers import Truth
 from core.training.synthesis import UNKNOWN_U8, Sample
-from core.training.workers import give, start, take
+from core.training.workers import give, start, take, telling
 from core.types import U8
 
 _SEGMENTATION_PX = 512  # soft_segmentation's sizes are meant for this side
@@ -91,6 +91,7 @@ def drawn_segmentation(sample: Sample, rng: np.random.Generator) -> U8:
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
+@telling
 def _work(queue: Any, source: Source, seed: list[int]) -> None:
     """A worker's life: one pair after the other until it is killed."""
     from core.matte.prior import SelfieSegmenter

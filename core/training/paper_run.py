@@ -166,7 +166,8 @@ def _judge(
 def _save(options: PaperOptions, stage: Stage, step: int, minutes: float) -> None:
     parts = {name: part.state_dict() for name, part in stage.parts.items()}
     part_file = options.out / f"{options.stage}.part"
-    torch.save({"parts": parts, "step": step, "minutes": minutes}, part_file)
-    part_file.replace(options.out / f"{options.stage}.pt")
+    # The weights first: a checkpoint that says the run has ended finds them there.
     save_file({k: v.contiguous().cpu() for k, v in stage.net.state_dict().items()}, part_file)
     part_file.replace(options.out / f"{options.stage}.safetensors")
+    torch.save({"parts": parts, "step": step, "minutes": minutes}, part_file)
+    part_file.replace(options.out / f"{options.stage}.pt")

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 import torch.multiprocessing as mp
 import torch.nn.functional as F
-from safetensors.torch import save_file
 
 from core.matte.refine import NearBy, TileCutter, edge_tiles, in_squares, whole_tiles
 from core.nets.refiner import CHANNELS, RefinerNet
@@ -29,7 +28,8 @@ from core.training.losses import gradient_pyramid
 from core.training.material import require_people
 from core.training.run_clock import RunClock, never
 from core.training.synthesis import Sample
-from core.training.workers import give, start, take
+from core.training.train import save_weights
+from core.training.workers import give, start, take, telling
 from core.types import U8, Room
 
 TILE = 64  # px of alpha; larger than the program's, so that pieces can be cut from them
@@ -107,6 +107,8 @@ def train_refiner(
             torch.save({**held, "average": average, "step": step, "minutes": minutes}, part)
             part.replace(options.checkpoint)
 
+    begun_at = step
+    held_out = held_out_of(options, options.sizes[0])
     curves = Curves(options.curves)
     context = mp.get_context("spawn")
     queue = context.Queue(24)
@@ -114,7 +116,7 @@ def train_refiner(
         context.Process(target=_work, args=(queue, options, [options.seed, i, step]), daemon=True)
         for i in range(options.workers)
     ]
-    if spent < options.minutes:  # a finished run needs none
+    if spent < options.minutes or not options.out.is_file():  # a finished run needs none
         start(workers)
     clock = RunClock(options.minutes, spent, stopped)
     errors: list[tuple[float, float]] = []
@@ -155,11 +157,16 @@ def train_refiner(
                 errors.clear()
             if clock.time_to_save(step, CHECKPOINT_STEPS):
                 save(clock.elapsed)
+        if not clock.stopped and (step > begun_at or not options.out.is_file()):
+            save_weights(options.out, average, net, options.unknown_licences)
+            if step:
+                while len(pool) < LEAST_POOL:
+                    pool.add(*take(queue, workers))
+                write_ranges(options.out, refiner_ranges(options.out, pool.batches(CALIBRATION)))
+        # Now, not before: a checkpoint that says the run has ended finds its weights finished.
         save(clock.to_write_down)
-        if clock.stopped:
-            return options.out
-        if options.validation:
-            _judge(options, average, step, curves, tell)
+        if held_out and not clock.stopped:
+            _judge(options, held_out, average, step, curves, tell)
     finally:
         curves.close()
         for worker in workers:
@@ -167,13 +174,6 @@ def train_refiner(
                 worker.kill()
                 worker.join()
         queue.cancel_join_thread()
-    if len(pool) or not options.out.is_file():  # else nothing was learnt, and the file is the finished one
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        part = options.out.with_suffix(".part")
-        save_file({k: v.contiguous().cpu() for k, v in average.items()}, part)
-        part.replace(options.out)
-    if len(pool):
-        write_ranges(options.out, refiner_ranges(options.out, pool.batches(CALIBRATION)))
     return options.out
 
 
@@ -231,6 +231,7 @@ def _to_tensors(tiles: U8, truth: U8, device: torch.device) -> tuple[torch.Tenso
 @torch.inference_mode()
 def _judge(
     options: RefinerOptions,
+    held_out: list[Sample],
     average: dict[str, torch.Tensor],
     step: int,
     curves: Curves,
@@ -238,9 +239,8 @@ def _judge(
 ) -> None:
     """Says what the moving average gains in the edge tiles of held-out people."""
     rng, size = np.random.default_rng(SEED), options.sizes[0]
-    samples = held_out_of(options, size)
     maker = _TileMaker(options.base, size)
-    pairs = [maker.tiles(sample, rng) for sample in samples]
+    pairs = [maker.tiles(sample, rng) for sample in held_out]
     x, y = _to_tensors(
         np.concatenate([t for t, _ in pairs], 1), np.concatenate([a for _, a in pairs]), torch.device("cpu")
     )
@@ -254,6 +254,7 @@ def _judge(
     curves.numbers(step, {"held out/coarse MAD": before, "held out/refined MAD": after})
 
 
+@telling
 def _work(queue: Any, options: RefinerOptions, seed: list[int]) -> None:
     """A worker's life: pictures, platenet on them, edge tiles out."""
     from core.matte.prior import SelfieSegmenter

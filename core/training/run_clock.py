@@ -54,5 +54,8 @@ class RunClock:
 
     @property
     def to_write_down(self) -> float:
-        """What the last checkpoint tells as over: all of the run, but where it was stopped."""
-        return self.elapsed if self.stopped else self._minutes
+        """What the last checkpoint tells as over: all of the run, but where it was stopped.
+
+        Never less than was over before: a finished run that is asked for fewer minutes stays finished.
+        """
+        return self.elapsed if self.stopped else max(self._minutes, self._spent)

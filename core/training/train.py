@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.multiprocessing as mp
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.nets.platenet import PlateNet
 from core.nets.weights import load_strictly, read_state_dict
@@ -27,12 +27,12 @@ from core.training.cells import on_cells
 from core.training.curves import Curves
 from core.training.judge import held_out_of, mean_error
 from core.training.losses import matting_loss
-from core.training.material import require_people
+from core.training.material import ON_UNKNOWN, require_people
 from core.training.run_clock import RunClock, never
 from core.training.steady import steady
 from core.training.synthesis import Sample
 from core.training.widen import widened
-from core.training.workers import give, start, take
+from core.training.workers import give, start, take, telling
 from core.types import U8
 
 Size = tuple[int, int]  # (width, height) of a picture
@@ -120,6 +120,13 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
         optimizer.load_state_dict(held["optimizer"])
         average, step, spent = held["average"], held["step"], held["minutes"]
         tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
+    begun_at = step
+
+    def save_checkpoint(minutes: float) -> None:
+        held = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
+        torch.save({**held, "step": step, "minutes": minutes}, checkpoint.with_suffix(".part"))
+        checkpoint.with_suffix(".part").replace(checkpoint)
+
     held_out = held_out_of(options, curriculum[-1][1][0])
     curves, feed = Curves(options.curves), _Feed(options, step)
     recent: list[float] = []
@@ -162,20 +169,28 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
                 curves.numbers(step, {f"train/{name}": value for name, value in numbers.items()})
                 recent.clear()
             if clock.time_to_save(step, CHECKPOINT_STEPS):
-                _save(options.out, net, optimizer, average, step, clock.elapsed)
+                save_weights(weights, average, net, options.unknown_licences)
+                save_checkpoint(clock.elapsed)
                 _judge(held_out, average, device, step, curves, tell)
-        if clock.stopped:
-            _save(options.out, net, optimizer, average, step, clock.elapsed)
-            return weights
-        _judge(held_out, average, device, step, curves, tell)
+        if (
+            step > begun_at or not weights.is_file()
+        ):  # else nothing was learnt, and the file is the finished one
+            save_weights(weights, average, net, options.unknown_licences)
+            if step and not clock.stopped:
+                sizes, batch_size = stage_at(curriculum, 1.0)
+                while (
+                    sum(s[-1].shape[::-1] == sizes[0] for s in shown) < CALIBRATION
+                ):  # gone on with near its end
+                    shown.extend(s for s in feed.batch(sizes, batch_size) if s[-1].shape[::-1] == sizes[0])
+                last = [s[:-1] for s in shown if s[-1].shape[::-1] == sizes[0]]
+                write_ranges(weights, platenet_ranges(weights, last))
+            # Now, not before: a checkpoint that says the run has ended finds its weights finished.
+            save_checkpoint(clock.to_write_down)
+        if not clock.stopped:
+            _judge(held_out, average, device, step, curves, tell)
     finally:
         feed.close()
         curves.close()
-    if shown or not weights.is_file():  # else nothing was learnt, and the file is the finished one
-        _save(options.out, net, optimizer, average, step, options.minutes)
-    if shown:
-        last = [s[:-1] for s in shown if s[-1].shape == shown[-1][-1].shape]
-        write_ranges(weights, platenet_ranges(weights, last))
     return weights
 
 
@@ -257,6 +272,7 @@ class _Feed:
         self._queue.cancel_join_thread()
 
 
+@telling
 def _work(queue: Any, sizes: Any, options: Options, seed: list[int]) -> None:
     """A worker's life: one sample after the other until it is killed."""
     import cv2
@@ -302,24 +318,11 @@ def _average(average: dict[str, Tensor], net: PlateNet, decay: float) -> None:
             average[key].copy_(value)
 
 
-def _save(
-    out: Path,
-    net: PlateNet,
-    optimizer: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-    step: int,
-    minutes: float,
-) -> None:
-    held = {
-        "net": net.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "average": average,
-        "step": step,
-        "minutes": minutes,
-    }
-    torch.save(held, out / "checkpoint.part")
-    (out / "checkpoint.part").replace(out / "checkpoint.pt")
+def save_weights(path: Path, average: dict[str, Tensor], net: nn.Module, unknown_licences: bool) -> None:
+    """Writes a moving average as a safetensors file, in the dtypes of `net`, and what it was trained on."""
     like = net.state_dict()
-    weights = {k: v.to(like[k].dtype).contiguous() for k, v in average.items()}
-    save_file(weights, out / "weights.part")
-    (out / "weights.part").replace(out / "platenet.safetensors")
+    arrays = {k: v.to(like[k].dtype).contiguous().cpu() for k, v in average.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    save_file(arrays, part, metadata=ON_UNKNOWN if unknown_licences else None)
+    part.replace(path)

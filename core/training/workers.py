@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import queue
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from core.errors import CleanplateError
 
 PATIENCE_S = 5.0
 
@@ -31,15 +34,31 @@ def start(workers: Sequence[Any]) -> None:
 def take(samples: Any, workers: Sequence[Any]) -> Any:
     """The next item of a multiprocessing queue; RuntimeError when a worker died, not a wait for ever.
 
-    A worker prints its own traceback.
+    A worker prints its own traceback; but an error that a person can act on (see `telling`) is raised here.
     """
     while True:
         try:
-            return samples.get(timeout=PATIENCE_S)
+            item = samples.get(timeout=PATIENCE_S)
+            if isinstance(item, CleanplateError):
+                raise item
+            return item
         except queue.Empty:
             dead = [w for w in workers if not w.is_alive()]
             if dead:
                 raise RuntimeError(f"{len(dead)} of {len(workers)} workers died; see above") from None
+
+
+def telling(work: Callable[..., None]) -> Callable[..., None]:
+    """Of a worker's function, whose first argument is the queue: a CleanplateError goes to the parent."""
+
+    @functools.wraps(work)
+    def told(samples: Any, *arguments: Any) -> None:
+        try:
+            work(samples, *arguments)
+        except CleanplateError as error:
+            give(samples, error)
+
+    return told
 
 
 def give(samples: Any, item: Any) -> None:

@@ -54,6 +54,12 @@ def test_it_is_saved_every_so_many_steps_and_every_few_minutes(time: Time):
     assert not clock.time_to_save(503, 500)
 
 
+def test_a_finished_run_that_is_asked_for_less_stays_finished(time: Time):
+    clock = RunClock(10, spent=30)
+    assert not clock.goes_on()
+    assert clock.to_write_down == 30
+
+
 def test_a_run_of_no_length_is_over(time: Time):
     clock = RunClock(0, 0)
     assert not clock.goes_on()

@@ -33,7 +33,10 @@ def write_data(folder: Path) -> Path:
     return folder
 
 
-def test_a_stopped_run_goes_on_where_it_was_and_its_weights_load(tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_where_it_was_and_its_weights_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.training.train.CALIBRATION", 4)
     lines: list[str] = []
     options = Options(
         data=write_data(tmp_path / "data"),

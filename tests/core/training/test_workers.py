@@ -1,11 +1,18 @@
 """Workers live no longer than who takes what they make."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import MediaError
+from core.training.workers import start, take, telling
 
 SCRIPT = """
 import multiprocessing
@@ -37,6 +44,22 @@ def test_workers_end_when_their_parent_was_killed() -> None:
     while _runs(worker):
         assert time.monotonic() < deadline, "the worker goes on for nobody"
         time.sleep(0.02)
+
+
+@telling
+def _refuses(samples: Any, words: str) -> None:
+    raise MediaError(words)
+
+
+def test_what_a_worker_refuses_is_said_by_who_waits_for_it() -> None:
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue(2)
+    worker = context.Process(target=_refuses, args=(queue, "a.png is no picture: remove it"))
+    start([worker])
+    with pytest.raises(MediaError, match=r"a\.png is no picture: remove it"):
+        take(queue, [worker])
+    worker.join()
+    assert worker.exitcode == 0
 
 
 def _runs(process: int) -> bool:
