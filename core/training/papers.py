@@ -17,7 +17,7 @@ Terms = dict[str, Tensor]
 
 LAMBDA_START = 0.05  # 2020, sec. 3.2: weight of the teacher beside the discriminator
 LAMBDA_HALVINGS = 7  # halved every second of 15 epochs; here spread over the run
-_OPAQUE = 0.95  # 2020, the authors' program: above it the frame itself is the foreground
+_OPAQUE = 0.975  # 2020, the authors' program: above it the frame itself is the foreground
 _SOBEL = ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0), (1.0, 0.0, -1.0))
 
 
@@ -64,7 +64,7 @@ def error_loss(error: Tensor, alpha: Tensor, truth: Tensor) -> Tensor:
 def base_loss(alpha: Tensor, fgr: Tensor, error: Tensor, truth: Truth) -> Terms:
     """L_base = L_alpha + L_F + L_E, the truth resized to the outputs. V2, sec. 3.3."""
     size = alpha.shape[-2:]
-    true_alpha, true_fgr = _resized(truth.alpha, size), _resized(truth.fgr, size)
+    true_alpha, true_fgr = _resized(truth.alpha, size), _resized_fgr(truth.fgr, truth.alpha, size)
     return {
         "base alpha": alpha_loss(alpha, true_alpha),
         "base fgr": foreground_loss(fgr, true_fgr, true_alpha),
@@ -88,7 +88,7 @@ def supervised_loss(alpha: Tensor, fgr: Tensor, truth: Truth) -> Terms:
     """The teacher's loss. 2020, sec. 3.1: alpha + its gradient + 2 F + the composite.
 
     F counts where alpha* > 0, and in the composite the frame stands for F where alpha is above
-    0.95: so does the authors' program.
+    0.975: so does the authors' program, whose alpha is -1..1, from 0.95 on.
     """
     opaque = (alpha > _OPAQUE).to(alpha.dtype)
     colour = truth.frame * opaque + fgr * (1 - opaque)
@@ -138,6 +138,13 @@ def teacher_weight(progress: float) -> float:
 def composite(alpha: Tensor, fgr: Tensor, room: Tensor) -> Tensor:
     """alpha F + (1 - alpha) B."""
     return alpha * fgr + (1 - alpha) * room
+
+
+def _resized_fgr(fgr: Tensor, alpha: Tensor, size: tuple[int, ...]) -> Tensor:
+    """The straight colour of what there is of the person in each cell; the black beside it does not count."""
+    if fgr.shape[-2:] == size:
+        return fgr
+    return _resized(fgr * alpha, size) / _resized(alpha, size).clamp_min(1e-6)
 
 
 def _resized(x: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -99,6 +99,18 @@ def test_the_base_is_asked_where_it_errs_and_that_question_does_not_move_its_alp
     assert not terms["base error"].requires_grad
 
 
+def test_a_person_of_one_colour_keeps_it_at_the_size_of_the_base():
+    alpha = torch.zeros(1, 1, 32, 32)
+    alpha[..., 5:27, 6:30] = 1
+    alpha[..., 4:5, 6:30] = 0.3
+    colour = torch.tensor([0.8, 0.5, 0.2]).view(1, 3, 1, 1)
+    nothing = torch.zeros(1, 3, 32, 32)
+    truth = Truth(nothing, nothing, alpha, colour * (alpha > 0), nothing, alpha)
+    small = torch.nn.functional.interpolate(alpha, (8, 8), mode="area")
+    terms = base_loss(small, colour.expand(1, 3, 8, 8), torch.zeros_like(small), truth)
+    assert terms["base fgr"].item() < 1e-6
+
+
 def test_foreground_counts_only_where_there_is_any():
     truth = true_layers()
     wrong = torch.where(truth.alpha > 0, truth.fgr, 1 - truth.fgr)
