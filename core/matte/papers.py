@@ -25,7 +25,6 @@ from core.types import U8, Matter
 
 PlatelessMatte = Callable[[U8], U8]  # RGB uint8 HxWx3 to alpha uint8 HxW
 
-_HD_PIXELS = 1920 * 1080
 _BGM2020_SIDE_PX = 512  # the published checkpoints were trained at this size
 
 
@@ -94,12 +93,17 @@ class Bgmv2Matter:
     """
 
     def __init__(
-        self, net: bgmv2.MattingRefine, device: str = "cpu", plateless: PlatelessMatte | None = None
+        self,
+        net: bgmv2.MattingRefine,
+        device: str = "cpu",
+        plateless: PlatelessMatte | None = None,
+        setting: bgmv2.Setting | None = None,
     ) -> None:
-        """net: its backbone_scale is set for each picture size, its refinement is left as it is."""
+        """setting: how the net works at each size; None is the authors' choice."""
         self._io = _OnDevice(device)
         self._net = net.eval().to(self._io.device, self._io.dtype)
         self._plateless = plateless
+        self._setting = setting or bgmv2.Setting()
 
     @torch.inference_mode()
     def matte(self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None) -> U8:
@@ -107,9 +111,7 @@ class Bgmv2Matter:
         if plate_rgb is None:
             return _without_plate("Background Matting V2", self._plateless, rgb)
         height, width = rgb.shape[:2]
-        # The authors' choice: a quarter up to HD, an eighth for 4K; small pictures need more detail.
-        pixels = height * width
-        self._net.backbone_scale = 0.125 if pixels > _HD_PIXELS else 0.25 if pixels > _HD_PIXELS // 4 else 0.5
+        self._setting.apply(self._net, (width, height))
         src = _pad_to(self._io.picture(rgb), bgmv2.SIZE_MULTIPLE)
         plate = _pad_to(self._io.picture(_fill_unknown(plate_rgb, coverage, rgb)), bgmv2.SIZE_MULTIPLE)
         alpha = _alpha_u8(self._net(src, plate)[0][:, :, :height, :width])

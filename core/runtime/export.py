@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from core.errors import CleanplateError, SettingsError
 from core.nets.bgm2020 import BackgroundMatting2020
-from core.nets.bgmv2 import MattingRefine
+from core.nets.bgmv2 import SIZE_MULTIPLE, MattingRefine, Setting
 from core.nets.platenet import PlateNet
 from core.nets.rvm import RobustVideoMatting, downsample_ratio_for
 from core.runtime.compiled import compile_on_cpu
@@ -50,24 +50,32 @@ class _Recipe:
     make: Callable[[], tuple[Tensor, ...]]
 
 
-def export_model(net: nn.Module, size: tuple[int, int], path: Path, ratio: float | None = None) -> Exported:
+def export_model(
+    net: nn.Module,
+    size: tuple[int, int],
+    path: Path,
+    ratio: float | None = None,
+    setting: Setting | None = None,
+) -> Exported:
     """Writes a network of the registry for pictures of one size, and checks it in OpenVINO.
 
     Pictures are N,3,H,W 0..1 (2020: -1..1) as in the network's own forward; RVM's four states go in
-    and out as r1i..r4i and r1o..r4o, its ratio is built in; platenet gives alpha, not logits.
+    and out as r1i..r4i and r1o..r4o, its ratio is built in, as is BGMv2's setting; platenet gives
+    alpha, not logits.
 
     Args:
         net: in evaluation mode, float32, on the CPU.
         size: (width, height).
         path: ends in .onnx, or in .xml for OpenVINO (a .bin is written beside it).
         ratio: RVM's downsample ratio; None is the authors' choice for the size.
+        setting: BGMv2's; None is the authors' choice for the size. The net keeps it.
     Raises:
-        SettingsError: an ending or a size that cannot be.
+        SettingsError: an ending or a size that cannot be, or a wish that this network does not know.
         CleanplateError: the written network differs from torch; nothing is kept.
     """
     if path.suffix not in SUFFIXES:
         raise SettingsError(f"{path} is to be exported; its name must end in {' or '.join(SUFFIXES)}")
-    recipe = _recipe(net, size, ratio)
+    recipe = _recipe(net, size, ratio, setting)
     recipe.net.eval()  # the exporter puts back the wrapper's own mode, in all that is inside
     with TemporaryDirectory() as folder:
         onnx = Path(folder) / "network.onnx"
@@ -114,11 +122,21 @@ def _check(recipe: _Recipe, model: openvino.Model, path: Path) -> Exported:
     return Exported(path, shapes, recipe.outputs, worst, differing)
 
 
-def _recipe(net: nn.Module, size: tuple[int, int], ratio: float | None) -> _Recipe:
+def _recipe(
+    net: nn.Module, size: tuple[int, int], ratio: float | None = None, setting: Setting | None = None
+) -> _Recipe:
+    if ratio is not None and not isinstance(net, RobustVideoMatting):
+        raise SettingsError(f"a ratio of {ratio} is given; only Robust Video Matting has one: leave it out")
+    if setting is not None and not isinstance(net, MattingRefine):
+        raise SettingsError(
+            "a mode, backbone scale, sample pixels or threshold is given; only Background Matting V2 has "
+            f"them, {type(net).__name__} has not: leave them out"
+        )
     if isinstance(net, RobustVideoMatting):
         return _rvm(net, size, downsample_ratio_for(size) if ratio is None else ratio)
     if isinstance(net, MattingRefine):
-        _require_multiple(size, 4)
+        _require_multiple(size, SIZE_MULTIPLE)
+        (setting or Setting()).apply(net, size)  # as the program runs it
         return _Recipe(_FirstTwo(net), ("src", "plate"), ("pha", "fgr"), _pictures(size, 3, 3))
     if isinstance(net, BackgroundMatting2020):
         _require_multiple(size, 4)

@@ -68,16 +68,20 @@ class MattingRefine(MattingBase):
         Args:
             backbone: one of BACKBONES.
             backbone_scale: reduced size over full size, at most 1/2; the authors' 1/4 is meant for HD,
-                1/8 for 4K.
+                1/8 for 4K. Setting.apply sets it for a size.
             refinement: where to refine; None is the authors' default.
         Raises:
             ValueError: out of range.
         """
+        super().__init__(backbone)
+        self.set_scale(backbone_scale)
+        self.refiner = Refiner(refinement or Refinement())
+
+    def set_scale(self, backbone_scale: float) -> None:
+        """May be called between calls. ValueError: out of range."""
         if not 0 < backbone_scale <= 0.5:
             raise ValueError(f"backbone_scale is {backbone_scale}; it must be above 0 and at most 0.5")
-        super().__init__(backbone)
         self.backbone_scale = backbone_scale
-        self.refiner = Refiner(refinement or Refinement())
 
     def forward(  # type: ignore[override]  # base and refine give different things, as in the paper
         self, src: Tensor, plate: Tensor
@@ -104,13 +108,9 @@ class MattingRefine(MattingBase):
         return pha.clamp(0, 1), fgr, pha_sm, (src_sm + residual_sm).clamp(0, 1), err_sm, ref_sm
 
     def _reduce(self, x: Tensor) -> Tensor:
-        return F.interpolate(
-            x,
-            scale_factor=self.backbone_scale,
-            mode="bilinear",
-            align_corners=False,
-            recompute_scale_factor=True,
-        )
+        # By size, not by factor: a traced network would compute it in float32, one pixel less for some sizes.
+        size = [int(side * self.backbone_scale) for side in map(int, x.shape[2:])]
+        return F.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
 class _Aspp(nn.Module):

@@ -13,7 +13,7 @@ import torch
 from core.errors import PlateError
 from core.matte.papers import Bgm2020Matter, Bgmv2Matter, RvmMatter, load_paper_matter
 from core.nets.bgm2020 import BackgroundMatting2020
-from core.nets.bgmv2 import MattingRefine, Refinement
+from core.nets.bgmv2 import MattingRefine, Setting
 from core.nets.rvm import build_rvm
 from core.nets.weights import load_weights
 
@@ -45,10 +45,9 @@ def disc(rgb: np.ndarray) -> np.ndarray:
 
 def matters(device: str) -> dict[str, RvmMatter | Bgmv2Matter | Bgm2020Matter]:
     torch.manual_seed(0)
-    refinement = Refinement("sampling", sample_pixels=1_600)
     return {
         "rvm": RvmMatter(build_rvm(), device),
-        "bgmv2": Bgmv2Matter(MattingRefine("mobilenetv2", refinement=refinement), device),
+        "bgmv2": Bgmv2Matter(MattingRefine("mobilenetv2"), device, setting=Setting(sample_pixels=1_600)),
         "bgm2020": Bgm2020Matter(BackgroundMatting2020(width=4), disc, device),
     }
 
@@ -107,16 +106,30 @@ def test_bgmv2_gives_the_networks_own_alpha(shared: Path):
     reference = shared / "models" / "reference"
     with np.load(reference / "bgmv2_mobilenetv2_random.npz") as z:
         src, plate, expected = z["src_rgb"], z["bgr_rgb"], z["full_pha"][0].astype(np.float32)
-    net = MattingRefine("mobilenetv2", refinement=Refinement("full"))
+    net = MattingRefine("mobilenetv2")
     load_weights(net, reference / "bgmv2_mobilenetv2_random.safetensors")
-    matter = Bgmv2Matter(net)
-    net.backbone_scale = 0.5
+    matter = Bgmv2Matter(net, setting=Setting("full"))
+    Setting("full", backbone_scale=0.5).apply(net, (src.shape[1], src.shape[0]))
     with torch.inference_mode():
         pictures = [torch.from_numpy(x).permute(2, 0, 1)[None].float() / 255 for x in (src, plate)]
         at_half = net(*pictures)[0][0, 0].numpy()
     alpha = matter.matte(src, plate, None)
     assert np.abs(alpha - at_half * 255).max() < 1
     assert alpha.shape == expected.shape
+
+
+def test_bgmv2_works_at_each_size_as_the_authors_advise():
+    class Recorded(MattingRefine):
+        def forward(self, src, plate):
+            used.append((self.backbone_scale, self.refiner.refinement.sample_pixels))
+            return (torch.zeros_like(src[:, :1]),)
+
+    used: list[tuple[float, int]] = []
+    matter = Bgmv2Matter(Recorded("mobilenetv2"))
+    for size in ((1280, 720), (1920, 1080), (3840, 2160), (1280, 720)):
+        rgb = np.zeros((*size[::-1], 3), np.uint8)
+        matter.matte(rgb, rgb, None)
+    assert used == [(0.25, 80_000), (0.25, 80_000), (0.125, 320_000), (0.25, 80_000)]
 
 
 def test_bgmv2_without_a_plate_takes_the_other_matte_or_says_what_is_missing():
@@ -132,7 +145,7 @@ def test_where_the_plate_is_unknown_the_other_matte_stands_or_nothing_is_shown()
     rgb, plate = noise(64, 96), noise(64, 96, seed=1)
     coverage = np.zeros((64, 96), np.uint8)
     coverage[:, :48] = 255
-    net = MattingRefine("mobilenetv2", refinement=Refinement("full"))
+    net = MattingRefine("mobilenetv2")
     hidden = Bgmv2Matter(net).matte(rgb, plate, coverage)
     assert hidden[:, 48:].max() == 0
     other = Bgmv2Matter(net, "cpu", disc).matte(rgb, plate, coverage)

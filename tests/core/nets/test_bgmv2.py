@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.nets.bgmv2 import MattingBase, MattingRefine, Refinement
+from core.nets.bgmv2 import MattingBase, MattingRefine, Refinement, Setting
 from core.nets.weights import load_weights
 
 MODES = {
@@ -166,3 +167,44 @@ def test_refuses_what_it_cannot_do():
     net = random_net()
     with pytest.raises(ValueError, match="multiples of 4"):
         net(torch.rand(1, 3, 66, 64), torch.rand(1, 3, 66, 64))
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "samples"),
+    [
+        ((640, 360), 0.5, 80_000),
+        ((1280, 720), 0.25, 80_000),
+        ((1920, 1080), 0.25, 80_000),
+        ((2560, 1440), 0.1875, 142_222),
+        ((3840, 2160), 0.125, 320_000),
+        ((2160, 3840), 0.125, 320_000),
+    ],
+)
+def test_the_authors_choice_for_a_size(size, scale, samples):
+    net = MattingRefine("mobilenetv2")
+    Setting().apply(net, size)
+    assert net.backbone_scale == scale
+    assert net.refiner.refinement == Refinement("sampling", samples)
+
+
+def test_a_picture_above_hd_never_gets_a_coarser_look_than_a_smaller_one():
+    sizes = [(width, width * 9 // 16) for width in range(1920, 4200, 8)]
+    net = MattingRefine("mobilenetv2")
+    looks = []
+    for size in sizes:
+        Setting().apply(net, size)
+        looks.append((size[0] * net.backbone_scale, net.refiner.refinement.sample_pixels))
+    assert min(width for width, _ in looks) > 479
+    assert all(b[1] >= a[1] for a, b in itertools.pairwise(looks))
+    # nor does the look jump anywhere: a percent a step at most
+    assert all(abs(b[i] / a[i] - 1) < 0.01 for a, b in itertools.pairwise(looks) for i in (0, 1))
+
+
+def test_a_wish_is_kept_at_every_size():
+    net = MattingRefine("mobilenetv2")
+    for size in ((640, 360), (3840, 2160)):
+        Setting("thresholding", 0.3, 1_600, 0.2).apply(net, size)
+        assert net.backbone_scale == 0.3
+        assert net.refiner.refinement == Refinement("thresholding", 1_600, 0.2)
+    with pytest.raises(ValueError, match=r"at most 0\.5"):
+        Setting(backbone_scale=0.6).apply(net, (640, 360))

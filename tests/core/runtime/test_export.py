@@ -11,7 +11,7 @@ import torch
 
 from core.errors import CleanplateError, SettingsError
 from core.nets.bgm2020 import BackgroundMatting2020
-from core.nets.bgmv2 import MattingRefine, Refinement
+from core.nets.bgmv2 import MattingRefine, Setting
 from core.nets.platenet import PlateNet
 from core.nets.rvm import build_rvm
 from core.runtime import export
@@ -41,13 +41,13 @@ def test_rvm_goes_out_with_its_states_and_its_ratio(tmp_path: Path):
 @pytest.mark.parametrize("mode", ["full", "sampling", "thresholding"])
 def test_bgmv2_goes_out_in_each_mode_and_stands_a_frame_with_nothing_to_refine(tmp_path: Path, mode: str):
     torch.manual_seed(0)
-    refinement = Refinement(mode, sample_pixels=800, threshold=0.4)
-    net = MattingRefine("mobilenetv2", refinement=refinement).eval()
+    setting = Setting(mode, sample_pixels=800, threshold=0.4)
+    net = MattingRefine("mobilenetv2").eval()
     with torch.no_grad():  # expected error: the frame's red, so that black has none and noise has some
         net.decoder.conv4.weight[4] = 0
         net.decoder.conv4.weight[4, 48, 1, 1] = 1
         net.decoder.conv4.bias[4] = 0
-    exported = export_model(net, (64, 48), tmp_path / "bgmv2.xml")
+    exported = export_model(net, (64, 48), tmp_path / "bgmv2.xml", setting=setting)
     assert exported.inputs == (("src", (1, 3, 48, 64)), ("plate", (1, 3, 48, 64)))
     assert exported.worst < 1e-3
     compiled = compile_on_cpu(str(exported.path), INFERENCE_PRECISION_HINT="f32")
@@ -56,6 +56,29 @@ def test_bgmv2_goes_out_in_each_mode_and_stands_a_frame_with_nothing_to_refine(t
         expected, *_, selected = net(black, black)
     assert (selected.sum() == 0) == (mode != "full")
     assert np.abs(compiled([black.numpy()] * 2)[0] - expected.numpy()).max() < 1e-3
+
+
+@pytest.mark.parametrize(("size", "used"), [((1920, 1080), (0.25, 80_000)), ((3840, 2160), (0.125, 320_000))])
+def test_bgmv2_is_written_as_the_program_runs_it_at_that_size(size, used):
+    net = MattingRefine("mobilenetv2", backbone_scale=0.5)
+    export._recipe(net, size)
+    assert (net.backbone_scale, net.refiner.refinement.sample_pixels) == used
+
+
+def test_bgmv2_goes_out_where_single_precision_would_reduce_to_another_size(tmp_path: Path):
+    torch.manual_seed(0)
+    net = MattingRefine("mobilenetv2").eval()
+    setting = Setting("full", backbone_scale=0.29)  # 100 * 0.29 is 28.999... but 29 in float32
+    exported = export_model(net, (100, 60), tmp_path / "bgmv2.onnx", setting=setting)
+    assert exported.worst < 1e-3
+
+
+def test_a_wish_of_another_network_is_refused(tmp_path: Path):
+    with pytest.raises(SettingsError, match="only Robust Video Matting has one"):
+        export_model(MattingRefine("mobilenetv2").eval(), (64, 64), tmp_path / "x.onnx", ratio=0.5)
+    with pytest.raises(SettingsError, match="only Background Matting V2 has them"):
+        export_model(build_rvm().eval(), (64, 64), tmp_path / "x.onnx", setting=Setting("full"))
+    assert not (tmp_path / "x.onnx").exists()
 
 
 def test_the_2020_network_and_platenet_go_out(tmp_path: Path):
@@ -70,7 +93,7 @@ def test_the_2020_network_and_platenet_go_out(tmp_path: Path):
 def test_a_network_that_came_out_different_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def write_another(recipe, path):  # as an exporter would that mistakes an operator
         torch.manual_seed(1)
-        original(export._recipe(BackgroundMatting2020(width=4).eval(), (64, 64), None), path)
+        original(export._recipe(BackgroundMatting2020(width=4).eval(), (64, 64)), path)
 
     original = export._write_onnx
     monkeypatch.setattr(export, "_write_onnx", write_another)
