@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from core.nets.bgmv2 import Setting
     from core.nets.registry import Model
     from live.download import Progress
     from live.models_store import ModelStore, Stored
@@ -104,6 +105,32 @@ def export_model(
     ratio: Annotated[
         float | None, typer.Option("--ratio", help="RVM only: the network's size over the picture's, 0 to 1.")
     ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            "--mode",
+            help="BGMv2 only: where to refine. sampling (default): the worst --sample-pixels of each "
+            "picture; thresholding: what is likely wrong by more than --threshold; full: everything.",
+        ),
+    ] = None,
+    backbone_scale: Annotated[
+        float | None,
+        typer.Option(
+            "--backbone-scale",
+            help="BGMv2 only: the base's size over the picture's, up to 0.5; default: the authors' for "
+            "the size, 0.25 at HD, 0.125 at 4K.",
+        ),
+    ] = None,
+    sample_pixels: Annotated[
+        int | None,
+        typer.Option(
+            "--sample-pixels",
+            help="BGMv2 only; default: the authors' for the size, 80000 up to HD, 320000 at 4K.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="BGMv2 only: 0 to 1; default: the authors' 0.1.")
+    ] = None,
 ) -> None:
     """Writes a network as ONNX or for OpenVINO, for pictures of one size, and compares it with torch."""
     from core.errors import SettingsError
@@ -119,16 +146,46 @@ def export_model(
         raise SettingsError(f"--size is {size!r}; it must be like 1280x720")
     if ratio is not None and not 0 < ratio <= 1:
         raise SettingsError(f"--ratio is {ratio}; it must be above 0 and at most 1")
+    setting = _bgmv2_setting(mode, backbone_scale, sample_pixels, threshold)
     trained = find_trained(name)
     weights = _store().weights(name) if trained is None else trained.net
     net = load_model(name if trained is None else PLATENET, weights)
     if isinstance(net, PlateNet):  # as the program runs it
         cut_to_ranges(net, load_ranges(weights))
-    exported = export(net, (int(width), int(height)), file, ratio)
+    exported = export(net, (int(width), int(height)), file, ratio, setting)
     for label, shape in exported.inputs:
         typer.echo(f"input {label} {'x'.join(map(str, shape))}")
     typer.echo(f"outputs {' '.join(exported.outputs)}")
     typer.echo(f"{exported.path}: differs from torch by {exported.worst:.1g} at most")
+
+
+def _bgmv2_setting(
+    mode: str | None, backbone_scale: float | None, sample_pixels: int | None, threshold: float | None
+) -> Setting | None:
+    """What was asked for of Background Matting V2; None for nothing."""
+    from core.errors import SettingsError
+    from core.nets.bgmv2 import MODES, Setting
+
+    if mode is None and backbone_scale is None and sample_pixels is None and threshold is None:
+        return None
+    chosen = "sampling" if mode is None else mode
+    if chosen not in MODES:
+        raise SettingsError(f"--mode is {mode!r}; it must be one of {', '.join(MODES)}")
+    if backbone_scale is not None and not 0 < backbone_scale <= 0.5:
+        raise SettingsError(f"--backbone-scale is {backbone_scale}; it must be above 0 and at most 0.5")
+    if sample_pixels is not None and sample_pixels < 16:
+        raise SettingsError(f"--sample-pixels is {sample_pixels}; it must be 16 or more, a patch of 4x4")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise SettingsError(f"--threshold is {threshold}; it must be from 0 to 1")
+    for option, value, its_mode in (
+        ("--sample-pixels", sample_pixels, "sampling"),
+        ("--threshold", threshold, "thresholding"),
+    ):
+        if value is not None and chosen != its_mode:
+            raise SettingsError(
+                f"{option} is for --mode {its_mode}, not for {chosen}: give that mode or leave {option} out"
+            )
+    return Setting(chosen, backbone_scale, sample_pixels, threshold)
 
 
 def _store() -> ModelStore:

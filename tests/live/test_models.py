@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 
 from core.errors import CleanplateError, SettingsError, WeightsError
 from core.nets.bgm2020 import BackgroundMatting2020
+from core.nets.bgmv2 import Setting
 from core.nets.registry import MODELS, load_model
 from core.runtime.compiled import compile_on_cpu
+from core.runtime.export import Exported
 from core.runtime.torch import TorchPlateNet, load_platenet
 from live.cli import models as cli
 from live.download import download
@@ -337,6 +339,47 @@ def test_export_writes_a_checked_file(store: ModelStore, weights_file: Path, tmp
         run("export", NAME, str(tmp_path / "out.onnx"), "--size", "large")
     with pytest.raises(SettingsError, match="above 0 and at most 1"):
         run("export", NAME, str(tmp_path / "out.onnx"), "--ratio", "2")
+
+
+def test_export_takes_the_setting_of_background_matting_v2(
+    store: ModelStore, weights_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    seen = []
+
+    def export(net, size, path, ratio, setting):
+        seen.append(setting)
+        return Exported(path, (), (), 0.0, 0.0)
+
+    monkeypatch.setattr("core.runtime.export.export_model", export)
+    store.import_file(NAME, weights_file, LICENCE)
+    out = str(tmp_path / "out.onnx")
+    run("export", NAME, out)
+    run("export", NAME, out, "--sample-pixels", "5000", "--backbone-scale", "0.3")
+    run("export", NAME, out, "--mode", "thresholding", "--threshold", "0.3")
+    assert seen == [None, Setting("sampling", 0.3, 5000), Setting("thresholding", threshold=0.3)]
+    for wrong, sentence in (
+        (("--mode", "everywhere"), "must be one of full, sampling, thresholding"),
+        (("--backbone-scale", "0.6"), "at most 0.5"),
+        (("--sample-pixels", "-1"), "must be 16 or more"),
+        (("--mode", "thresholding", "--threshold", "1.5"), "from 0 to 1"),
+        (("--threshold", "0.3"), "--threshold is for --mode thresholding, not for sampling"),
+        (
+            ("--mode", "full", "--sample-pixels", "16"),
+            "--sample-pixels is for --mode sampling, not for full",
+        ),
+    ):
+        with pytest.raises(SettingsError, match=sentence):
+            run("export", NAME, out, *wrong)
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("wrong", [("--ratio", "0.5"), ("--mode", "full")])
+def test_export_refuses_an_option_of_another_network(
+    store: ModelStore, weights_file: Path, tmp_path: Path, wrong: tuple[str, str]
+):
+    store.import_file(NAME, weights_file, LICENCE)
+    with pytest.raises(SettingsError, match=r"is given; only .* leave"):
+        run("export", NAME, str(tmp_path / "out.onnx"), *wrong)
 
 
 def test_the_exported_platenet_is_what_the_program_runs(store: ModelStore, tmp_path: Path):
