@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import PlateError
-from core.matte.soft_segmentation import Box, crop_box, keep_supported, soft_segmentation
+from core.matte.soft_segmentation import Box, crop_box, keep_supported, person_mask, soft_segmentation
 from core.nets import bgm2020, bgmv2
 from core.nets.registry import find_model, load_model
 from core.nets.rvm import RobustVideoMatting, downsample_ratio_for
@@ -145,12 +145,13 @@ class Bgm2020Matter:
         if plate_rgb is None:
             return person
         out = np.zeros_like(person)
-        box = crop_box(person)
+        everybody = person_mask(person)
+        box = crop_box(everybody)
         if box is None:
             return out
         frame = self._square(rgb, box)
         plate = self._square(_fill_unknown(plate_rgb, coverage, rgb), box)
-        mask = self._square(person, box)
+        mask = self._square(everybody, box)
         pha, _ = self._net(
             2 * self._io.picture(frame) - 1,
             2 * self._io.picture(plate) - 1,
@@ -158,6 +159,11 @@ class Bgm2020Matter:
         )
         alpha = keep_supported(_alpha_u8((pha + 1) / 2), mask)
         out[box.rows, box.columns] = cv2.resize(alpha, box.size, interpolation=cv2.INTER_LINEAR)
+        # The square leaves out the last row and column of the picture: who is cut there goes on.
+        if box.bottom == out.shape[0] - 1:
+            out[-1] = out[-2]
+        if box.right == out.shape[1] - 1:
+            out[:, -1] = out[:, -2]
         if coverage is None:
             return out
         return np.where(coverage > 127, out, person)
@@ -168,10 +174,8 @@ class Bgm2020Matter:
     def _square(self, picture: U8, box: Box) -> U8:
         side = (_BGM2020_SIDE_PX, _BGM2020_SIDE_PX)
         cut = np.ascontiguousarray(picture[box.rows, box.columns])
-        shrinks = max(box.size) > _BGM2020_SIDE_PX
-        return np.asarray(
-            cv2.resize(cut, side, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        )
+        # Linear also where it shrinks, and aliases: the authors' weights are made for what this gives.
+        return np.asarray(cv2.resize(cut, side, interpolation=cv2.INTER_LINEAR))
 
 
 def load_paper_matter(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.multiprocessing as mp
 
-from core.matte.soft_segmentation import soft_segmentation
+from core.matte.soft_segmentation import person_mask, soft_segmentation
 from core.training.papers import Truth
 from core.training.synthesis import UNKNOWN_U8, Sample
 from core.training.workers import give, start, take, telling
@@ -87,7 +87,7 @@ def drawn_segmentation(sample: Sample, rng: np.random.Generator) -> U8:
     wrong = int(rng.integers(-_MOST_WRONG_PX, _MOST_WRONG_PX + 1))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(wrong) + 1,) * 2)
     mask = cv2.dilate(mask, disc) if wrong > 0 else cv2.erode(mask, disc)
-    soft = soft_segmentation(np.asarray(mask, np.uint8))
+    soft = soft_segmentation(person_mask(np.asarray(mask, np.uint8)))
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 

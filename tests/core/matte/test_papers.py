@@ -12,6 +12,7 @@ import torch
 
 from core.errors import PlateError
 from core.matte.papers import Bgm2020Matter, Bgmv2Matter, RvmMatter, load_paper_matter
+from core.matte.soft_segmentation import soft_segmentation
 from core.nets.bgm2020 import BackgroundMatting2020
 from core.nets.bgmv2 import MattingRefine, Setting
 from core.nets.rvm import build_rvm
@@ -164,6 +165,36 @@ def test_bgm2020_stays_inside_its_square():
     alpha = matter.matte(noise(120, 400), noise(120, 400, seed=1), None)
     assert alpha[:, :140].max() == 0
     assert alpha[:, 270:].max() == 0
+
+
+class Watched(BackgroundMatting2020):
+    """Keeps what it is given, and says that everything is somebody."""
+
+    def forward(self, frame, plate, segmentation):
+        self.given = [((x[0] + 1) * 127.5).round().permute(1, 2, 0).numpy() for x in (frame, plate)]
+        self.segmentation = ((segmentation[0, 0] + 1) * 127.5).round().numpy()
+        return torch.ones_like(segmentation), frame
+
+
+def test_bgm2020_is_given_the_authors_square():
+    rgb, plate = noise(800, 1400), noise(800, 1400, seed=1)
+    alpha = np.zeros((800, 1400), np.uint8)
+    alpha[100:, 300:900] = 200
+    alpha[:60] = 40  # too faint for a person
+    net = Watched(width=4)
+    Bgm2020Matter(net, lambda rgb: alpha).matte(rgb, plate, None)
+    cut = slice(30, 799), slice(230, 1069)  # rows 100 to 799: 699 and a tenth around, without the last row
+    for given, picture in zip(net.given, (rgb, plate), strict=True):
+        assert np.abs(given - cv2.resize(picture[cut], (512, 512))).max() == 0
+    hard = np.where(alpha[cut] > 51, 255, 0).astype(np.uint8)
+    assert np.abs(net.segmentation - soft_segmentation(cv2.resize(hard, (512, 512)))).max() == 0
+
+
+def test_bgm2020_leaves_no_gap_at_the_pictures_border():
+    corner = np.zeros((400, 600), np.uint8)
+    corner[100:, 300:] = 255
+    alpha = Bgm2020Matter(Watched(width=4), lambda rgb: corner).matte(noise(400, 600), noise(400, 600), None)
+    assert alpha[100:, 300:].min() == 255
 
 
 def test_loads_each_network_by_its_name(tmp_path: Path):
