@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import platformdirs
@@ -76,13 +76,23 @@ class ModelStore:
                 f"the licence of {name}, {model.licence}, has not been accepted: "
                 f"`cleanplate models fetch {name}` shows it and asks"
             )
-        path = self.folder / name / stored.file
-        if not path.is_file() or _sha256(path) != stored.sha256:
-            raise WeightsError(
-                f"{path} is missing or damaged (its checksum changed): `cleanplate models remove {name}`, "
-                "then get it again"
-            )
-        return path
+        return self._intact(name, stored)
+
+    def accept(self, name: str, accepted_licence: str) -> None:
+        """Writes down that the user accepted the licence of weights that are here; fetches nothing.
+
+        Args:
+            accepted_licence: as for `fetch`.
+        Raises:
+            WeightsError: not accepted, not here, or damaged.
+        """
+        model = find_model(name)
+        _require_accepted(model, accepted_licence)
+        stored = self.stored(name)
+        if stored is None:
+            raise WeightsError(f"{name} is not on this machine: `cleanplate models list` shows what is")
+        self._intact(name, stored)
+        _write_record(self.folder / name, replace(stored, licence=model.licence))
 
     def fetch(self, name: str, accepted_licence: str, progress: Progress) -> Stored:
         """Downloads the official weights; goes on where an earlier attempt broke off.
@@ -128,10 +138,7 @@ class ModelStore:
     ) -> Stored:
         if model.bundled:
             raise WeightsError(f"{model.name} is part of cleanplate: it is here already")
-        if accepted_licence != model.licence:
-            raise WeightsError(
-                f"{model.name} is under {model.licence} ({model.licence_url}): accept it first"
-            )
+        _require_accepted(model, accepted_licence)
         folder = self.folder / model.name
         folder.mkdir(parents=True, exist_ok=True)
         # The ending stays last: it tells the reader the format.
@@ -153,8 +160,29 @@ class ModelStore:
                 old.unlink()
         part.rename(folder / file)
         stored = Stored(file, sha256, (folder / file).stat().st_size, origin, model.licence)
-        (folder / _RECORD).write_text(json.dumps(asdict(stored), indent=2) + "\n")
+        _write_record(folder, stored)
         return stored
+
+    def _intact(self, name: str, stored: Stored) -> Path:
+        """The file of weights, its checksum compared. WeightsError: missing or damaged."""
+        path = self.folder / name / stored.file
+        if not path.is_file() or _sha256(path) != stored.sha256:
+            raise WeightsError(
+                f"{path} is missing or damaged (its checksum changed): `cleanplate models remove {name}`, "
+                "then get it again"
+            )
+        return path
+
+
+def _require_accepted(model: Model, accepted_licence: str) -> None:
+    if accepted_licence != model.licence:
+        raise WeightsError(f"{model.name} is under {model.licence} ({model.licence_url}): accept it first")
+
+
+def _write_record(folder: Path, stored: Stored) -> None:
+    part = folder / f"part.{_RECORD}"  # a full disk leaves the record that is there
+    part.write_text(json.dumps(asdict(stored), indent=2) + "\n")
+    part.replace(folder / _RECORD)
 
 
 def _no_download(model: Model) -> str:

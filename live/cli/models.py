@@ -53,6 +53,11 @@ def fetch_model(name: NameArgument, accept_licence: AcceptOption = False) -> Non
 
     store, model = _store(), find_model(name)
     stored = store.stored(name)
+    if stored is not None and stored.licence != model.licence:  # the text changed since
+        _agree(model, accept_licence)
+        store.accept(name, model.licence)
+        typer.echo(f"{name} is here already, its checksum is right; its licence is accepted now")
+        return
     if stored is not None and stored.origin == model.url:
         store.weights(name)
         typer.echo(f"{name} is here already, its checksum is right")

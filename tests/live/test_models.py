@@ -318,6 +318,51 @@ def test_fetch_asks_and_takes_no_for_an_answer(
     assert f"--model {NAME}" in run("fetch", NAME)
 
 
+def with_another_licence(store: ModelStore) -> None:
+    """The record of the weights that are here, as if their licence had been another one then."""
+    record = store.folder / NAME / "model.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "licence": "an older text"}))
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_fetch_asks_again_after_the_licence_changed_and_fetches_nothing(
+    published: WeightsServer,
+    store: ModelStore,
+    weights_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    imported: bool,
+):
+    if imported:
+        run("import", NAME, str(weights_file), "--accept-licence")
+    else:
+        run("fetch", NAME, "--accept-licence")
+    asked = list(published.ranges)
+    before = store.stored(NAME)
+    with_another_licence(store)
+    with pytest.raises(WeightsError, match=f"`cleanplate models fetch {NAME}` shows it and asks"):
+        store.weights(NAME)
+    with pytest.raises(WeightsError, match="give --accept-licence"):
+        run("fetch", NAME)
+    monkeypatch.setattr(cli, "_somebody_can_answer", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda question, default: True)
+    output = run("fetch", NAME)
+    assert "CC BY-NC-SA 4.0" in output
+    assert "is here already" in output
+    assert store.stored(NAME) == before
+    assert store.weights(NAME).read_bytes() == weights_file.read_bytes()
+    assert published.ranges == asked
+
+
+def test_a_changed_licence_is_not_accepted_for_damaged_weights(published: WeightsServer, store: ModelStore):
+    run("fetch", NAME, "--accept-licence")
+    with_another_licence(store)
+    with (store.folder / NAME / FILE).open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(WeightsError, match="checksum changed"):
+        run("fetch", NAME, "--accept-licence")
+    assert store.stored(NAME).licence == "an older text"
+
+
 def test_import_remove_and_unknown_names(store: ModelStore, weights_file: Path):
     assert "sha256" in run("import", NAME, str(weights_file), "--accept-licence")
     assert run("remove", NAME) == f"{NAME} removed\n"
