@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -51,6 +52,8 @@ class ModelStore:
             return None
         try:
             return Stored(**json.loads(record.read_text()))
+        except OSError as error:
+            raise WeightsError(f"{record} cannot be read ({error.strerror}): check its rights") from error
         except (ValueError, TypeError) as error:
             raise WeightsError(
                 f"{record} is damaged: `cleanplate models remove {name}`, then get it again"
@@ -84,7 +87,7 @@ class ModelStore:
         Args:
             accepted_licence: as for `fetch`.
         Raises:
-            WeightsError: not accepted, not here, or damaged.
+            WeightsError: not accepted, not here, damaged, or not to be written.
         """
         model = find_model(name)
         _require_accepted(model, accepted_licence)
@@ -92,7 +95,9 @@ class ModelStore:
         if stored is None:
             raise WeightsError(f"{name} is not on this machine: `cleanplate models list` shows what is")
         self._intact(name, stored)
-        _write_record(self.folder / name, replace(stored, licence=model.licence))
+        folder = self.folder / name
+        with _writing(folder):
+            _write_record(folder, replace(stored, licence=model.licence))
 
     def fetch(self, name: str, accepted_licence: str, progress: Progress) -> Stored:
         """Downloads the official weights; goes on where an earlier attempt broke off.
@@ -119,7 +124,11 @@ class ModelStore:
             try:
                 shutil.copyfile(source, part)
             except OSError as error:
-                raise WeightsError(f"{source} cannot be copied to {part} ({error.strerror})") from error
+                part.unlink(missing_ok=True)
+                raise WeightsError(
+                    f"{source} cannot be copied to {part} ({error.strerror or error}): "
+                    "check the rights of both, and the room there"
+                ) from error
 
         return self._take_in(find_model(name), source.name, str(source.resolve()), accepted_licence, copy)
 
@@ -131,7 +140,8 @@ class ModelStore:
         folder = self.folder / name
         if not folder.is_dir():
             raise WeightsError(f"{name} is not on this machine: `cleanplate models list` shows what is")
-        shutil.rmtree(folder)
+        with _writing(folder):
+            shutil.rmtree(folder)
 
     def _take_in(
         self, model: Model, file: str, origin: str, accepted_licence: str, bring: Callable[[Path], None]
@@ -140,27 +150,30 @@ class ModelStore:
             raise WeightsError(f"{model.name} is part of cleanplate: it is here already")
         _require_accepted(model, accepted_licence)
         folder = self.folder / model.name
-        folder.mkdir(parents=True, exist_ok=True)
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         # The ending stays last: it tells the reader the format.
         part = folder / f"part.{file}"
         bring(part)
-        sha256 = _sha256(part)
         try:
+            sha256 = _sha256(part)
             if model.sha256 is not None and origin == model.url and sha256 != model.sha256:
                 raise WeightsError(
                     f"{origin} is not what it was: its checksum is {sha256}, not {model.sha256}; "
                     "take the file from another source and use `cleanplate models import`"
                 )
             load_model(model.name, part)
-        except WeightsError:
-            part.unlink()
+            with _writing(folder):
+                part.replace(folder / file)
+                stored = Stored(file, sha256, (folder / file).stat().st_size, origin, model.licence)
+                _write_record(folder, stored)
+                for old in folder.iterdir():
+                    if old.name not in (file, _RECORD):
+                        old.unlink()
+        except Exception:  # whatever is wrong with it; Ctrl-C alone throws no download away
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise
-        for old in folder.iterdir():
-            if old != part:
-                old.unlink()
-        part.rename(folder / file)
-        stored = Stored(file, sha256, (folder / file).stat().st_size, origin, model.licence)
-        _write_record(folder, stored)
         return stored
 
     def _intact(self, name: str, stored: Stored) -> Path:
@@ -185,6 +198,18 @@ def _write_record(folder: Path, stored: Stored) -> None:
     part.replace(folder / _RECORD)
 
 
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """A refusal of the file system as a WeightsError."""
+    try:
+        yield
+    except OSError as error:
+        raise WeightsError(
+            f"{error.filename or folder} cannot be changed ({error.strerror}): check the rights and the room "
+            f"of {folder}"
+        ) from error
+
+
 def _no_download(model: Model) -> str:
     if model.bundled:
         return f"{model.name} is part of cleanplate: it is here already"
@@ -195,5 +220,8 @@ def _no_download(model: Model) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}): check its rights") from error

@@ -20,6 +20,8 @@ from core.errors import WeightsError
 # Wrappers that published files were saved through; their name heads every key.
 _WRAPPERS = ("module.", "model.")
 _SHOWN_KEYS = 3
+# What the readers raise for a file that is something else, or cut off, or damaged.
+_UNREADABLE = (SafetensorError, RuntimeError, OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -32,7 +34,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"there is no weights file {path}: fetch or import the model first")
     try:
         state = load_file(path) if path.suffix == ".safetensors" else _read_torch(path)
-    except (SafetensorError, RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
+    except _UNREADABLE as error:
         raise WeightsError(
             f"{path} cannot be read as weights ({_first_line(error)}): give a safetensors file, "
             "a PyTorch state dict or a TorchScript archive"

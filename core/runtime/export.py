@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +24,7 @@ from core.nets.rvm import RobustVideoMatting, downsample_ratio_for
 from core.runtime.compiled import compile_on_cpu
 
 SUFFIXES = (".onnx", ".xml")
+_LEAST_2020_PX = 8  # at a quarter of it a border of one pixel is mirrored
 _OPSET = 17  # the oldest that has every operator used here
 _TOLERANCE = 1e-3
 # Top-k in another runtime: a patch on the verge of refinement may fall on either side.
@@ -71,23 +75,52 @@ def export_model(
         setting: BGMv2's; None is the authors' choice for the size. The net keeps it.
     Raises:
         SettingsError: an ending or a size that cannot be, or a wish that this network does not know.
-        CleanplateError: the written network differs from torch; nothing is kept.
+        CleanplateError: the written network differs from torch, or no room; nothing is kept.
     """
-    if path.suffix not in SUFFIXES:
-        raise SettingsError(f"{path} is to be exported; its name must end in {' or '.join(SUFFIXES)}")
     recipe = _recipe(net, size, ratio, setting)
+    _make_way(path)
     recipe.net.eval()  # the exporter puts back the wrapper's own mode, in all that is inside
     with TemporaryDirectory() as folder:
         onnx = Path(folder) / "network.onnx"
         _write_onnx(recipe, onnx)
         model = openvino.Core().read_model(onnx)
         exported = _check(recipe, model, path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".onnx":
-            path.write_bytes(onnx.read_bytes())
+            _keep(onnx, path)
         else:
-            openvino.save_model(model, path, compress_to_fp16=False)
+            graph = Path(folder) / "network.xml"
+            openvino.save_model(model, graph, compress_to_fp16=False)
+            _keep(graph.with_suffix(".bin"), path.with_suffix(".bin"))
+            _keep(graph, path)
     return exported
+
+
+def _make_way(path: Path) -> None:
+    """Makes the folder of a file to be written. SettingsError for a name that none can have."""
+    if path.suffix not in SUFFIXES:
+        raise SettingsError(f"{path} is to be exported; its name must end in {' or '.join(SUFFIXES)}")
+    try:
+        if path.is_dir():
+            raise SettingsError(f"{path} is to be exported, but is a folder: give a file's name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be written, its folder cannot be made ({error.strerror}): choose another place"
+        ) from error
+
+
+def _keep(written: Path, path: Path) -> None:
+    """Copies a whole file to its place, or nothing."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        shutil.copyfile(written, part)
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise CleanplateError(
+            f"{path} cannot be written ({error.strerror}): check the rights and the room there"
+        ) from error
 
 
 def _write_onnx(recipe: _Recipe, path: Path) -> None:
@@ -137,9 +170,15 @@ def _recipe(
     if isinstance(net, MattingRefine):
         _require_multiple(size, SIZE_MULTIPLE)
         (setting or Setting()).apply(net, size)  # as the program runs it
+        _require_a_rest(size, net.backbone_scale, "backbone scale")
         return _Recipe(_FirstTwo(net), ("src", "plate"), ("pha", "fgr"), _pictures(size, 3, 3))
     if isinstance(net, BackgroundMatting2020):
         _require_multiple(size, 4)
+        if min(size) < _LEAST_2020_PX:
+            raise SettingsError(
+                f"size is {size[0]}x{size[1]}; "
+                f"this network takes {_LEAST_2020_PX} pixels or more on both sides"
+            )
         inputs: tuple[str, ...] = ("frame", "plate", "segmentation")
         return _Recipe(_FirstTwo(net), inputs, ("pha", "fgr"), _pictures(size, 3, 3, 1))
     if isinstance(net, PlateNet):
@@ -150,6 +189,7 @@ def _recipe(
 
 
 def _rvm(net: RobustVideoMatting, size: tuple[int, int], ratio: float) -> _Recipe:
+    _require_a_rest(size, ratio, "ratio")
     wrapped = _RvmAt(net, ratio)
     width, height = size
     with torch.inference_mode():
@@ -173,6 +213,15 @@ def _require_multiple(size: tuple[int, int], multiple: int) -> None:
     if size[0] % multiple or size[1] % multiple:
         raise SettingsError(
             f"size is {size[0]}x{size[1]}; this network takes multiples of {multiple} pixels on both sides"
+        )
+
+
+def _require_a_rest(size: tuple[int, int], scale: float, what: str) -> None:
+    if min(size) * scale < 1:
+        least = math.ceil(1e4 / min(size)) / 1e4
+        raise SettingsError(
+            f"size is {size[0]}x{size[1]} and the {what} {scale:.4g}: less than a pixel is left; "
+            f"the {what} must be {least:g} or more, or the size larger"
         )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -269,6 +271,62 @@ def test_a_failed_import_leaves_what_was_there(store: ModelStore, weights_file: 
     with pytest.raises(WeightsError, match="cannot be read"):
         store.import_file(NAME, tmp_path / "other.pth", LICENCE)
     assert store.weights(NAME).read_bytes() == weights_file.read_bytes()
+
+
+def test_what_cannot_even_be_judged_is_not_kept(
+    store: ModelStore, weights_file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def load(name, path):
+        raise MemoryError
+
+    monkeypatch.setattr("live.models_store.load_model", load)
+    with pytest.raises(MemoryError):
+        store.import_file(NAME, weights_file, LICENCE)
+    assert list((store.folder / NAME).iterdir()) == []
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def test_a_store_that_cannot_be_written_is_said_in_a_sentence(
+    store: ModelStore, weights_file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store.folder.parent.mkdir()
+    store.folder.write_text("a file where the folder should be")
+    with pytest.raises(WeightsError, match=r"models/bgm2020 cannot be changed \(Not a directory\): check"):
+        store.import_file(NAME, weights_file, LICENCE)
+    store.folder.unlink()
+    store.import_file(NAME, weights_file, LICENCE)
+    (store.folder / NAME / "part.other.pth").write_text("of an earlier attempt")
+    for refused in ("pathlib.Path.replace", "pathlib.Path.unlink", "pathlib.Path.write_text"):
+        with monkeypatch.context() as patched:
+            patched.setattr(refused, refuse)
+            with pytest.raises(WeightsError, match=r"bgm2020 cannot be changed \(Permission denied\): check"):
+                store.import_file(NAME, weights_file, LICENCE)
+        assert store.weights(NAME).read_bytes() == weights_file.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", refuse)
+        with pytest.raises(WeightsError, match=r"bgm2020 cannot be changed \(Permission denied\): check"):
+            store.remove(NAME)
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.read_text", refuse)
+        with pytest.raises(WeightsError, match=r"model\.json cannot be read \(Permission denied\)"):
+            store.weights(NAME)
+    assert store.weights(NAME).is_file()
+
+
+def test_a_file_that_cannot_be_copied_whole_leaves_nothing(
+    store: ModelStore, weights_file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def copy(source, target):
+        target.write_bytes(b"half")
+        refuse()
+
+    monkeypatch.setattr("shutil.copyfile", copy)
+    with pytest.raises(WeightsError, match=r"cannot be copied to .* \(Permission denied\)"):
+        store.import_file(NAME, weights_file, LICENCE)
+    assert list((store.folder / NAME).iterdir()) == []
 
 
 def test_a_network_without_a_direct_download_says_where_to_get_it(store: ModelStore):

@@ -91,6 +91,15 @@ def test_says_in_a_sentence_that_a_file_is_missing_or_broken(tmp_path: Path):
             read_state_dict(tmp_path / name)
 
 
+def test_says_in_a_sentence_that_an_archives_list_of_files_is_damaged(tmp_path: Path):
+    path = tmp_path / "net.pth"
+    torch.save(small_net(1).state_dict(), path)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"PK\x01\x02", b"PKXX"))  # each entry of the list; its end is whole
+    with pytest.raises(WeightsError, match=r"net\.pth cannot be read as weights"):
+        read_state_dict(path)
+
+
 def test_runs_no_code_from_a_checkpoint(tmp_path: Path):
     torch.save({"net": small_net(1)}, tmp_path / "whole_module.pth")
     with pytest.raises(WeightsError, match="cannot be read as weights"):

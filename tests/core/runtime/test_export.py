@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,3 +110,53 @@ def test_refuses_a_size_or_an_ending_that_cannot_be(tmp_path: Path):
         export_model(BackgroundMatting2020(width=4).eval(), (65, 64), tmp_path / "x.onnx")
     with pytest.raises(SettingsError, match=r"must end in \.onnx or \.xml"):
         export_model(BackgroundMatting2020(width=4).eval(), (64, 64), tmp_path / "x.trt")
+
+
+@pytest.mark.parametrize(
+    ("net", "size", "wish", "sentence"),
+    [
+        (lambda: BackgroundMatting2020(width=4), (4, 4), {}, "4x4; this network takes 8 pixels or more"),
+        (build_rvm, (64, 36), {"ratio": 0.01}, r"64x36 and the ratio 0\.01: .* must be 0\.0278 or more"),
+        (
+            build_rvm,
+            (2048, 2),
+            {},
+            r"2048x2 and the ratio 0\.25: .* must be 0\.5 or more, or the size larger",
+        ),
+        (
+            lambda: MattingRefine("mobilenetv2"),
+            (64, 48),
+            {"setting": Setting(backbone_scale=0.02)},
+            r"the backbone scale 0\.02: .* must be 0\.0209 or more",
+        ),
+    ],
+)
+def test_refuses_a_size_of_which_nothing_is_left(tmp_path: Path, net, size, wish, sentence):
+    with pytest.raises(SettingsError, match=sentence):
+        export_model(net().eval(), size, tmp_path / "new" / "x.onnx", **wish)
+    assert not (tmp_path / "new").exists()
+
+
+def test_says_before_the_work_that_the_file_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(export, "_write_onnx", lambda *_: pytest.fail("it worked before it asked"))
+    net = BackgroundMatting2020(width=4).eval()
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(SettingsError, match=r"folder\.onnx is to be exported, but is a folder"):
+        export_model(net, (64, 64), tmp_path / "folder.onnx")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match=r"its folder cannot be made \(Not a directory\)"):
+        export_model(net, (64, 64), tmp_path / "file" / "sub" / "x.onnx")
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml"])
+def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str):
+    def copy(source, target):
+        Path(target).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(export.shutil, "copyfile", copy)
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(b"earlier")
+    with pytest.raises(CleanplateError, match=r"cannot be written \(No space left on device\)"):
+        export_model(BackgroundMatting2020(width=4).eval(), (64, 64), path)
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"earlier"]
