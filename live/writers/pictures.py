@@ -14,11 +14,13 @@ from live.writers.partial import PartialFile, PartialFolder
 from live.writers.straight import alpha_of, opaque_of, rgba_of
 
 _FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]  # half the time of level 3 for a tenth more bytes
-_BEST = [
-    *(cv2.IMWRITE_PNG_COMPRESSION, 6),
-    *(cv2.IMWRITE_WEBP_QUALITY, 101),  # above 100 is lossless
-    *(cv2.IMWRITE_JPEG_QUALITY, 95),
-]
+# One for each kind: OpenCV warns on the terminal of an option that another kind has.
+_BEST = {
+    ".png": [cv2.IMWRITE_PNG_COMPRESSION, 6],
+    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 101],  # above 100 is lossless
+    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+}
 
 
 def _encoded(picture: Picture, content: Content, suffix: str, options: list[int]) -> bytes:
@@ -77,7 +79,8 @@ class PictureWriter:
 
     def write(self, picture: Picture) -> None:
         try:
-            data = _encoded(picture, self._content, self.path.suffix.lower(), _BEST)
+            suffix = self.path.suffix.lower()
+            data = _encoded(picture, self._content, suffix, _BEST.get(suffix, []))
             self._partial.file.seek(0)
             self._partial.file.truncate()  # of several pictures the last one stays
             self._partial.file.write(data)

@@ -18,6 +18,7 @@ from core.types import U8, Picture
 from live.media import Clip
 from live.sinks.file import FileSink
 from live.writers import open_writers
+from live.writers.formats import PICTURE_SUFFIXES
 from live.writers.straight import opaque_of, rgba_of
 from tests.fakes import ROOM, person_alpha, room_picture
 from tests.live.clips import NTSC, make_clip, read_back, scene
@@ -164,6 +165,18 @@ def test_one_picture_keeps_its_alpha_exactly(tmp_path: Path, name: str) -> None:
     sink.push(pictures(SIZE, steady(1), straight=True)[0])
     sink.close()
     assert (png(tmp_path / name)[..., 3] == person_alpha(SIZE)).all()
+
+
+@pytest.mark.parametrize("suffix", PICTURE_SUFFIXES)
+def test_writing_a_picture_says_nothing_on_the_terminal(
+    tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    jpeg = suffix in (".jpg", ".jpeg")
+    sink = FileSink(tmp_path / f"a{suffix}", SIZE, Clip(), single=True, transparent=not jpeg, alpha=jpeg)
+    sink.push(pictures(SIZE, steady(1), straight=not jpeg)[0])
+    sink.close()
+    assert (tmp_path / f"a{suffix}").is_file()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", ["out", "a.mov", "a.webm"])
