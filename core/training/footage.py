@@ -18,7 +18,7 @@ import numpy as np
 
 from core.errors import MediaError
 from core.training.keying import Cutout, estimate_key, key_frame
-from core.training.material import HELD_OUT, read_rgb
+from core.training.material import HELD_OUT, read_rgb, read_rgba
 from core.types import F32, U8
 
 COLUMNS = ("file", "identity", "origin", "free", "held_out")
@@ -30,6 +30,7 @@ _LEAST_WALL = 0.9  # of the outline must be before the wall, or the rest of it i
 _LEAST_AREA, _MOST_AREA = 0.02, 0.8  # of the picture
 _LEAST_SHARPNESS = 0.35  # of the clip's own upper quartile
 _LEAST_CHANGE = 2.0  # grey levels on 64x36 against the still kept before
+_SEEN = 128  # alpha from which somebody is there
 _MARGIN_PX = 4  # of nothing around a cut-out
 
 Segmenter = Callable[[U8], F32]
@@ -148,10 +149,16 @@ def key_clip(
 
 
 def add_people(cutout: Path, out: Path) -> None:
-    """Takes a picture with alpha as it is into OUT/people. MediaError when it has none."""
-    from core.training.material import read_rgba
-
-    _write(out / "people", cutout, [read_rgba(cutout, 1 << 20)], ".webp")
+    """Takes a picture with alpha as it is into OUT/people. MediaError when alpha cuts nobody out."""
+    rgba = read_rgba(cutout, 1 << 20)
+    if rgba[..., 3].min() == 255:  # nor would the WebP writer keep such an alpha
+        raise MediaError(
+            f"{cutout} is opaque everywhere; give a cut-out, transparent where the person is not, or film "
+            "before a wall of one colour and use `cleanplate train key`"
+        )
+    if rgba[..., 3].max() < _SEEN:
+        raise MediaError(f"{cutout} is transparent everywhere; give a cut-out with somebody in it")
+    _write(out / "people", cutout, [rgba], ".webp")
 
 
 def add_room(path: Path, out: Path, every_s: float = 2.0) -> int:
@@ -172,7 +179,7 @@ def is_held_out(identity: str) -> bool:
 
 
 def _fault(cutout: Cutout) -> str | None:
-    area = float((cutout.rgba[..., 3] > 127).mean())
+    area = float((cutout.rgba[..., 3] >= _SEEN).mean())
     if area < _LEAST_AREA:
         return "with nobody"
     if area > _MOST_AREA:

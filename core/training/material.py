@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from core.errors import MediaError
 from core.types import U8
@@ -65,10 +66,14 @@ def allowed(folder: Path, licences: frozenset[str], held_out: bool | None = None
 
 
 def read_rgba(path: Path, long_side: int = PERSON_SIDE) -> U8:
-    """An RGBA picture, uint8 HxWx4, straight alpha, at most long_side px long."""
+    """An RGBA picture of 8 or 16 bits as uint8 HxWx4, straight alpha, at most long_side px long."""
     bgra = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if bgra is None or bgra.ndim != 3 or bgra.shape[2] != 4:
         raise MediaError(f"{path} is not a picture with alpha; give RGBA WebP or PNG cut-outs")
+    if bgra.dtype == np.uint16:
+        bgra = cv2.convertScaleAbs(bgra, alpha=1 / 257)  # rounds; 65535 is 255
+    if bgra.dtype != np.uint8:
+        raise MediaError(f"{path} has {bgra.dtype} samples; give cut-outs of 8 or 16 bits a channel")
     scale = min(1.0, long_side / max(bgra.shape[:2]))
     if scale < 1:
         bgra = cv2.resize(bgra, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -208,6 +208,35 @@ def test_own_people_and_rooms_are_trained_on_and_one_identity_in_eight_is_not(tm
     assert len(load(mine).rooms) == 1
 
 
+def test_a_cutout_of_16_bits_is_taken_as_the_same_of_8(tmp_path: Path):
+    rgba = drawn_person(1)
+    rgba[:40, ..., 3] //= 7  # little of it, but not nothing
+    deep = np.minimum(rgba.astype(int) * 257 + 100, 65535)  # 257 from level to level
+    cv2.imwrite(str(tmp_path / "me.png"), deep.astype(np.uint16))
+    add_people(tmp_path / "me.png", tmp_path / "mine")
+    [taken] = allowed(tmp_path / "mine" / "people", FREE)
+    shown = rgba[..., 3] > 0
+    found = cv2.imread(str(taken), cv2.IMREAD_UNCHANGED)
+    assert (found[..., 3] == rgba[..., 3]).all()
+    assert (found[shown] == rgba[shown]).all(), "below no alpha WebP keeps what it likes"
+
+
+@pytest.mark.parametrize(("alpha", "words"), [(255, "opaque everywhere"), (90, "transparent everywhere")])
+def test_a_cutout_that_cuts_nobody_out_is_refused(tmp_path: Path, alpha: int, words: str):
+    rgba = drawn_person(1)
+    rgba[..., 3] = alpha
+    cv2.imwrite(str(tmp_path / "me.png"), rgba)
+    with pytest.raises(MediaError, match=rf"me\.png is {words}"):
+        add_people(tmp_path / "me.png", tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_cutout_of_floats_is_refused(tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "me.tiff"), drawn_person(1).astype(np.float32) / 255)
+    with pytest.raises(MediaError, match="float32 samples; give cut-outs of 8 or 16 bits"):
+        add_people(tmp_path / "me.tiff", tmp_path / "mine")
+
+
 def test_a_video_of_a_room_gives_a_still_every_so_often(tmp_path: Path):
     clip = write_clip(tmp_path / "tour.mp4", [100, 200, 300])
     assert len(list(stills(clip, every_s=0.5))) == 3
