@@ -1,14 +1,13 @@
 """The user's own footage as training material: filmed people keyed, rooms as stills.
 
 Both are written in the shape of the `data` folder (people/, rooms/, each with a SOURCES.tsv), as
-the user's own (`free` is yes). What comes of one clip is one identity, and every eighth identity,
-by its name, is kept for judging.
+the user's own (`free` is yes). What comes of one clip is one identity; whether it is kept for judging
+is left to the run that reads it, which knows how many others there are (`held_out` is auto).
 """
 
 from __future__ import annotations
 
 import csv
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 
 from core.errors import MediaError
 from core.training.keying import Cutout, estimate_key, key_frame
-from core.training.material import HELD_OUT, read_rgb, read_rgba
+from core.training.material import AUTO, read_rgb, read_rgba
 from core.types import F32, U8
 
 COLUMNS = ("file", "identity", "origin", "free", "held_out")
@@ -173,11 +172,6 @@ def add_room(path: Path, out: Path, every_s: float = 2.0) -> int:
     return len(pictures)
 
 
-def is_held_out(identity: str) -> bool:
-    """Whether an identity of the user's own is kept for judging: one in eight, by its name."""
-    return zlib.crc32(identity.encode()) % HELD_OUT == 3
-
-
 def _fault(cutout: Cutout) -> str | None:
     area = float((cutout.rgba[..., 3] >= _SEEN).mean())
     if area < _LEAST_AREA:
@@ -227,8 +221,7 @@ def _write(folder: Path, origin: Path, pictures: list[U8], suffix: str) -> None:
         options = {".webp": [cv2.IMWRITE_WEBP_QUALITY, 101], ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95]}
         if not cv2.imwrite(str(folder / name), cv2.cvtColor(picture, code), options.get(suffix, [])):
             raise MediaError(f"{folder / name} cannot be written: is there room on the disk?")
-        held_out = "yes" if is_held_out(identity) else "no"
-        rows.append(dict(zip(COLUMNS, (name, identity, str(origin), "yes", held_out), strict=True)))
+        rows.append(dict(zip(COLUMNS, (name, identity, str(origin), "yes", AUTO), strict=True)))
     part = folder / "SOURCES.part"
     with part.open("w", newline="", encoding="utf-8") as file:
         columns = list(dict.fromkeys([*COLUMNS, *(column for row in rows for column in row)]))

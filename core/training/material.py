@@ -2,12 +2,14 @@
 
 Every folder has a SOURCES.tsv with a column `free`; only rows that say "yes" are used unless the
 caller allows "unknown" as well. Rows marked "no" are never used. Where there is a column `held_out`,
-its "yes" rows are kept for judging, as every eighth rendered identity is.
+its "yes" rows are kept for judging, as every eighth rendered identity is. Of "auto" rows, which are the
+user's own, one identity in eight is, by its name, as long as enough others of a run are left to train on.
 """
 
 from __future__ import annotations
 
 import csv
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,9 @@ PERSON_SIDE = 720  # long side of a cut-out in memory, px
 PANORAMA_WIDTH = 4096
 ROOM_WIDTH = 1280
 ON_UNKNOWN = {"trained_on_unknown_licences": "yes"}  # metadata of weights: `evaluate` shows some of those
-HELD_OUT = 8  # every eighth rendered identity is kept for judging
+HELD_OUT = 8  # every eighth rendered identity is kept for judging, and about as many of the user's own
+LEAST_TRAINED = HELD_OUT - 1  # of the user's own identities, or none of them is kept for judging
+AUTO = "auto"  # in the column held_out: as the rule has it; "yes" and "no" are the user's word
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,28 +45,24 @@ def identity_of(path: Path) -> str:
 
 
 def held_out_identity(path: Path) -> bool:
-    """Whether this rendered identity is kept away from training."""
-    return int(identity_of(path).removeprefix("r-")) % HELD_OUT == 3
-
-
-def allowed(folder: Path, licences: frozenset[str], held_out: bool | None = None) -> list[Path]:
-    """Files of a folder whose SOURCES.tsv row has `free` in licences, in name order.
-
-    held_out: only the rows kept for judging, or only the others; None takes both.
-    """
-    table = folder / "SOURCES.tsv"
-    if not table.is_file():
+    """Whether this rendered identity is kept away from training. MediaError when its name has no number."""
+    number = identity_of(path).removeprefix("r-")
+    if not number.isdecimal():
         raise MediaError(
-            f"{table} is missing: it says which pictures may be trained on; add it or drop the folder"
+            f"{path} is not named by its identity's number, like 012.webp or r-012-1.webp, as pictures in "
+            "people_rendered are; take it into people with `cleanplate train people`"
         )
-    with table.open(newline="", encoding="utf-8") as lines:
-        rows = [
-            row
-            for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-            if (row.get("free") or "").strip() in licences
-            and (held_out is None or held_out == ((row.get("held_out") or "").strip() == "yes"))
-        ]
-    return sorted(path for row in rows if (path := folder / row["file"]).is_file())
+    return int(number) % HELD_OUT == 3
+
+
+def held_out_by_name(identity: str) -> bool:
+    """Whether an identity of the user's own is kept for judging, if enough others are there."""
+    return zlib.crc32(identity.encode()) % HELD_OUT == 3
+
+
+def allowed(folder: Path, licences: frozenset[str]) -> list[Path]:
+    """Files of a folder whose SOURCES.tsv row has `free` in licences, in name order."""
+    return sorted(folder / row["file"] for row in _rows(folder, licences))
 
 
 def read_rgba(path: Path, long_side: int = PERSON_SIDE) -> U8:
@@ -108,12 +108,8 @@ def load(
     return Material(
         people=[read_rgba(p) for p in people],
         panoramas=[read_rgb(p, PANORAMA_WIDTH) for p in _places(folders, "panoramas", licences, held_out)],
-        rooms=[
-            read_rgb(p, ROOM_WIDTH)
-            for p in _places(folders, "rooms", licences, held_out)
-            if not p.name.startswith("backdrop_")
-        ],
-        props=[read_rgba(p, 320) for f in folders for p in _listed(f / "props", licences, held_out=False)],
+        rooms=[read_rgb(p, ROOM_WIDTH) for p in _places(folders, "rooms", licences, held_out)],
+        props=[read_rgba(p, 320) for p in _listed(folders, "props", licences, held_out=False)],
     )
 
 
@@ -121,21 +117,37 @@ def people_files(
     folders: tuple[Path, ...], unknown_licences: bool = False, held_out: bool = False
 ) -> list[Path]:
     """The cut-outs that load() would take, so that a run without any can be refused before it starts."""
+    licences = _licences(unknown_licences)
+    kept = _kept_of_own(folders, "people", licences)
     files: list[Path] = []
     for folder in folders:
         rendered = (folder / "people_rendered").glob("*.webp")
         files += sorted(p for p in rendered if held_out_identity(p) == held_out)
-        files += _listed(folder / "people", _licences(unknown_licences), held_out)
+        files += _listed_in(folder / "people", licences, held_out, kept)
     return files
 
 
 def require_people(folders: tuple[Path, ...], unknown_licences: bool = False) -> None:
     """Raises MediaError where load() would find nobody to train on."""
-    if not people_files(folders, unknown_licences):
+    if people_files(folders, unknown_licences):
+        return
+    where = ", ".join(map(str, folders))
+    if people_files(folders, unknown_licences, held_out=True):
         raise MediaError(
-            f"there is nobody to train on in {', '.join(map(str, folders))}: people/SOURCES.tsv must list "
-            "cut-outs with free=yes; `cleanplate train key` makes some of clips filmed before a wall"
+            f"everybody in {where} is held out for judging, so there is nobody to train on: write `no` into "
+            "the column held_out of people/SOURCES.tsv for some identities, or add people"
         )
+    raise MediaError(
+        f"there is nobody to train on in {where}: people/SOURCES.tsv must list "
+        "cut-outs with free=yes; `cleanplate train key` makes some of clips filmed before a wall"
+    )
+
+
+def nobody_held_out(folders: tuple[Path, ...], unknown_licences: bool = False) -> bool:
+    """Whether there is somebody to train on, but nobody to judge by."""
+    return not people_files(folders, unknown_licences, held_out=True) and bool(
+        people_files(folders, unknown_licences)
+    )
 
 
 def _licences(unknown: bool) -> frozenset[str]:
@@ -143,11 +155,61 @@ def _licences(unknown: bool) -> frozenset[str]:
 
 
 def _places(folders: tuple[Path, ...], kind: str, licences: frozenset[str], held_out: bool) -> list[Path]:
-    chosen = [p for folder in folders for p in _listed(folder / kind, licences, held_out)]
-    if held_out and not chosen:
-        chosen = [p for folder in folders for p in _listed(folder / kind, licences, held_out=False)]
-    return chosen
+    chosen = _listed(folders, kind, licences, held_out)
+    return chosen or _listed(folders, kind, licences, held_out=False)
 
 
-def _listed(folder: Path, licences: frozenset[str], held_out: bool) -> list[Path]:
-    return allowed(folder, licences, held_out) if folder.is_dir() else []
+def _listed(folders: tuple[Path, ...], kind: str, licences: frozenset[str], held_out: bool) -> list[Path]:
+    """Files of one kind in all folders: those kept for judging, or the others."""
+    kept = _kept_of_own(folders, kind, licences)
+    return [path for folder in folders for path in _listed_in(folder / kind, licences, held_out, kept)]
+
+
+def _listed_in(folder: Path, licences: frozenset[str], held_out: bool, kept: frozenset[str]) -> list[Path]:
+    rows = _rows(folder, licences) if folder.is_dir() else []
+    return sorted(
+        folder / row["file"]
+        for row in rows
+        if held_out == (_mark(row) == "yes" or (_mark(row) == AUTO and _identity(row) in kept))
+        and not (folder.name == "rooms" and _is_backdrop(row))
+    )
+
+
+def _kept_of_own(folders: tuple[Path, ...], kind: str, licences: frozenset[str]) -> frozenset[str]:
+    """Which identities marked "auto" in any of a run's folders are kept for judging."""
+    places = [folder / kind for folder in folders]
+    rows = [row for place in places if place.is_dir() for row in _rows(place, licences)]
+    own = {_identity(row) for row in rows if _mark(row) in (AUTO, "no")}
+    kept = {_identity(row) for row in rows if _mark(row) == AUTO and held_out_by_name(_identity(row))}
+    return frozenset(kept) if len(own - kept) >= LEAST_TRAINED else frozenset()
+
+
+def _rows(folder: Path, licences: frozenset[str]) -> list[dict[str, str]]:
+    """Rows of a folder's SOURCES.tsv with `free` in licences whose file is there."""
+    table = folder / "SOURCES.tsv"
+    if not table.is_file():
+        raise MediaError(
+            f"{table} is missing: it says which pictures may be trained on; add it or drop the folder"
+        )
+    with table.open(newline="", encoding="utf-8") as lines:
+        return [
+            row
+            for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            if (row.get("free") or "").strip() in licences and (folder / row["file"]).is_file()
+        ]
+
+
+def _mark(row: dict[str, str]) -> str:
+    return (row.get("held_out") or "").strip()
+
+
+def _identity(row: dict[str, str]) -> str:
+    return row.get("identity") or row["file"]
+
+
+def _is_backdrop(row: dict[str, str]) -> bool:
+    """Whether it is one of the shared data's pictures to put behind people; they are no rooms.
+
+    Their names say so; a name in a table with identities is the user's own and says nothing.
+    """
+    return row["file"].startswith("backdrop_") and not row.get("identity")

@@ -100,7 +100,10 @@ def train(
         bool, typer.Option("--unknown-licences", help="Also take pictures whose licence nobody stated.")
     ] = False,
     validation: Annotated[
-        int, typer.Option("--validation", min=0, help="Pairs of held-out people to judge by; 0 for none.")
+        int,
+        typer.Option(
+            "--validation", min=0, help="Pairs of held-out people to judge by, if there are some; 0 for none."
+        ),
     ] = 16,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard/--no-tensorboard", help="Curves and pictures, in OUT/curves.")
@@ -112,8 +115,9 @@ def train(
     Ctrl-C saves and stops; otherwise a checkpoint is written every five minutes.
 
     Your own people and rooms: cleanplate train key CLIPS --out MINE, cleanplate train rooms PICTURES --out
-    MINE, then --data MINE beside --data DATA, or alone. One identity in eight is held out for judging
-    (by the hash of its name; column held_out of SOURCES.tsv).
+    MINE, then --data MINE beside --data DATA, or alone. One identity in eight is held out for judging, by
+    the hash of its name, if seven others are left; else all are trained on. Column held_out of SOURCES.tsv:
+    auto; write yes or no to choose yourself.
 
     The bundled network goes on learning with them: cleanplate train --stage net --start bundled --data MINE
     --out RUN. Then use it: cleanplate run --model RUN.
@@ -126,6 +130,7 @@ def train(
     from threading import Event
 
     from core.errors import SettingsError
+    from core.training.material import nobody_held_out
     from live.loop import stopped_by_signals
     from live.training import Run, run
 
@@ -133,6 +138,12 @@ def train(
         raise SettingsError(
             "cleanplate train needs --data FOLDER and --out FOLDER; see cleanplate train --help"
         )
+    if validation and nobody_held_out(tuple(data), unknown_licences):
+        typer.echo(
+            "nobody is held out, so this run is not judged (few people are all trained on); to judge by some "
+            "identities, write `yes` into the column held_out of people/SOURCES.tsv"
+        )
+        validation = 0
     asked = Run(
         data=tuple(data),
         out=out,

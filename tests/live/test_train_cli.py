@@ -93,6 +93,25 @@ def test_people_and_rooms_are_taken_from_folders(tmp_path: Path):
     assert len(load(mine).rooms) == 1
 
 
+@pytest.mark.parametrize("name", ["me", "recording"])  # the second's hash would hold it out
+def test_a_single_clip_is_trained_on_by_the_command_that_key_prints(name: str, tmp_path: Path, monkeypatch):
+    cv2.imwrite(str(tmp_path / f"{name}.png"), cv2.cvtColor(filmed(WALLS["green"]), cv2.COLOR_RGB2BGR))
+    monkeypatch.setattr("core.matte.prior.SelfieSegmenter", lambda: _knows_the_person)
+    mine = tmp_path / "mine"
+    printed = typed("key", tmp_path / f"{name}.png", "--out", mine)
+    assert f"cleanplate train --data {mine} --out RUN" in printed
+    calls = recorded(monkeypatch)
+    text = typed("--data", mine, "--out", tmp_path / "run")
+    assert "nobody is held out, so this run is not judged" in text
+    assert [options.validation for _, options in calls] == [0, 0]
+    assert len(load(mine).people) == 1
+
+    data = write_data(tmp_path / "data")
+    assert "not judged" not in typed("--data", data, "--data", mine, "--out", tmp_path / "both")
+    assert [options.validation for _, options in calls[2:]] == [16, 16], "by the people of the other folder"
+    assert len(load(data, more=(mine,)).people) == 2
+
+
 def test_all_stages_run_in_turn_and_share_the_minutes(tmp_path: Path, monkeypatch):
     calls = recorded(monkeypatch)
     run(Run(data=(tmp_path,), out=tmp_path / "run", minutes=100, device="cpu"), print)

@@ -10,13 +10,12 @@ from core.errors import MediaError
 from core.training.footage import (
     add_people,
     add_room,
-    is_held_out,
     key_clip,
     media_in,
     stills,
 )
 from core.training.keying import estimate_key, key_frame, spread, wall_pixels
-from core.training.material import allowed, load
+from core.training.material import allowed, held_out_by_name, load
 from tests.core.training.drawn import drawn_person
 
 FREE = frozenset({"yes"})
@@ -201,7 +200,7 @@ def test_own_people_and_rooms_are_trained_on_and_one_identity_in_eight_is_not(tm
         add_people(picture, mine)
     cv2.imwrite(str(tmp_path / "kitchen.jpg"), np.full((60, 80, 3), 90, np.uint8))
     assert add_room(tmp_path / "kitchen.jpg", mine) == 1
-    held = sum(is_held_out(name) for name in names)
+    held = sum(held_out_by_name(name) for name in names)
     assert 0 < held < 10
     assert len(load(mine).people) == 24 - held
     assert len(load(mine, held_out=True).people) == held
