@@ -8,9 +8,11 @@ is left to the run that reads it, which knows how many others there are (`held_o
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -31,6 +33,12 @@ _LEAST_SHARPNESS = 0.35  # of the clip's own upper quartile
 _LEAST_CHANGE = 2.0  # grey levels on 64x36 against the still kept before
 _SEEN = 128  # alpha from which somebody is there
 _MARGIN_PX = 4  # of nothing around a cut-out
+_ANY_SIDE = 1 << 20  # px
+_QUICK = (cv2.IMWRITE_PNG_COMPRESSION, 1)
+_OPTIONS = {  # above 100 the WebP writer is lossless
+    ".webp": (cv2.IMWRITE_WEBP_QUALITY, 101),
+    ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 95),
+}
 
 Segmenter = Callable[[U8], F32]
 
@@ -57,7 +65,7 @@ def stills(path: Path, every_s: float) -> Iterator[U8]:
         MediaError: neither a picture nor a video that can be read.
     """
     if path.suffix.lower() in PICTURES:
-        yield read_rgb(path, 1 << 20)
+        yield read_rgb(path, _ANY_SIDE)
         return
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG) if path.is_file() else None
     if video is None or not video.isOpened():
@@ -104,7 +112,9 @@ def key_clip(
     """Cuts the person out of a clip's stills into OUT/people, and lists them there.
 
     Stills are dropped that say little or something false: blurred, like the one before, the person
-    cut by the side of the picture, or not before the wall all round.
+    cut by the side of the picture, or not before the wall all round. They are taken one by one, and
+    what may be kept waits in a folder in OUT, since which are blurred is known at the end: ten minutes of
+    1080p would take 16 GB of memory.
 
     Args:
         segmenter: RGB uint8 HxWx3 to the person's mask, float32 HxW 0..1.
@@ -115,41 +125,46 @@ def key_clip(
     Raises:
         MediaError: unreadable, no wall found, or another clip of that name is in OUT already.
     """
-    frames = list(stills(clip, every_s))
-    if not frames:
-        raise MediaError(f"{clip} has no frame")
+    people = out / "people"
+    _refuse_taken(people, clip)
     if key is None:
-        key = estimate_key(frames[:: -(-len(frames) // _KEY_FRAMES)])
-    result, cutouts, last = Kept(), [], None
-    for frame in frames:
-        cutout = key_frame(frame, key, segmenter(frame), region)
-        reason = _fault(cutout)
-        small = cv2.resize(frame, (64, 36), interpolation=cv2.INTER_AREA).astype(np.float32)
-        if reason is None and last is not None and np.abs(small - last).mean() < _LEAST_CHANGE:
-            reason = "like the one before"
-        if reason is None:
-            cutouts.append(cutout.rgba)
-            last = small
-        else:
-            result.drop(reason)
-    sharpness = [_sharpness(rgba) for rgba in cutouts]
-    limit = _LEAST_SHARPNESS * float(np.quantile(sharpness, 0.75)) if sharpness else 0.0
-    for value in sharpness:
-        if value < limit:
+        key = _wall_of(clip, every_s)
+    frames = stills(clip, every_s)
+    first = next(frames, None)
+    if first is None:
+        raise MediaError(f"{clip} has no frame")
+    result, last = Kept(), None
+    sharpness: list[float] = []
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".key-", dir=out) as waiting:
+        for frame in chain([first], frames):
+            cutout = key_frame(frame, key, segmenter(frame), region)
+            reason = _fault(cutout)
+            small = cv2.resize(frame, (64, 36), interpolation=cv2.INTER_AREA).astype(np.float32)
+            if reason is None and last is not None and np.abs(small - last).mean() < _LEAST_CHANGE:
+                reason = "like the one before"
+            if reason is None:
+                _save(Path(waiting) / f"{len(sharpness)}.png", _cropped(cutout.rgba), _QUICK)
+                sharpness.append(_sharpness(cutout.rgba))
+                last = small
+            else:
+                result.drop(reason)
+        limit = _LEAST_SHARPNESS * float(np.quantile(sharpness, 0.75)) if sharpness else 0.0
+        sharp = [k for k, value in enumerate(sharpness) if value >= limit]
+        for _ in range(len(sharpness) - len(sharp)):
             result.drop("blurred")
-    cutouts = [rgba for rgba, value in zip(cutouts, sharpness, strict=True) if value >= limit]
-    step = max(1.0, len(cutouts) / most)
-    chosen = [cutouts[int(k * step)] for k in range(min(most, len(cutouts)))]
-    if len(cutouts) > len(chosen):
-        result.dropped["more than wanted"] = len(cutouts) - len(chosen)
-    result.kept = len(chosen)
-    _write(out / "people", clip, [_cropped(rgba) for rgba in chosen], suffix)
+        step = max(1.0, len(sharp) / most)
+        chosen = [sharp[int(k * step)] for k in range(min(most, len(sharp)))]
+        if len(sharp) > len(chosen):
+            result.dropped["more than wanted"] = len(sharp) - len(chosen)
+        pictures = (read_rgba(Path(waiting) / f"{k}.png", _ANY_SIDE) for k in chosen)
+        result.kept = _write(people, clip, pictures, suffix)
     return result
 
 
 def add_people(cutout: Path, out: Path) -> None:
     """Takes a picture with alpha as it is into OUT/people. MediaError when alpha cuts nobody out."""
-    rgba = read_rgba(cutout, 1 << 20)
+    rgba = read_rgba(cutout, _ANY_SIDE)
     if rgba[..., 3].min() == 255:  # nor would the WebP writer keep such an alpha
         raise MediaError(
             f"{cutout} is opaque everywhere; give a cut-out, transparent where the person is not, or film "
@@ -162,14 +177,25 @@ def add_people(cutout: Path, out: Path) -> None:
 
 def add_room(path: Path, out: Path, every_s: float = 2.0) -> int:
     """Writes a picture or a video's stills of an empty room into OUT/rooms; returns how many."""
-    pictures = []
+    return _write(out / "rooms", path, _room_stills(path, every_s), ".jpg")
+
+
+def _room_stills(path: Path, every_s: float) -> Iterator[U8]:
+    rgb = None
     for rgb in stills(path, every_s):
         scale = min(1.0, ROOM_WIDTH / rgb.shape[1])
-        pictures.append(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-    if not pictures:
+        yield cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    if rgb is None:
         raise MediaError(f"{path} has no frame")
-    _write(out / "rooms", path, pictures, ".jpg")
-    return len(pictures)
+
+
+def _wall_of(clip: Path, every_s: float) -> F32:
+    """The wall's colour, of a few stills spread over the clip. MediaError when there is none."""
+    count = sum(1 for _ in stills(clip, every_s))
+    if not count:
+        raise MediaError(f"{clip} has no frame")
+    spread = islice(stills(clip, every_s), 0, count, -(-count // _KEY_FRAMES))
+    return estimate_key(list(spread))
 
 
 def _fault(cutout: Cutout) -> str | None:
@@ -200,28 +226,20 @@ def _cropped(rgba: U8) -> U8:
     return np.ascontiguousarray(rgba[top : rows[-1] + 1, left : columns[-1] + 1 + _MARGIN_PX])
 
 
-def _write(folder: Path, origin: Path, pictures: list[U8], suffix: str) -> None:
-    """Writes pictures as <stem>-0001..., and replaces the table's rows of that identity."""
-    folder.mkdir(parents=True, exist_ok=True)
-    identity = "".join(c if c.isalnum() else "_" for c in origin.stem)
-    rows = _rows(folder)
-    taken = {row.get("origin") for row in rows if row.get("identity") == identity} - {str(origin)}
-    if taken:
-        raise MediaError(
-            f"{folder} has pictures named {identity!r} of {taken.pop()} already: rename {origin.name} first"
-        )
-    for row in rows:
-        if row.get("identity") == identity:
-            (folder / row["file"]).unlink(missing_ok=True)
-    rows = [row for row in rows if row.get("identity") != identity]
+def _write(folder: Path, origin: Path, pictures: Iterable[U8], suffix: str) -> int:
+    """Writes pictures as <stem>-0001..., replaces the table's rows of that identity; returns how many.
+
+    What was there of it stays until all are written.
+    """
+    _refuse_taken(folder, origin)
+    identity, before, names = _identity(origin), _rows(folder), []
     for number, picture in enumerate(pictures, 1):
-        name = f"{identity}-{number:04d}{suffix}"
-        code = cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
-        # above 100 the WebP writer is lossless
-        options = {".webp": [cv2.IMWRITE_WEBP_QUALITY, 101], ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95]}
-        if not cv2.imwrite(str(folder / name), cv2.cvtColor(picture, code), options.get(suffix, [])):
-            raise MediaError(f"{folder / name} cannot be written: is there room on the disk?")
-        rows.append(dict(zip(COLUMNS, (name, identity, str(origin), "yes", AUTO), strict=True)))
+        names.append(f"{identity}-{number:04d}{suffix}")
+        _save(folder / names[-1], picture, _OPTIONS.get(suffix, ()))
+    rows = [row for row in before if row.get("identity") != identity]
+    for name in names:
+        rows.append(dict(zip(COLUMNS, (name, identity, _origin(origin), "yes", AUTO), strict=True)))
+    folder.mkdir(parents=True, exist_ok=True)
     part = folder / "SOURCES.part"
     with part.open("w", newline="", encoding="utf-8") as file:
         columns = list(dict.fromkeys([*COLUMNS, *(column for row in rows for column in row)]))
@@ -229,6 +247,37 @@ def _write(folder: Path, origin: Path, pictures: list[U8], suffix: str) -> None:
         writer.writeheader()
         writer.writerows(rows)
     part.replace(folder / "SOURCES.tsv")
+    for row in before:
+        if row.get("identity") == identity and row["file"] not in names:
+            (folder / row["file"]).unlink(missing_ok=True)
+    return len(names)
+
+
+def _save(path: Path, picture: U8, options: tuple[int, ...]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    code = cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    if not cv2.imwrite(str(path), cv2.cvtColor(picture, code), options):
+        raise MediaError(f"{path} cannot be written: is there room on the disk?")
+
+
+def _refuse_taken(folder: Path, origin: Path) -> None:
+    """MediaError when there are pictures of another file of that name."""
+    identity = _identity(origin)
+    of_name = {row.get("origin") or "" for row in _rows(folder) if row.get("identity") == identity}
+    taken = sorted(text for text in of_name if _origin(Path(text)) != _origin(origin))
+    if taken:
+        raise MediaError(
+            f"{folder} has pictures named {identity!r} of {taken[0]} already: rename {origin.name} first"
+        )
+
+
+def _identity(origin: Path) -> str:
+    return "".join(c if c.isalnum() else "_" for c in origin.stem)
+
+
+def _origin(path: Path) -> str:
+    """The path as the table has it."""
+    return str(path)
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:

@@ -1,5 +1,6 @@
 """A person before a wall of one colour comes out whole: no wall in the rim, no holes, no clutter."""
 
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import MediaError
+from core.training import footage
 from core.training.footage import (
     add_people,
     add_room,
@@ -189,6 +191,52 @@ def test_a_clip_becomes_listed_cutouts_and_says_what_it_left_out(tmp_path: Path)
     (tmp_path / "other").mkdir()
     with pytest.raises(MediaError, match="rename"):
         key_clip(write_clip(tmp_path / "other" / "my clip.mp4", [120]), tmp_path / "mine", seen_at([120]))
+
+
+def peak_of(action) -> int:
+    """Bytes of arrays and other objects held at most while it runs."""
+    tracemalloc.start()
+    try:
+        action()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_clip_needs_no_more_memory_than_a_short_one(tmp_path: Path, monkeypatch):
+    """Neither for its people nor for its rooms: stills come and go one by one."""
+    seen = cv2.resize(filmed(WALLS["green"]), (160, 96))
+    mask = cv2.resize(mask_of(true_alpha()), (160, 96))
+
+    def filmed_for(count: int):
+        # brighter and darker in turn, or it would be like the one before
+        return lambda path, every_s: (
+            cv2.convertScaleAbs(seen, alpha=0.8 + 0.2 * (k % 2)) for k in range(count)
+        )
+
+    def of(count: int) -> int:
+        monkeypatch.setattr(footage, "stills", filmed_for(count))
+        out = tmp_path / str(count)
+
+        def both() -> None:
+            kept = key_clip(Path("me.mp4"), out, lambda rgb: mask, most=count, suffix=".png")
+            assert kept.kept == add_room(Path("me.mp4"), out) == count
+
+        return peak_of(both)
+
+    short, long = of(16), of(48)
+    assert long - short < 10 * seen.nbytes, "of 32 stills more, and 32 cut-outs"
+    assert sorted(p.name for p in (tmp_path / "48").iterdir()) == ["people", "rooms"], "nothing is left over"
+
+
+def test_what_was_there_of_a_clip_stays_while_it_cannot_be_read_again(tmp_path: Path):
+    room = tmp_path / "hall.png"
+    cv2.imwrite(str(room), np.full((40, 60, 3), 99, np.uint8))
+    add_room(room, tmp_path / "mine")
+    room.write_bytes(b"damaged")
+    with pytest.raises(MediaError, match="cannot be read"):
+        add_room(room, tmp_path / "mine")
+    assert len(load(tmp_path / "mine").rooms) == 1
 
 
 def test_own_people_and_rooms_are_trained_on_and_one_identity_in_eight_is_not(tmp_path: Path):
