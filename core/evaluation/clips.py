@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import MediaError
 from core.training.material import allowed, held_out_identity, identity_of, read_rgb, read_rgba
 from core.training.rooms import panorama_map
 from core.types import F32, F64, U8
@@ -68,19 +69,31 @@ class Stock:
     """What may be shown: nothing of it was trained on."""
 
     def __init__(self, data: Path) -> None:
-        """data: the shared data folder (people, people_rendered, panoramas, props)."""
+        """data: the shared data folder (people, people_rendered, panoramas, props).
+
+        Raises:
+            MediaError: it lacks people or rooms, such as a folder made for training.
+        """
         self.props = data / "props"
-        trained = set(allowed(data / "people", frozenset({"yes"})))
-        with (data / "people" / "SOURCES.tsv").open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-        good = [data / "people" / r["file"] for r in rows if (r["quality"] or "0") >= str(TRUSTED_QUALITY)]
-        self.real = sorted(p for p in good if p.is_file() and p not in trained)
+        self.real = _trusted_people(data / "people")
         rendered = sorted((data / "people_rendered").glob("*.webp"))
         self.rendered = [p for p in rendered if held_out_identity(p)]
-        self.moving = sorted(p for p in (data / "people_rendered" / "clips").iterdir() if p.is_dir())
-        seen = set(allowed(data / "panoramas", frozenset({"yes"})))
-        self.panoramas = [p for p in sorted((data / "panoramas").glob("*.jpg")) if p not in seen]
-        self.wide = [p for p in self.panoramas if read_rgb(p, 10**6).shape[1] >= WIDE]
+        self.moving = sorted(p for p in (data / "people_rendered" / "clips").glob("*") if p.is_dir())
+        self.wide = [p for p in _unseen_panoramas(data / "panoramas") if read_rgb(p, 10**6).shape[1] >= WIDE]
+        needed = {
+            f"people whose row in people/SOURCES.tsv has quality {TRUSTED_QUALITY} or more and free unknown "
+            "or no": self.real,
+            "held-out people_rendered, such as 003.webp and r-011-0.webp": self.rendered,
+            "people in motion, a folder of pictures each in people_rendered/clips": self.moving,
+            f"JPEG panoramas {WIDE} px wide or more whose row in panoramas/SOURCES.tsv has free unknown or "
+            "no": self.wide,
+        }
+        lacking = [words for words, found in needed.items() if not found]
+        if lacking:
+            raise MediaError(
+                f"{data} is not enough to judge a matte with, it lacks {'; '.join(lacking)}: "
+                "give a folder that holds what training never saw"
+            )
 
     def hairiest(self, count: int) -> list[Path]:
         """Held-out rendered people with most strands seen: by the soft share of the upper two thirds.
@@ -95,6 +108,26 @@ class Stock:
                 found = (float(((top > 12) & (top < 243)).mean()), path)
                 softness[identity_of(path)] = max(found, softness.get(identity_of(path), found))
         return [path for _, path in sorted(softness.values(), reverse=True)[:count]]
+
+
+def _trusted_people(folder: Path) -> list[Path]:
+    """Real cut-outs of good quality that nobody trains on; none where there is no table of them."""
+    table = folder / "SOURCES.tsv"
+    if not table.is_file():
+        return []
+    trained = set(allowed(folder, frozenset({"yes"})))
+    with table.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    good = [folder / row["file"] for row in rows if (row.get("quality") or "0") >= str(TRUSTED_QUALITY)]
+    return sorted(path for path in good if path.is_file() and path not in trained)
+
+
+def _unseen_panoramas(folder: Path) -> list[Path]:
+    """Panoramas that nobody trains on; none where no table says which those are."""
+    if not (folder / "SOURCES.tsv").is_file():
+        return []
+    trained = set(allowed(folder, frozenset({"yes"})))
+    return [path for path in sorted(folder.glob("*.jpg")) if path not in trained]
 
 
 def _make(stock: Stock, kind: str, k: int, size: tuple[int, int], rng: np.random.Generator) -> Clip:

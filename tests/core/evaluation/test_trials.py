@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from core.errors import MediaError
 from core.evaluation.clips import CLASSES, LEAD_IN, SCORED, Clip, Stock, make_clips
 from core.evaluation.things import HELD, hold, picture_of
 from core.evaluation.trials import DEEPEST, TRIALS, make_trials, shadow, trial_count
+from core.training.footage import add_people
 
 SIZE = (96, 54)
 
@@ -70,6 +72,30 @@ def test_what_is_drawn_for_one_does_not_depend_on_the_others(data: Path, trials:
     (drift,) = make_clips(Stock(data), SIZE, 1, seed=0, kinds=("drift",))
     assert tuple(every) == CLASSES
     assert np.array_equal(drift.frames[-1], every["drift"].frames[-1])
+
+
+def test_a_folder_made_for_training_is_answered_with_what_it_lacks(tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "me.png"), person())
+    add_people(tmp_path / "me.png", tmp_path / "mine")
+    with pytest.raises(MediaError) as refused:
+        Stock(tmp_path / "mine")
+    assert f"{tmp_path / 'mine'} is not enough" in str(refused.value)
+    for words in ("quality 4", "003.webp", "people_rendered/clips", "3500 px wide"):
+        assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("gone", "lacks", "holds"),
+    [("people_rendered/clips", "in motion", "3500"), ("panoramas", "3500", "in motion")],
+)
+def test_what_alone_a_folder_lacks_is_alone_named(
+    data: Path, tmp_path: Path, gone: str, lacks: str, holds: str
+):
+    shutil.copytree(data, tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / gone)
+    with pytest.raises(MediaError, match=lacks) as refused:
+        Stock(tmp_path / "data")
+    assert holds not in str(refused.value)
 
 
 def test_a_held_thing_belongs_to_the_matte(trials: dict[str, list[Clip]]):
