@@ -195,7 +195,10 @@ def _wall_of(clip: Path, every_s: float) -> F32:
     if not count:
         raise MediaError(f"{clip} has no frame")
     spread = islice(stills(clip, every_s), 0, count, -(-count // _KEY_FRAMES))
-    return estimate_key(list(spread))
+    try:
+        return estimate_key(list(spread))
+    except MediaError as error:
+        raise MediaError(f"{clip}: {error}") from error
 
 
 def _fault(cutout: Cutout) -> str | None:
@@ -276,8 +279,8 @@ def _identity(origin: Path) -> str:
 
 
 def _origin(path: Path) -> str:
-    """The path as the table has it."""
-    return str(path)
+    """The path as the table has it: the same however it was typed, and without what ends a cell."""
+    return "".join(c if c.isprintable() else "?" for c in str(path.resolve()))
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:

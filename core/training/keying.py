@@ -67,7 +67,7 @@ def estimate_key(frames: list[U8]) -> F32:
     near = (strength > _LEAST_CHROMA) & (np.cos(np.arctan2(v, u) - hue) > _HUE_COS)
     if near.mean() < _LEAST_WALL_SHARE:
         raise MediaError(
-            f"only {near.mean():.0%} of the clip's border has one strong colour, {_LEAST_WALL_SHARE:.0%} are "
+            f"only {near.mean():.0%} of the border has one strong colour, {_LEAST_WALL_SHARE:.0%} are "
             "needed: give its colour with --key '#rrggbb', or film with more of the wall in the picture"
         )
     return np.median(border[near], axis=0).astype(np.float32)

@@ -138,6 +138,7 @@ def train(
         raise SettingsError(
             "cleanplate train needs --data FOLDER and --out FOLDER; see cleanplate train --help"
         )
+    _require_folder(out)
     if validation and nobody_held_out(tuple(data), unknown_licences):
         typer.echo(
             "nobody is held out, so this run is not judged (few people are all trained on); to judge by some "
@@ -218,19 +219,24 @@ def key_clips(
     if picture_format not in ("webp", "png"):
         raise SettingsError(f"--format is {picture_format!r}; it must be webp or png")
     colour, corners = _colour(key), _region(region)
+    _require_folder(out)
     cv2.setNumThreads(1)
     segmenter, kept = SelfieSegmenter(), 0
     for clip in media_in(clips):
-        result = key_clip(
-            clip,
-            out,
-            segmenter,
-            every_s=every,
-            key=colour,
-            region=corners,
-            most=most,
-            suffix=f".{picture_format}",
-        )
+        try:
+            result = key_clip(
+                clip,
+                out,
+                segmenter,
+                every_s=every,
+                key=colour,
+                region=corners,
+                most=most,
+                suffix=f".{picture_format}",
+            )
+        except MediaError as error:  # of this clip; the others may be good
+            typer.echo(f"cleanplate: {error}", err=True)
+            continue
         kept += result.kept
         typer.echo(f"{clip}: {result}")
     if not kept:
@@ -249,6 +255,7 @@ def add_people(
     from core.training.footage import add_people as add
     from core.training.footage import media_in
 
+    _require_folder(out)
     found = media_in(pictures)
     for picture in found:
         add(picture, out)
@@ -268,8 +275,18 @@ def add_rooms(
     """Takes pictures of empty rooms, and stills of videos of them, into OUT/rooms."""
     from core.training.footage import add_room, media_in
 
+    _require_folder(out)
     for path in media_in(media):
         typer.echo(f"{path}: {add_room(path, out, every)} in {out / 'rooms'}")
+
+
+def _require_folder(out: Path) -> None:
+    """SettingsError where `out` is, or lies in, something that is no folder."""
+    from core.errors import SettingsError
+
+    there = next((path for path in (out, *out.parents) if path.exists()), out)
+    if there.exists() and not there.is_dir():
+        raise SettingsError(f"--out {out} cannot be a folder, since {there} is a file; give another path")
 
 
 def _colour(text: str | None) -> F32 | None:

@@ -76,6 +76,29 @@ def test_a_still_before_a_wall_becomes_a_cutout_by_key_and_region(tmp_path: Path
         typed("key", tmp_path / "me.png", "--out", tmp_path / "none", "--region", "0,0,0.1,0.1")
 
 
+def test_a_clip_without_a_wall_is_named_and_the_others_are_keyed_all_the_same(tmp_path: Path, monkeypatch):
+    cv2.imwrite(str(tmp_path / "desk.png"), np.full((96, 160, 3), 128, np.uint8))
+    cv2.imwrite(str(tmp_path / "me.png"), cv2.cvtColor(filmed(WALLS["green"]), cv2.COLOR_RGB2BGR))
+    monkeypatch.setattr("core.matte.prior.SelfieSegmenter", lambda: _knows_the_person)
+    text = typed("key", tmp_path / "desk.png", tmp_path / "me.png", "--out", tmp_path / "mine")
+    assert f"{tmp_path / 'desk.png'}: only 0% of the border has one strong colour" in text
+    assert "me.png: 1 kept" in text
+    with pytest.raises(MediaError, match="no cut-out was kept"):
+        typed("key", tmp_path / "desk.png", "--out", tmp_path / "none")
+
+
+@pytest.mark.parametrize("inside", [".", "mine"])
+def test_an_out_that_is_a_file_or_lies_in_one_is_refused(inside: str, tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "me.png"), drawn_person(0))
+    data, out = write_data(tmp_path / "data"), tmp_path / "notes.txt"
+    out.write_text("mine")
+    for command in (["key"], ["people"], ["rooms"], ["--data", data]):
+        given = [] if "--data" in command else [tmp_path / "me.png"]
+        with pytest.raises(SettingsError, match=r"cannot be a folder, since .*notes\.txt is a file"):
+            typed(*command, *given, "--out", out / inside)
+    assert out.read_text() == "mine"
+
+
 def _knows_the_person(rgb: np.ndarray) -> np.ndarray:
     from tests.core.training.test_keying import mask_of, true_alpha
 

@@ -193,6 +193,29 @@ def test_a_clip_becomes_listed_cutouts_and_says_what_it_left_out(tmp_path: Path)
         key_clip(write_clip(tmp_path / "other" / "my clip.mp4", [120]), tmp_path / "mine", seen_at([120]))
 
 
+def test_a_clip_is_the_same_by_whatever_path_it_is_given(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite("me.png", drawn_person(1))
+    (tmp_path / "below").mkdir()
+    for spelling in ("me.png", "below/../me.png", tmp_path / "me.png"):
+        add_people(Path(spelling), Path("mine"))
+    monkeypatch.chdir(tmp_path / "below")
+    add_people(Path("../me.png"), Path("../mine"))
+    assert len(allowed(tmp_path / "mine" / "people", FREE)) == 1
+    cv2.imwrite("me.png", drawn_person(2))
+    with pytest.raises(MediaError, match=r"of .*me\.png already: rename me\.png first"):
+        add_people(Path("me.png"), Path("../mine"))
+
+
+def test_a_path_may_have_what_ends_a_cell_in_a_table(tmp_path: Path):
+    odd = tmp_path / "a\tb\nc"
+    odd.mkdir()
+    cv2.imwrite(str(odd / "me\t1.png"), drawn_person(1))
+    for _ in range(2):
+        add_people(odd / "me\t1.png", tmp_path / "mine")
+    assert len(load(tmp_path / "mine").people) == 1
+
+
 def peak_of(action) -> int:
     """Bytes of arrays and other objects held at most while it runs."""
     tracemalloc.start()
