@@ -6,11 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from core.errors import WeightsError
 from core.nets.registry import MODELS
 
 PLATENET = "platenet"
 NET, REFINER = "platenet.safetensors", "refiner.safetensors"  # as the stages of training name them
+UNKNOWN_LICENCES = "trained_on_unknown_licences"  # "yes" under this name in the file's metadata
 _A_FOLDER = "give the folder that `cleanplate train` wrote, or a network's name (`cleanplate models list`)"
 
 
@@ -43,3 +46,16 @@ def find_trained(model: str) -> Trained | None:
     if os.sep in model or (os.altsep is not None and os.altsep in model) or path.suffix == ".safetensors":
         raise WeightsError(f"there is no folder or file {model}: {_A_FOLDER}")
     return None
+
+
+def trained_on_unknown_licences(net: Path) -> bool:
+    """Whether the file says that pictures of unknown licence were trained on, as training writes it down.
+
+    Raises:
+        WeightsError: no file, or damaged.
+    """
+    try:
+        with safe_open(net, "np") as file:
+            return (file.metadata() or {}).get(UNKNOWN_LICENCES) == "yes"
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{net} cannot be read as weights ({error}): {_A_FOLDER}") from error

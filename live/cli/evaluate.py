@@ -113,6 +113,11 @@ def matte(
         )
         seen_at = "{} looked at in {}x{}".format(size, *looks_at)
         typer.echo(f"{runs_on}, {seen_at}, {per_class} clips a class, seed {seed}")
+        if _trained_on_what_is_shown(model):
+            typer.echo(
+                f"WARNING: {model} was trained with --unknown-licences, so it may have seen the real people, "
+                "the rooms and the things of these clips: its figures are better than on what is new to it"
+            )
         for kind in seen:
             if kind in CLASSES:
                 typer.echo(f"- {judge.caption(kind)}")
@@ -220,6 +225,14 @@ def _methods(
     if peers is not None:
         methods |= peer_methods(peers, threads=2)
     return methods, runs_on
+
+
+def _trained_on_what_is_shown(model: str | None) -> bool:
+    """Whether it is a trained platenet whose training may have drawn from what judges it."""
+    from core.nets.trained import find_trained, trained_on_unknown_licences
+
+    trained = None if model is None else find_trained(model)
+    return trained is not None and trained_on_unknown_licences(trained.net)
 
 
 def _as_films_are_made(device: str) -> dict[str, Method]:

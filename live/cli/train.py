@@ -97,7 +97,12 @@ def train(
         int | None, typer.Option("--batch", min=2, help="Papers' networks: pictures in a step.")
     ] = None,
     unknown_licences: Annotated[
-        bool, typer.Option("--unknown-licences", help="Also take pictures whose licence nobody stated.")
+        bool,
+        typer.Option(
+            "--unknown-licences",
+            help="Also take pictures whose licence nobody stated. `evaluate matte` shows these very "
+            "pictures, so its figures say nothing of weights that were trained on them.",
+        ),
     ] = False,
     validation: Annotated[
         int,

@@ -59,6 +59,7 @@ def test_the_help_names_the_ways_in_and_the_command_for_the_bundled_weights():
         "cleanplate train --data DATA --out RUN",
         "cleanplate train --stage net --start bundled --data MINE --out RUN",
         "cleanplate run --model RUN",
+        "`evaluate matte` shows these very pictures",
     ):
         assert word in text
 
