@@ -22,7 +22,6 @@ from core.types import U8
 PERSON_SIDE = 720  # long side of a cut-out in memory, px
 PANORAMA_WIDTH = 4096
 ROOM_WIDTH = 1280
-ON_UNKNOWN = {"trained_on_unknown_licences": "yes"}  # metadata of weights: `evaluate` shows some of those
 HELD_OUT = 8  # every eighth rendered identity is kept for judging, and about as many of the user's own
 LEAST_TRAINED = HELD_OUT - 1  # of the user's own identities, or none of them is kept for judging
 AUTO = "auto"  # in the column held_out: as the rule has it; "yes" and "no" are the user's word

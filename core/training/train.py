@@ -21,13 +21,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from core.nets.platenet import PlateNet
+from core.nets.trained import UNKNOWN_LICENCES
 from core.nets.weights import load_strictly, read_state_dict
 from core.runtime.quantise import platenet_ranges, write_ranges
 from core.training.cells import on_cells
 from core.training.curves import Curves
 from core.training.judge import held_out_of, mean_error
 from core.training.losses import matting_loss
-from core.training.material import ON_UNKNOWN, require_people
+from core.training.material import require_people
 from core.training.run_clock import RunClock, never
 from core.training.steady import steady
 from core.training.synthesis import Sample
@@ -324,5 +325,5 @@ def save_weights(path: Path, average: dict[str, Tensor], net: nn.Module, unknown
     arrays = {k: v.to(like[k].dtype).contiguous().cpu() for k, v in average.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    save_file(arrays, part, metadata=ON_UNKNOWN if unknown_licences else None)
+    save_file(arrays, part, metadata={UNKNOWN_LICENCES: "yes"} if unknown_licences else None)
     part.replace(path)
