@@ -88,7 +88,8 @@ def build_parts(
         backdrop: Backdrop | None = None
         if background.kind is Kind.VIDEO:
             assert background.path is not None
-            backdrop = parts.enter_context(VideoBackdrop(background.path, frame_size))
+            shown_live = live or fps is not None  # a film may be, too: while paused its times run on
+            backdrop = parts.enter_context(VideoBackdrop(background.path, frame_size, live=shown_live))
         matter, name, pace = _matter(model, live=live, fps=fps)
         renderer, _ = build_renderer(plate, background, backdrop=backdrop, matter=matter, when_lost=when_lost)
         parts.callback(renderer.close)

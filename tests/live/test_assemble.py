@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
@@ -109,3 +111,24 @@ def test_a_broken_video_behind_is_said_before_anything_runs(renderer, tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"no video")
     with pytest.raises(MediaError):
         build_parts(None, parse_background(str(tmp_path / "clip.mp4")), Model(), (64, 48), live=True)
+
+
+@pytest.mark.parametrize(
+    ("live", "fps", "shown_live"), [(True, 30.0, True), (False, 25.0, True), (False, None, False)]
+)
+def test_a_video_behind_keeps_nobody_waiting_who_looks_on(
+    renderer, tmp_path, monkeypatch, live, fps, shown_live
+):
+    """A film that is shown at its pace has gaps in its times, too: its pauses."""
+    asked = {}
+
+    @contextmanager
+    def backdrop(path, size, **more):
+        asked.update(more)
+        yield None
+
+    monkeypatch.setattr(assemble, "VideoBackdrop", backdrop)
+    (tmp_path / "clip.mp4").touch()
+    background = parse_background(str(tmp_path / "clip.mp4"))
+    build_parts(None, background, Model(), (64, 48), live=live, fps=fps).close()
+    assert asked == {"live": shown_live}
