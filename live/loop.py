@@ -17,7 +17,7 @@ from functools import partial
 from threading import Event, Thread
 from types import FrameType
 
-from core.errors import CleanplateError, DeviceError
+from core.errors import CleanplateError, DeviceError, MediaError
 from core.types import Aligner, Alignment, Frame, Light, Picture, Renderer, State
 from live.finisher import Finisher
 from live.idle import IdlePicture
@@ -51,11 +51,13 @@ def run_loop(
     """Takes frames through the stages until the source ends, `stop` is set, or `frames` are done.
 
     Fails closed: where a stage raises, or the source is gone, the sinks get the idle picture.
+    A sink that fails is left out while another still works; a report that fails is left out always.
     Closes nothing: whoever opened the parts does.
     Args:
         frames: how many frames to take; None is all.
         pace: is told how long frames take, between them.
-        strict: a stage or a sink that raises ends the loop (offline: a hole in the result is worse).
+        strict: a stage, a sink or a report that raises ends the loop (offline: a hole in the result is
+            worse).
     Returns:
         How many frames were taken.
     Raises:
@@ -155,10 +157,20 @@ class _Exit:
             self._outbox.push(picture)
         self._meter.frame_done()
         if self._report is not None:
-            last_ms = self._meter.last_ms()
-            here = {name: ms for name, ms in last_ms.items() if name in ("render", "push")}
+            self._write(self._report, job)
+
+    def _write(self, report: Report, job: _Job) -> None:
+        last_ms = self._meter.last_ms()
+        here = {name: ms for name, ms in last_ms.items() if name in ("render", "push")}
+        try:
             stage_ms = {**job.stage_ms, **here}
-            self._report.write(frame, job.alignment, stage_ms, self._meter.counted("dropped"))
+            report.write(job.frame, job.alignment, stage_ms, self._meter.counted("dropped"))
+        except MediaError as error:
+            if self._strict:
+                raise
+            self._report = None
+            self._meter.count("report lost")
+            log.error("%s is left out from here on: %s", report.name, error)
 
 
 @contextmanager

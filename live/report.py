@@ -13,12 +13,15 @@ from core.types import Alignment, Frame, Light
 class Report:
     """Writes a line for each frame, at once, so that it can be followed while it grows.
 
+    lost: a line could not be written; there is no use in writing more.
     Raises:
         MediaError: the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.name = f"report {path}"
+        self.lost = False
         try:
             self._file = path.open("w", encoding="utf-8", buffering=1)
         except OSError as error:
@@ -44,6 +47,7 @@ class Report:
         try:
             self._file.write(json.dumps(line) + "\n")
         except OSError as error:
+            self.lost = True
             raise MediaError(f"cannot write the report {self._path}: {error.strerror}") from error
 
     def close(self) -> None:
@@ -51,6 +55,9 @@ class Report:
         try:
             self._file.close()
         except OSError as error:
+            if self.lost:  # the same line again, which the buffer still holds
+                return
+            self.lost = True
             raise MediaError(f"cannot write the report {self._path}: {error.strerror}") from error
 
 

@@ -48,10 +48,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to: frames taken, and the meter at its end."""
+    """What a run came to: frames taken, the meter at its end, and the outputs that failed on the way."""
 
     frames: int
     meter: Snapshot
+    lost: tuple[str, ...] = ()
 
 
 def run_session(
@@ -68,6 +69,8 @@ def run_session(
     SIGUSR1 pauses it, and the next one goes on: the camera is closed meanwhile, and the idle picture shown.
     tell: takes a line for the person at the terminal.
     force: files that are there already may be replaced.
+    An output that fails is left out while another still works, and a report that fails always; both are
+    `lost` in the outcome.
     Raises: any CleanplateError, before or while it runs; everything is closed then.
     """
     stop = stop or Event()
@@ -153,7 +156,10 @@ def run_session(
                 frames=frames,
                 pace=parts.pace,
             )
-    return Outcome(done, meter.snapshot())
+        lost = [output.sink.name for output in sinks if output.sink.lost]
+        if lines is not None and lines.lost:
+            lost.append(lines.name)
+    return Outcome(done, meter.snapshot(), tuple(lost))
 
 
 class _SourceOpener:
@@ -236,7 +242,7 @@ class _Output:
     """An open sink. kind: of its spec. node: of a virtual camera whose readers can be counted."""
 
     kind: str
-    sink: Sink
+    sink: ThreadedSink
     node: str | None
 
 

@@ -222,6 +222,7 @@ class ThreadedSink:
         False: `push` waits for the slot and `close` until all is written.
     reopen: opens the same device again after a DeviceError; without it the error reaches the
         caller's next `push` or `close`, as all others do.
+    lost: the sink has failed for good.
     """
 
     def __init__(
@@ -241,6 +242,7 @@ class ThreadedSink:
         self._back_off_s = back_off_s
         self._box: Mailbox[Picture] = Mailbox(newest=newest)
         self._error: BaseException | None = None
+        self.lost = False
         self._thread = Thread(target=self._run, args=(sink,), name=f"sink {self.name}", daemon=True)
         self._thread.start()
 
@@ -278,7 +280,7 @@ class ThreadedSink:
                 gone = self._pump(sink)
                 sink = self._open_again(gone) if gone is not None else None
         except BaseException as error:  # a thread's edge: the producer gets it at its next call
-            self._error = error
+            self._error, self.lost = error, True
         finally:
             self._box.close()
 

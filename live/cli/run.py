@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.errors import CleanplateError
+from core.errors import CleanplateError, MediaError
 from live.cli.options import (
     BackgroundOption,
     CameraOption,
@@ -88,3 +88,6 @@ def run(
     drops, stale = (outcome.meter.counts.get(name, 0) for name in ("dropped", "stale"))
     late = f", {stale} too old" if stale else ""
     typer.echo(f"{outcome.frames} frames, {outcome.meter.fps:.1f} a second at the end, {drops} dropped{late}")
+    if outcome.lost:
+        words = f"not all outputs lasted until the end; these failed, see above: {', '.join(outcome.lost)}"
+        raise MediaError(words if discreet is None else discreet(words))

@@ -28,6 +28,13 @@ class Writer(Protocol):
 
     def finish(self) -> None: ...
 
+    def keep(self) -> Path | None:
+        """After `write` or `finish` raised: keeps what could be written; where it is, None for nothing.
+
+        Raises nothing. A sequence gets its name, only shorter; a file one that says it is not all.
+        """
+        ...
+
     def discard(self) -> None:
         """Leaves nothing behind. Safe to call twice and after `finish`."""
         ...
@@ -64,6 +71,7 @@ def open_writers(
     alpha: bool = False,
     single: bool = False,
     force: bool = False,
+    live: bool = False,
 ) -> list[Writer]:
     """The writers of a result: one, or with `alpha` a second one for the matte.
 
@@ -72,13 +80,14 @@ def open_writers(
         transparent: the pictures are straight foregrounds and the result keeps their alpha.
         single: one picture will come, so a picture's name is allowed.
         force: replace what is there.
+        live: what is written cannot be made again: a video can be played also where it was cut off.
     Raises:
         MediaError: the name says no known kind, or one that cannot hold this, or it is taken,
             or the folder cannot be written.
     """
     if path.suffix == "" and path.is_file():
         raise MediaError(f"{path} is a file already, not a folder; choose another name")
-    opener = _opener(path, size, clip, transparent=transparent, single=single)
+    opener = _opener(path, size, clip, transparent=transparent, single=single, live=live)
     if not force:
         refuse_existing(path, alpha=alpha)
     contents = [Content.STRAIGHT if transparent else Content.OPAQUE, *([Content.ALPHA] if alpha else [])]
@@ -99,7 +108,7 @@ def open_writers(
 
 
 def _opener(
-    path: Path, size: tuple[int, int], clip: Clip, *, transparent: bool, single: bool
+    path: Path, size: tuple[int, int], clip: Clip, *, transparent: bool, single: bool, live: bool
 ) -> Callable[[Path, Content], Writer]:
     """How to open a file of this name; raises MediaError for a name that cannot be used."""
     from live.writers.pictures import PictureWriter
@@ -121,7 +130,7 @@ def _opener(
             f"{path}: results of kind {suffix} cannot be written; allowed are {known} and folders"
         )
     if suffix in VIDEO_SUFFIXES:
-        return lambda name, content: VideoWriter(name, size, clip, content)
+        return lambda name, content: VideoWriter(name, size, clip, content, live=live)
     return PictureWriter
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,22 @@ from core.errors import MediaError
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
+
+
+def _cut_short(path: Path) -> Path:
+    """A free name beside `path` that says that this is not all. It begins with the whole name, by which the
+    journal knows files that are not to be named, and ends like it, so that a double click plays it."""
+    names = (path.with_name(f"{path.name}.incomplete{f'-{n}' * (n > 1)}{path.suffix}") for n in count(1))
+    return next(name for name in names if not name.exists())
+
+
+def _renamed(old: Path, new: Path) -> Path:
+    """The new name, or the old one where it could not be given."""
+    try:
+        os.replace(old, new)
+    except OSError:
+        return old
+    return new
 
 
 def _make_parents(path: Path) -> list[Path]:
@@ -58,8 +75,19 @@ class PartialFile:
             self.file.close()
             os.replace(self._temporary, self.path)
         except OSError as error:
-            self.discard()
             raise MediaError(f"cannot write {self.path}: {error.strerror}") from error
+
+    def keep(self) -> Path | None:
+        """Gives what was written a name that says that it is not all; None where there is nothing.
+
+        Raises nothing: where no name can be given the file stays as it is.
+        """
+        with suppress(OSError):
+            self.file.close()
+        if not self._temporary.exists() or self._temporary.stat().st_size == 0:
+            self.discard()
+            return None
+        return _renamed(self._temporary, _cut_short(self.path))
 
     def discard(self) -> None:
         """Removes what was written. Safe to call twice and after `publish`."""
@@ -101,8 +129,14 @@ class PartialFolder:
                 os.replace(file, target)
             shutil.rmtree(self.folder)
         except OSError as error:
-            self.discard()
             raise MediaError(f"cannot write {self.path}: {error.strerror}") from error
+
+    def keep(self) -> Path | None:
+        """As PartialFile's."""
+        if not self.folder.is_dir() or not any(self.folder.iterdir()):
+            self.discard()
+            return None
+        return _renamed(self.folder, _cut_short(self.folder.parent / self.path.name))
 
     def discard(self) -> None:
         """Removes what was written. Safe to call twice and after `publish`."""

@@ -55,6 +55,8 @@ class SequenceWriter:
                 data = _encoded(picture, content, ".png", _FAST)
                 (folder / f"{self._count:06d}.png").write_bytes(data)
         except OSError as error:
+            for folder in self._folders.values():  # maybe half a picture
+                (folder / f"{self._count:06d}.png").unlink(missing_ok=True)
             raise MediaError(f"cannot write into {self.path}: {error.strerror}") from error
         self._count += 1
 
@@ -64,6 +66,16 @@ class SequenceWriter:
             folder = self.path / ("alpha" if content is Content.ALPHA else "")
             for left_over in numbered(folder)[self._count :]:
                 left_over.unlink()
+
+    def keep(self) -> Path | None:
+        if not self._count:
+            self.discard()
+            return None
+        try:
+            self.finish()
+        except (MediaError, OSError):
+            return self._partial.keep()
+        return self.path
 
     def discard(self) -> None:
         self._partial.discard()
@@ -89,6 +101,9 @@ class PictureWriter:
 
     def finish(self) -> None:
         self._partial.publish()
+
+    def keep(self) -> Path | None:
+        return self._partial.keep()
 
     def discard(self) -> None:
         self._partial.discard()

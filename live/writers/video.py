@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from live.writers.partial import PartialFile
 from live.writers.sound import SoundTrack
 from live.writers.straight import alpha_of, opaque_of, rgba_of
 
+# A piece with an index of its own each second (us), which become one whole at the end.
+_IN_PIECES = {"movflags": "hybrid_fragmented", "frag_duration": "1000000"}
+
 _BT709 = 1  # in AVColorPrimaries, AVColorTransferCharacteristic and AVColorSpace alike
 
 
@@ -36,6 +39,7 @@ class _Kind:
     sound: tuple[str, ...]  # codecs carried over as they are
     other_sound: str  # what all other sound becomes
     flips: bool  # holds a rotation flag
+    live: dict[str, str] = field(default_factory=dict)  # without these a file that was cut off has no index
 
 
 _KINDS = {
@@ -49,6 +53,7 @@ _KINDS = {
         sound=("aac", "alac", "mp3", "ac3", "pcm_s16le", "pcm_s24le"),
         other_sound="aac",
         flips=True,
+        live=_IN_PIECES,
     ),
     ".webm": _Kind(
         container="webm",
@@ -80,6 +85,7 @@ _KINDS = {
         sound=("aac", "mp3", "ac3", "alac"),
         other_sound="aac",
         flips=True,
+        live=_IN_PIECES,
     ),
 }
 
@@ -89,9 +95,12 @@ class VideoWriter:
 
     .mov and .mp4 keep the input's time base and rotation flag; .webm counts in milliseconds and
     has no flag, so its pictures are stored upright.
+    live: what was written before a failure can be played.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], clip: Clip, content: Content) -> None:
+    def __init__(
+        self, path: Path, size: tuple[int, int], clip: Clip, content: Content, *, live: bool = False
+    ) -> None:
         self.path = path
         self._kind = _KINDS[path.suffix.lower()]
         self._content = content
@@ -103,7 +112,8 @@ class VideoWriter:
         self._partial = PartialFile(path)
         self._sound: SoundTrack | None = None
         try:
-            self._container = av.open(self._partial.file, "w", format=self._kind.container)
+            options = self._kind.live if live else {}
+            self._container = av.open(self._partial.file, "w", self._kind.container, options)
             self._stream = self._open_stream(size, clip)
             if clip.sound is not None and content is not Content.ALPHA:
                 self._sound = SoundTrack(
@@ -175,6 +185,10 @@ class VideoWriter:
             self._container.mux(self._stream.encode(frame))
         except (av.FFmpegError, OSError) as error:
             raise self._failed(error) from error
+
+    def keep(self) -> Path | None:
+        self._close_sound()
+        return self._partial.keep()
 
     def discard(self) -> None:
         self._close_sound()

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event, Semaphore
 
@@ -248,6 +248,35 @@ def test_the_report_has_a_line_for_each_frame(tmp_path: Path) -> None:
     assert lines[0]["light"] == {"gain": [1, 1, 1], "offset": [0, 0, 0], "grid": None, "tone": None}
     assert set(lines[0]["stage_ms"]) >= {"source", "align", "render", "learn", "push"}
     assert lines[0]["dropped"] == 3
+
+
+@pytest.fixture
+def full_report() -> Iterator[Report]:
+    path = Path("/dev/full")
+    if not path.exists():
+        pytest.skip("this system has no /dev/full")
+    report = Report(path)
+    yield report
+    report.close()  # what could not be written is not told again
+
+
+def test_a_report_on_a_full_disk_is_told_once_and_the_run_goes_on(
+    full_report: Report, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink, meter = MemorySink(), Meter()
+    assert run(ScriptedSource(range(4), live=False), [sink], report=full_report, meter=meter) == 4
+    assert sink.indices == [0, 1, 2, 3]
+    assert full_report.lost
+    assert meter.counted("report lost") == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "report /dev/full is left out from here on: cannot write the report /dev/full: "
+        "No space left on device"
+    ]
+
+
+def test_a_strict_run_ends_with_its_report(full_report: Report) -> None:
+    with pytest.raises(MediaError, match="cannot write the report"):
+        run(ScriptedSource(range(4), live=False), [], report=full_report, strict=True)
 
 
 class Stopwatch:

@@ -23,6 +23,7 @@ from live.settings import load
 from live.sinks.virtualcam import VirtualCameraSink
 from live.sources.demo import DemoSource
 from live.sources.registry import open_source
+from tests.live.disk import full_disk
 from tests.live.scripted import FixedAligner, InvertingRenderer
 
 SIZE = (64, 48)
@@ -156,6 +157,18 @@ def test_the_report_has_a_line_for_each_frame(stage, pictures, tmp_path):
     with pytest.raises(MediaError, match="--force"):
         run(camera__source=str(pictures), report=report)
     assert run(camera__source=str(pictures), report=report, force=True).frames == 5
+
+
+def test_outputs_and_a_report_that_the_disk_has_no_room_for_are_in_the_outcome(stage, pictures, tmp_path):
+    seen = []
+    (tmp_path / "report.jsonl").touch()
+    flags = {"camera__source": str(pictures), "output__sinks": ("null", "file:out")}
+    with full_disk(60):
+        outcome = run(said=seen, report=tmp_path / "report.jsonl", force=True, **flags)
+    assert outcome.frames == 5
+    assert outcome.lost == ("file out", f"report {tmp_path / 'report.jsonl'}")
+    assert not (tmp_path / "out").exists(), "not one picture was whole"
+    assert run(force=True, **flags).lost == ()
 
 
 def test_auto_outputs_are_the_page_and_no_virtual_camera_where_there_is_none(stage, pictures, monkeypatch):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
+import os
 from collections import deque
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from live.writers.formats import PICTURE_SUFFIXES
 from live.writers.straight import opaque_of, rgba_of
 from tests.fakes import ROOM, person_alpha, room_picture
 from tests.live.clips import NTSC, make_clip, read_back, scene
+from tests.live.disk import full_disk
 
 SIZE = (64, 48)
 PER_S = 1_000_000_000
@@ -32,6 +33,13 @@ def pictures(size: tuple[int, int], times: list[Fraction], *, straight: bool) ->
         Picture(scene(size, index), person_alpha(size), round(time * PER_S), index, straight=straight)
         for index, time in enumerate(times)
     ]
+
+
+def noisy(size: tuple[int, int], count: int) -> list[Picture]:
+    """Pictures that no encoder makes small, at 25 a second."""
+    random = np.random.default_rng(0)
+    shape = (size[1], size[0], 3)
+    return [Picture(random.integers(0, 256, shape, np.uint8), None, i * 40_000_000, i) for i in range(count)]
 
 
 def store(path: Path, made: list[Picture], clip: Clip, *, alpha: bool = False) -> None:
@@ -274,29 +282,104 @@ def test_pictures_for_an_existing_folder_grow_inside_it(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["000000.png"]
 
 
-@contextmanager
-def full_disk(max_bytes: int) -> Iterator[None]:
-    """No file of this process may grow beyond this: a write then fails as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("name", ["a.mov", "a.mp4", "a.webm", "out", "a.png"])
 def test_a_full_disk_is_told_and_nothing_is_left(tmp_path: Path, name: str) -> None:
-    random = np.random.default_rng(0)
-    noisy = [
-        Picture(random.integers(0, 256, (240, 320, 3), np.uint8), None, i * 40_000_000, i) for i in range(12)
-    ]
     sink = FileSink(
         tmp_path / name, (320, 240), Clip(Fraction(25)), transparent=False, single=name == "a.png"
     )
     with full_disk(50_000), pytest.raises(MediaError, match=f"cannot write .*{name}"), closing(sink):
-        deque(sink.push(picture) for picture in noisy)
+        deque(sink.push(picture) for picture in noisy((320, 240), 12))
     assert list(tmp_path.iterdir()) == []
+
+
+def pictures_that_play(path: Path) -> int:
+    """As a player sees a file that may end in the middle of a picture: up to there."""
+    shown = 0
+    with av.open(str(path)) as container, suppress(av.InvalidDataError):
+        for _ in container.decode(video=0):
+            shown += 1
+    return shown
+
+
+@pytest.mark.parametrize(("name", "max_bytes"), [("a.mp4", 200_000), ("a.mov", 700_000), ("a.webm", 200_000)])
+def test_a_live_video_that_the_disk_has_no_room_for_is_kept_and_plays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, max_bytes: int
+) -> None:
+    (tmp_path / f"{name}.incomplete{Path(name).suffix}").write_bytes(b"an earlier one")
+    kept = tmp_path / f"{name}.incomplete-2{Path(name).suffix}"
+    sink = FileSink(tmp_path / name, SIZE, None, transparent=False)
+    with full_disk(max_bytes), pytest.raises(MediaError, match=f"cannot write .*{name}"), closing(sink):
+        deque(sink.push(picture) for picture in noisy(SIZE, 250))
+    assert not (tmp_path / name).exists()
+    assert len(list(tmp_path.iterdir())) == 2, "nothing else is left"
+    assert pictures_that_play(kept) >= 20, "of the first second at least"
+    assert f"what could be written of it is {kept}" in caplog.text
+
+
+def test_a_live_sequence_that_the_disk_has_no_room_for_is_kept_up_to_there(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "out", SIZE, None, transparent=False)
+    small, large = pictures(SIZE, steady(2), straight=False), noisy((320, 240), 1)
+    with full_disk(5_000), pytest.raises(MediaError, match=r"cannot write into .*out"), closing(sink):
+        deque(sink.push(picture) for picture in [*small, *large])
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "out",
+        "out/000000.png",
+        "out/000001.png",
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "out"])
+@pytest.mark.parametrize("live", [True, False])
+def test_what_cannot_get_its_name_at_the_end_is_kept_of_a_live_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, live: bool
+) -> None:
+    rename = os.replace
+
+    def refuse(old: Path, new: Path) -> None:
+        if new == tmp_path / name:
+            raise OSError(28, "No space left on device")
+        rename(old, new)
+
+    monkeypatch.setattr("live.writers.partial.os.replace", refuse)
+    sink = FileSink(tmp_path / name, SIZE, None if live else Clip(), transparent=False)
+    for picture in pictures(SIZE, steady(3), straight=False):
+        sink.push(picture)
+    with pytest.raises(MediaError, match="No space left"):
+        sink.close()
+    sink.close()
+    kept = [f"{name}.incomplete{Path(name).suffix}"] if live else []
+    assert [path.name for path in tmp_path.iterdir()] == kept
+    assert not live or name == "out" or pictures_that_play(tmp_path / kept[0]) == 3
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.webm", "out"])
+def test_of_a_live_recording_that_never_began_nothing_is_left(tmp_path: Path, name: str) -> None:
+    FileSink(tmp_path / name, SIZE, None, transparent=False).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def atoms(path: Path) -> list[str]:
+    """Of which a QuickTime or MP4 file is made, outermost alone."""
+    data, found, at = path.read_bytes(), [], 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        found.append(data[at + 4 : at + 8].decode("ascii"))
+        at += length if length != 1 else int.from_bytes(data[at + 8 : at + 16], "big")
+    return found
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+def test_a_live_video_that_ends_well_is_whole(tmp_path: Path, name: str) -> None:
+    """Not in pieces, of which some programs know neither length nor number of pictures."""
+    sink = FileSink(tmp_path / name, SIZE, None, transparent=False)
+    for picture in pictures(SIZE, [3 + Fraction(index, 25) for index in range(60)], straight=False):
+        sink.push(picture)
+    sink.close()
+    with av.open(str(tmp_path / name)) as container:
+        assert container.streams.video[0].frames == 60
+        assert container.duration == pytest.approx(60 / 25 * av.time_base, abs=0.02 * av.time_base)
+    assert read_back(tmp_path / name).times == [Fraction(index, 25) for index in range(60)]
+    assert set(atoms(tmp_path / name)) <= {"ftyp", "wide", "free", "mdat", "moov"}
 
 
 def test_a_folder_that_cannot_be_written_is_named() -> None:

@@ -76,6 +76,22 @@ def test_an_error_that_a_person_can_act_on_is_one_line_and_an_exit_code(monkeypa
     assert capsys.readouterr().err == "cleanplate: the camera is gone; plug it in again\n"
 
 
+def test_a_run_that_lost_an_output_says_which_and_ends_with_an_exit_code(monkeypatch, capsys):
+    from live.meter import Meter
+    from live.session import Outcome
+
+    ended = Outcome(120, Meter().snapshot(), ("file talk.mp4", "report r.jsonl"))
+    monkeypatch.setattr("live.session.run_session", lambda *arguments, **more: ended)
+    monkeypatch.setattr("live.terminal.log_to_terminal", lambda level: None)
+    monkeypatch.setattr(sys, "argv", ["cleanplate", "run", "--camera", "demo"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("120 frames")
+    assert err.endswith("these failed, see above: file talk.mp4, report r.jsonl\n")
+
+
 def test_a_bug_shows_its_traceback(monkeypatch):
     def fail() -> None:
         raise ZeroDivisionError
