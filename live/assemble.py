@@ -55,6 +55,7 @@ def build_parts(
     model: Model,
     frame_size: tuple[int, int],
     *,
+    backdrop: Backdrop | None = None,
     when_lost: str = "hide",
     live: bool,
     fps: float | None = None,
@@ -62,6 +63,7 @@ def build_parts(
 ) -> Parts:
     """Aligner and renderer for frames of this size.
 
+    backdrop: what core.render.build_backdrop made of the background, where that was done already.
     live: a lost plate is searched on a thread of its own, so that no frame waits for it; offline every
         frame gets the answer that belongs to it.
     fps: frames a second that must be kept up with; None: every frame is waited for.
@@ -85,7 +87,6 @@ def build_parts(
                 parts.callback(worker.shutdown, wait=False, cancel_futures=True)
             aligner = follower = PlateAligner(plate, frame_size, submit=worker.submit if worker else None)
         parts.callback(aligner.close)
-        backdrop: Backdrop | None = None
         if background.kind is Kind.VIDEO:
             assert background.path is not None
             shown_live = live or fps is not None  # a film may be, too: while paused its times run on

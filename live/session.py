@@ -16,6 +16,7 @@ from core.errors import DeviceError, MediaError, SettingsError
 from core.nets.registry import find_model
 from core.nets.trained import find_trained
 from core.render.backdrops import Background, Kind, parse_background
+from core.render.build import build_backdrop
 from core.types import Plate
 from live.assemble import build_parts
 from live.cameras import AUTO, DEMO, default_camera, device_path
@@ -75,9 +76,11 @@ def run_session(
     """
     stop = stop or Event()
     meter = Meter()
+    # Wrong names and broken files are said before a camera is opened.
     background = parse_background(settings.background.spec)
+    backdrop = build_backdrop(background)
     if find_trained(settings.model.name) is None:
-        find_model(settings.model.name)  # a wrong name is said before a camera is opened
+        find_model(settings.model.name)
     pause = Pause()
     with ExitStack() as opened:
         opened.enter_context(paused_by_signal(pause))
@@ -99,6 +102,7 @@ def run_session(
             background,
             settings.model,
             source.size,
+            backdrop=backdrop,
             when_lost=settings.plate.when_lost,
             live=source.live,
             fps=_fps_to_keep(settings, source),

@@ -11,14 +11,14 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from core.errors import MediaError, SettingsError
+from core.errors import SettingsError
+from core.pictures import PICTURES, read_picture
 from core.types import U8
 
 COLOURS = {
     "black": "#000000", "white": "#ffffff", "grey": "#808080", "gray": "#808080", "green": "#00b140",
     "blue": "#0047bb", "magenta": "#ff00ff", "navy": "#1b2a41", "beige": "#e8dfd0",
 }  # fmt: skip
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
 DEFAULT_BLUR = 0.5
 WORDS = ("blur", "blur:0.5", "none", "transparent", "#00b140", "green")
@@ -137,11 +137,8 @@ class PictureBackdrop:
 
     @classmethod
     def read(cls, path: Path) -> PictureBackdrop:
-        """From a file; MediaError when it cannot be read."""
-        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if bgr is None:
-            raise MediaError(f"background {path} cannot be read as a picture: give a JPEG, PNG or WebP file")
-        return cls(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+        """From a file; MediaError when it cannot be read whole."""
+        return cls(read_picture(path))
 
     def picture(self, size: tuple[int, int], time_ns: int) -> U8:
         if self._made.shape[:2] != (size[1], size[0]):

@@ -106,7 +106,8 @@ def build_renderer(
 ) -> tuple[Compositor, str]:
     """A renderer, and in words what its network runs on.
 
-    backdrop: pictures for a VIDEO background. matter: another network than platenet.
+    backdrop: what `build_backdrop` made already, or pictures for a VIDEO background.
+    matter: another network than platenet.
     """
     words = "another network"
     if matter is None:

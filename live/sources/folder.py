@@ -7,8 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from core.errors import MediaError
+from core.pictures import read_picture
 from core.types import Frame
-from live.media import Clip, pictures_in, read_picture
+from live.media import Clip, pictures_in
 
 DEFAULT_RATE = Fraction(30)
 

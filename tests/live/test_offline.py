@@ -16,9 +16,9 @@ import pytest
 from core.errors import MediaError, PlateError
 from core.types import Aligner, Alignment, Frame, Picture, Renderer
 from live.offline import Build, process
+from tests.core.test_pictures import write
 from tests.fakes import BACKDROP, FakeAligner, FakeRenderer, person_alpha
 from tests.live.clips import NTSC, make_clip, read_back, scene
-from tests.live.test_media import write
 from tests.live.test_writers import png
 
 

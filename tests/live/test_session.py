@@ -219,6 +219,20 @@ def test_wrong_names_are_said_before_anything_runs(stage, pictures, flags, error
     assert stage.closed == 0
 
 
+def test_a_broken_picture_behind_is_said_before_a_camera_is_opened(stage, monkeypatch, tmp_path):
+    monkeypatch.setattr("live.session.open_source", lambda *arguments: pytest.fail("the camera was opened"))
+    (tmp_path / "beach.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    with pytest.raises(MediaError, match=r"beach\.png is cut off"):
+        run(camera__source="demo", background__spec=str(tmp_path / "beach.png"))
+
+
+def test_a_picture_behind_is_read_once_and_handed_on(stage, pictures):
+    run(camera__source=str(pictures), background__spec=str(pictures / "4.png"))
+    assert (stage.more["backdrop"].picture((2, 1), 0) == 50).all()
+    run(camera__source=str(pictures), background__spec="blur")
+    assert stage.more["backdrop"] is None
+
+
 def test_a_plate_of_another_size_is_handed_on_to_the_aligner(stage, pictures, tmp_path):
     cv2.imwrite(str(tmp_path / "large.png"), np.full((96, 128, 3), 9, np.uint8))
     run(camera__source=str(pictures), plate__name=str(tmp_path / "large.png"))

@@ -17,8 +17,8 @@ from live.sources import open_source
 from live.sources.base import Source
 from live.sources.demo import NOISE, DemoSource
 from live.sources.registry import open_file
+from tests.core.test_pictures import write
 from tests.live.clips import NTSC, add_tone, make_clip, scene
-from tests.live.test_media import write
 
 
 def all_of(source: Source) -> list[Frame]:

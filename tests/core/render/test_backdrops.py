@@ -1,7 +1,9 @@
 """Words for backgrounds are understood or refused with the way out."""
 
+import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -34,11 +36,22 @@ def test_other_words_are_refused_with_what_is_allowed(spec: str, says: str) -> N
         parse_background(spec)
 
 
-def test_a_broken_picture_is_refused(tmp_path: Path) -> None:
-    broken = tmp_path / "beach.png"
-    broken.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    with pytest.raises(MediaError, match="cannot be read"):
-        PictureBackdrop.read(broken)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_picture_that_is_cut_off_is_refused_and_not_shown_half_grey(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"beach{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    cv2.imwrite(str(path), noise)
+    assert PictureBackdrop.read(path).picture((160, 120), 0).shape == (120, 160, 3)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.raises(MediaError, match="cut off"):
+        PictureBackdrop.read(path)
+
+
+def test_a_picture_too_huge_to_unpack_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "beach.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 100_000, 100_000))
+    with pytest.raises(MediaError, match="100000x100000; at most 16384"):
+        PictureBackdrop.read(path)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (160, 90), (90, 160), (333, 77)])
