@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from core.types import U8
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 MAX_SIDE = 16384  # 768 MiB as RGB; far above any camera, below what brings a laptop down
+_SCAN = 0xDA  # a JPEG's pixels follow
 
 
 def read_picture(path: Path) -> U8:
@@ -42,7 +44,8 @@ def read_picture(path: Path) -> U8:
 def _whole(data: bytes) -> bool:
     """Whether the file has its end mark: OpenCV fills what is missing with grey and says nothing."""
     if data.startswith(b"\xff\xd8"):
-        return b"\xff\xd9" in data[-65536:]  # phones append a film or padding after the mark
+        # Behind the head, which may hold a small picture with an end mark of its own; phones append a film.
+        return data.find(b"\xff\xd9", max((at for _, at in _jpeg_marks(data)), default=0)) >= 0
     if data.startswith(b"\x89PNG"):
         return b"IEND" in data[-65536:]
     if data.startswith(b"RIFF") and len(data) >= 8:
@@ -62,10 +65,16 @@ def _refuse_huge(path: Path, data: bytes) -> None:
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     """(width, height) of a JPEG's frame header; (0, 0) for anything else."""
-    at = 2
-    while data.startswith(b"\xff\xd8") and at + 9 <= len(data) and data[at] == 0xFF:
-        mark, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+    for mark, at in _jpeg_marks(data):
         if 0xC0 <= mark <= 0xCF and mark not in (0xC4, 0xC8, 0xCC):
             return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
-        at += 2 + length
     return 0, 0
+
+
+def _jpeg_marks(data: bytes) -> Iterator[tuple[int, int]]:
+    """What each part of a JPEG's head is and where it begins, up to the pixels; nothing for anything else."""
+    at, mark = 2, 0
+    while mark != _SCAN and data.startswith(b"\xff\xd8") and at + 9 <= len(data) and data[at] == 0xFF:
+        mark = data[at + 1]
+        yield mark, at
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")

@@ -49,6 +49,20 @@ def test_a_cut_off_picture_is_refused(tmp_path: Path, rgb: np.ndarray, suffix: s
         read_picture(path)
 
 
+def test_a_jpeg_as_a_phone_makes_it_is_whole_or_cut_off_by_its_own_end(
+    tmp_path: Path, rgb: np.ndarray
+) -> None:
+    """With a small picture in its head, and a film behind."""
+    small = write(tmp_path / "small.jpg", rgb[:8, :8]).read_bytes()
+    data = write(tmp_path / "a.jpg", np.repeat(rgb, 4, axis=0)).read_bytes()
+    head = b"\xff\xe1" + struct.pack(">H", len(small) + 8) + b"Exif\0\0" + small
+    (tmp_path / "a.jpg").write_bytes(data[:2] + head + data[2:] + bytes(100_000))
+    assert read_picture(tmp_path / "a.jpg").shape == (160, 30, 3)
+    (tmp_path / "a.jpg").write_bytes(data[:2] + head + data[2 : len(data) // 2])
+    with pytest.raises(MediaError, match="cut off"):
+        read_picture(tmp_path / "a.jpg")
+
+
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     with pytest.raises(MediaError, match="empty"):
