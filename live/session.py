@@ -68,6 +68,7 @@ def run_session(
     """Runs until the source ends, `frames` are done, or SIGINT, SIGTERM or `stop` end it.
 
     SIGUSR1 pauses it, and the next one goes on: the camera is closed meanwhile, and the idle picture shown.
+    A film that goes into files alone is not paused: nobody looks on.
     tell: takes a line for the person at the terminal.
     force: files that are there already may be replaced.
     An output that fails is left out while another still works, and a report that fails always; both are
@@ -138,10 +139,12 @@ def run_session(
         elif paced:
             frames_from = PausedFilm(frames_from, pause)
         opened.callback(frames_from.close)
+        can_pause = source.live or paced
         pauses = f"; kill -USR1 {os.getpid()} pauses, and goes on" if hasattr(signal, SIGNAL) else ""
-        tell(f"Ctrl-C stops{pauses}.")
+        tell(f"Ctrl-C stops{pauses if can_pause else ''}.")
         aligner = WatchedAligner(parts.aligner)
-        status = StatusLine(meter, aligner, pause, sys.stderr, parts.pace)
+        # The signal turns `pause` in any case: else it would end the run.
+        status = StatusLine(meter, aligner, pause if can_pause else Pause(), sys.stderr, parts.pace)
         opened.callback(status.close)
         notifier = Notifier.of_environment(os.environ)
         if notifier is not None:

@@ -57,7 +57,8 @@ def run(
 ) -> None:
     """Puts a new background behind you, live. Without options: your camera and virtual camera where there
     are some, else the built-in demo in the browser. SIGUSR1, or the button on the page, pauses it: the camera
-    is closed and others see an idle picture; once more, and it goes on."""
+    is closed and others see an idle picture; once more, and it goes on. A film that goes into a file alone is
+    not paused."""
     settings = read_settings(
         config,
         camera__source=camera,

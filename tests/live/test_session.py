@@ -23,6 +23,7 @@ from live.settings import load
 from live.sinks.virtualcam import VirtualCameraSink
 from live.sources.demo import DemoSource
 from live.sources.registry import open_source
+from live.terminal import StatusLine
 from tests.live.disk import full_disk
 from tests.live.scripted import FixedAligner, InvertingRenderer
 
@@ -354,6 +355,26 @@ def test_sigusr1_pauses_with_the_camera_closed_and_the_next_one_goes_on_with_the
     assert turns == [True, False]
     assert (len(opened), stage.closed) == (2, 1)
     assert f"kill -USR1 {os.getpid()} pauses" in said[-1]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")
+def test_a_film_into_a_file_is_not_paused_and_nobody_says_that_it_could_be(
+    stage, pictures, tmp_path, monkeypatch
+):
+    pauses = []
+
+    def status_line(meter, aligner, pause, *more):
+        pauses.append(pause)
+        return StatusLine(meter, aligner, pause, *more)
+
+    monkeypatch.setattr("live.session.StatusLine", status_line)
+    stage.renderer = InvertingRenderer(lambda frame: signal.raise_signal(signal.SIGUSR1))
+    said: list[str] = []
+    outcome = run(said=said, frames=3, camera__source=str(pictures), output__sinks=("file:out",))
+    assert outcome.frames == 3
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+    assert said[-1] == "Ctrl-C stops."
+    assert [pause.on for pause in pauses] == [False], "turned three times, it would be on"
 
 
 def test_on_demand_closes_the_camera_until_the_virtual_one_is_read(stage, monkeypatch):
