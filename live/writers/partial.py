@@ -23,15 +23,6 @@ def _cut_short(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def _renamed(old: Path, new: Path) -> Path:
-    """The new name, or the old one where it could not be given."""
-    try:
-        os.replace(old, new)
-    except OSError:
-        return old
-    return new
-
-
 def _make_parents(path: Path) -> list[Path]:
     """Makes the folders above `path`; returns those that were not there, innermost first."""
     missing = [folder for folder in path.parents if not folder.exists()]
@@ -80,14 +71,17 @@ class PartialFile:
     def keep(self) -> Path | None:
         """Gives what was written a name that says that it is not all; None where there is nothing.
 
-        Raises nothing: where no name can be given the file stays as it is.
+        Raises nothing: where no name can be given, as on a disk that was pulled out, the file stays as it is.
         """
         with suppress(OSError):
             self.file.close()
-        if not self._temporary.exists() or self._temporary.stat().st_size == 0:
+        try:
+            if self._temporary.exists() and self._temporary.stat().st_size:
+                return self._temporary.replace(_cut_short(self.path))
             self.discard()
-            return None
-        return _renamed(self._temporary, _cut_short(self.path))
+        except OSError:
+            return self._temporary
+        return None
 
     def discard(self) -> None:
         """Removes what was written. Safe to call twice and after `publish`."""
@@ -133,10 +127,13 @@ class PartialFolder:
 
     def keep(self) -> Path | None:
         """As PartialFile's."""
-        if not self.folder.is_dir() or not any(self.folder.iterdir()):
+        try:
+            if self.folder.is_dir() and any(self.folder.iterdir()):
+                return self.folder.replace(_cut_short(self.folder.parent / self.path.name))
             self.discard()
-            return None
-        return _renamed(self.folder, _cut_short(self.folder.parent / self.path.name))
+        except OSError:
+            return self.folder
+        return None
 
     def discard(self) -> None:
         """Removes what was written. Safe to call twice and after `publish`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -55,8 +56,9 @@ class SequenceWriter:
                 data = _encoded(picture, content, ".png", _FAST)
                 (folder / f"{self._count:06d}.png").write_bytes(data)
         except OSError as error:
-            for folder in self._folders.values():  # maybe half a picture
-                (folder / f"{self._count:06d}.png").unlink(missing_ok=True)
+            for folder in self._folders.values():
+                with suppress(OSError):  # half a picture, unless there is no disk any more
+                    (folder / f"{self._count:06d}.png").unlink()
             raise MediaError(f"cannot write into {self.path}: {error.strerror}") from error
         self._count += 1
 

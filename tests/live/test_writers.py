@@ -352,6 +352,24 @@ def test_what_cannot_get_its_name_at_the_end_is_kept_of_a_live_recording(
     assert not live or name == "out" or pictures_that_play(tmp_path / kept[0]) == 3
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "out"])
+def test_a_live_recording_on_a_disk_that_was_pulled_out_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def gone(*arguments: object, **more: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    sink = FileSink(tmp_path / name, SIZE, None, transparent=False)
+    sink.push(pictures(SIZE, steady(1), straight=False)[0])
+    for call in ("exists", "is_dir", "unlink", "replace", "write_bytes"):
+        monkeypatch.setattr(Path, call, gone)
+    for call in ("fsync", "replace"):
+        monkeypatch.setattr(f"live.writers.partial.os.{call}", gone)
+    with pytest.raises(MediaError, match="Input/output error"):
+        sink.close()
+    sink.close()
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.webm", "out"])
 def test_of_a_live_recording_that_never_began_nothing_is_left(tmp_path: Path, name: str) -> None:
     FileSink(tmp_path / name, SIZE, None, transparent=False).close()
