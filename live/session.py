@@ -163,7 +163,8 @@ def run_session(
                 frames=frames,
                 pace=parts.pace,
             )
-        lost = [output.sink.name for output in sinks if output.sink.lost]
+        # a window fails when the user closes it, which is no loss
+        lost = [output.sink.name for output in sinks if output.sink.lost and output.kind != "window"]
         if lines is not None and lines.lost:
             lost.append(lines.name)
     return Outcome(done, meter.snapshot(), tuple(lost))

@@ -20,6 +20,7 @@ from live.assemble import Parts
 from live.controls import Held
 from live.session import _fps_to_keep, run_session
 from live.settings import load
+from live.sinks import registry
 from live.sinks.virtualcam import VirtualCameraSink
 from live.sources.demo import DemoSource
 from live.sources.registry import open_source
@@ -218,6 +219,25 @@ def test_wrong_names_are_said_before_anything_runs(stage, pictures, flags, error
     with pytest.raises(error, match=words):
         run(**({"camera__source": str(pictures)} | flags))
     assert stage.closed == 0
+
+
+def test_a_window_that_was_closed_is_no_output_that_was_lost(stage, pictures, monkeypatch):
+    class ClosedWindow:
+        name = "window"
+
+        def push(self, picture) -> None:
+            raise DeviceError("the window was closed")
+
+        def close(self) -> None: ...
+
+    opens = registry.open_sink
+
+    def open_sink(spec, *arguments, **options):
+        return ClosedWindow() if spec == "window" else opens(spec, *arguments, **options)
+
+    monkeypatch.setattr("live.session.open_sink", open_sink)
+    outcome = run(camera__source=str(pictures), output__sinks=("null", "window"))
+    assert (outcome.frames, outcome.lost) == (5, ())
 
 
 def test_a_broken_picture_behind_is_said_before_a_camera_is_opened(stage, monkeypatch, tmp_path):
