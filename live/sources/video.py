@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,11 +13,10 @@ from av.video.frame import VideoFrame
 from core.errors import MediaError
 from core.types import U8, Frame
 from live.media import Clip
+from live.sources.extent import Extent
 
 _GUESSED_RATE = Fraction(30)
 _UNREADABLE = "{} is not a video that can be read, or it is cut off: copy or export it again"
-_LENGTH = re.compile(r"(\d+):(\d+):([\d.]+)")
-_SHORT_S = 1.0  # a clip may end this much before the length it states; more means cut off
 
 
 class VideoSource:
@@ -34,7 +32,6 @@ class VideoSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._packets_seen = 0
         self._next_index = 0
         self._last_pts: int | None = None
         try:
@@ -58,6 +55,7 @@ class VideoSource:
         self._rate = stream.average_rate or stream.guessed_rate or _GUESSED_RATE
         self._time_base = stream.time_base or 1 / self._rate
         self._step = max(round(1 / self._rate / self._time_base), 1)
+        self._extent = Extent(self._container, stream, self._rate)
         self._frames = self._decoded()
         self._ahead = next(self._frames, None)
         if self._ahead is None:
@@ -73,10 +71,10 @@ class VideoSource:
             time_base=self._time_base,
             rotation=self._rotation,
             pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
-            end_s=self._end_s(),
+            end_s=self._extent.end_s,
             sound=self._path if has_sound else None,
         )
-        self.total = stream.frames or self._frames_by_length()
+        self.total = self._extent.total
         turned = f", turned by {self._rotation} degrees" if self._rotation else ""
         self.name = f"video {self._path}, {width}x{height} at {self.fps:.6g} frames per second{turned}"
 
@@ -95,7 +93,9 @@ class VideoSource:
         self._next_index += 1
         self._ahead = next(self._frames, None)
         if self._ahead is None:
-            self._refuse_cut_off(taken.time_ns)
+            missing = self._extent.missing(taken.time_ns / 1e9)
+            if missing:
+                raise MediaError(f"{self._path} is cut off: {missing}; copy it again")
         return taken
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ class VideoSource:
         """Pictures in the order of showing, also those the decoder holds back until the end."""
         try:
             for packet in self._container.demux(self._stream):
-                self._packets_seen += packet.size > 0
+                self._extent.count(packet)
                 for frame in packet.decode():
                     assert isinstance(frame, VideoFrame)
                     yield frame
@@ -124,41 +124,6 @@ class VideoSource:
             pts = self._last_pts + 1
         self._last_pts = pts
         return round(pts * self._time_base * 1_000_000_000)
-
-    def _length_s(self) -> float | None:
-        if self._stream.duration:
-            return float(self._stream.duration * self._time_base)
-        written = _LENGTH.fullmatch(self._stream.metadata.get("DURATION", ""))  # Matroska's, per stream
-        if written:
-            hours, minutes, seconds = (float(part) for part in written.groups())
-            return hours * 3600 + minutes * 60 + seconds
-        if self._container.duration and len(self._container.streams) == 1:
-            return float(self._container.duration / av.time_base)
-        return None
-
-    def _end_s(self) -> Fraction | None:
-        """When the last picture ends, where the container says so exactly."""
-        if not self._stream.duration:
-            return None
-        return ((self._stream.start_time or 0) + self._stream.duration) * self._time_base
-
-    def _frames_by_length(self) -> int | None:
-        length_s = self._length_s()
-        return round(length_s * self._rate) if length_s else None
-
-    def _refuse_cut_off(self, last_ns: int) -> None:
-        """A demuxer that meets the end of the file too early does not always say so."""
-        if self._stream.frames and self._packets_seen < self._stream.frames:
-            raise MediaError(
-                f"{self._path} is cut off: it holds {self._packets_seen} of {self._stream.frames} frames; "
-                "copy it again"
-            )
-        length_s, end_s = self._length_s(), last_ns / 1e9
-        start_s = float((self._stream.start_time or 0) * self._time_base)
-        if not self._stream.frames and length_s and end_s - start_s < length_s - _SHORT_S - 2 / self.fps:
-            raise MediaError(
-                f"{self._path} is cut off: pictures end at {end_s:.1f} s of {length_s:.1f} s; copy it again"
-            )
 
 
 _COVER = av.stream.Disposition.attached_pic

@@ -13,6 +13,7 @@ from core.errors import MediaError
 from live.backdrop import VideoBackdrop
 from live.sources.video import VideoSource
 from tests.fakes import HANG_LIMIT_S
+from tests.live.test_sources import avi_with_gaps
 
 FPS, COUNT, SIZE = 10, 8, (64, 48)
 FRAME_NS = 1_000_000_000 // FPS
@@ -110,6 +111,12 @@ def test_live_a_film_that_has_come_to_a_halt_is_told(video, monkeypatch):
         with pytest.raises(MediaError, match="gives no picture"):
             [shown(backdrop, at) for at in range(1000)]
         halted.set()
+
+
+def test_an_avi_with_times_at_which_no_picture_comes_begins_again(tmp_path):
+    with VideoBackdrop(avi_with_gaps(tmp_path / "a.avi"), SIZE, live=False) as backdrop:
+        for at in (0, 5, 12):  # in pictures' times of FPS; the film lasts 0.7 s
+            assert shown(backdrop, at) in range(5, 40)  # 20 in the corner of every picture
 
 
 def test_another_size_is_covered(video):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -77,6 +79,71 @@ def test_a_cut_off_webm_is_refused(tmp_path: Path, sound: str | None) -> None:
     )
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(MediaError, match=r"a\.webm (is cut off|is damaged)"):
+        all_of(open_file(path))
+
+
+def avi_with_gaps(path: Path, **more: Any) -> Path:
+    """At 30 a second; the muxer fills the 13 times at which no picture comes with empty chunks."""
+    times = [0, 1, 2, 6, 7, 15, 16, 20]
+    rate = Fraction(30)
+    return make_clip(
+        path, codec="mpeg4", rate=rate, time_base=1 / rate, pts=times, options={"bf": "0"}, **more
+    )
+
+
+@pytest.mark.parametrize("sound", [None, "libmp3lame"])
+def test_an_avi_with_times_at_which_no_picture_comes_is_whole(tmp_path: Path, sound: str | None) -> None:
+    assert len(all_of(open_file(avi_with_gaps(tmp_path / "a.avi", sound=sound)))) == 8
+
+
+@pytest.mark.parametrize("keep", [0.4, 0.9])
+def test_a_cut_off_avi_is_refused(tmp_path: Path, keep: float) -> None:
+    path = make_clip(tmp_path / "a.avi", codec="mpeg4", frames=60, options={"qmin": "2", "qmax": "2"})
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
+    with pytest.raises(MediaError, match=r"a\.avi (is cut off|is damaged)"):
+        all_of(open_file(path))
+
+
+def trimmed(path: Path) -> Path:
+    """A clip of 60 frames at 30 a second of which an edit list plays the first half."""
+    make_clip(path, frames=60, rate=Fraction(30), options={"g": "10", "qp": "5"})
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst") + 12
+    data[at : at + 4] = struct.pack(">I", struct.unpack(">I", data[at : at + 4])[0] // 2)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_video_shortened_by_an_edit_list_is_whole(tmp_path: Path) -> None:
+    source = open_file(trimmed(tmp_path / "a.mp4"))
+    assert source.total == len(all_of(source)) == 30
+
+
+def test_a_shortened_video_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    path = trimmed(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.3)])
+    with pytest.raises(MediaError, match=r"a\.mp4 (is cut off|is damaged)"):
+        all_of(open_file(path))
+
+
+def late(path: Path, codec: str, frames: int) -> Path:
+    rate = Fraction(30)
+    pts = [150 + index for index in range(frames)]
+    return make_clip(path, codec=codec, frames=frames, rate=rate, time_base=1 / rate, pts=pts)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.webm", "libvpx-vp9")])
+def test_a_matroska_film_that_begins_late_is_whole(tmp_path: Path, name: str, codec: str) -> None:
+    source = open_file(late(tmp_path / name, codec, 20))
+    frames = all_of(source)
+    assert source.total == len(frames) == 20
+    assert frames[0].time_ns == 5_000_000_000
+
+
+def test_a_matroska_film_that_begins_late_and_is_cut_off_is_refused(tmp_path: Path) -> None:
+    path = late(tmp_path / "a.mkv", "libx264", 90)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(MediaError, match=r"a\.mkv (is cut off|is damaged)"):
         all_of(open_file(path))
 
 
