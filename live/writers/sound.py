@@ -2,57 +2,113 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
 from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
+from av.codec.codec import Codec
 from av.container import OutputContainer
+from av.packet import Packet
 
+from core.errors import MediaError
+
+log = logging.getLogger(__name__)
+
+_LAYOUTS = {  # by the count of channels; libopus takes no other than these
+    "libopus": ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"),
+    "aac": ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1", "2.1", "quad"),
+}
+_MOST_CHANNELS = 8
 _OPUS_RATE = 48000  # the only one libopus takes besides its fractions
 
 
 class SoundTrack:
     """Brings the first sound track of a file, which must have one, into a container being written.
 
-    kept: codecs whose packets go over unchanged; all other sound becomes `other`.
+    kept: codecs whose packets go over unchanged; all other sound becomes `other`, without the packets
+    that cannot be decoded: `until` says at the end how many.
     Raises:
-        av.FFmpegError: from any method: not readable, or the container does not take it.
+        MediaError: from any method: not readable, or the container does not take it.
     """
 
-    def __init__(self, path: Path, into: OutputContainer, kept: tuple[str, ...], other: str) -> None:
-        self._into = into
-        self._input = av.open(str(path))
-        source = self._input.streams.audio[0]
-        self._copied = source.codec_context.codec.canonical_name in kept
-        if self._copied:
-            self._stream = into.add_stream_from_template(source)
-        else:
-            rate = _OPUS_RATE if other == "libopus" else source.codec_context.sample_rate
-            stream = into.add_stream(other, rate=rate)
-            assert isinstance(stream, AudioStream)
-            stream.layout = source.codec_context.layout.name
-            self._stream = stream
+    def __init__(
+        self, path: Path, into: OutputContainer, result: Path, kept: tuple[str, ...], other: str
+    ) -> None:
+        self._path, self._into, self._result = path, into, result
+        self._codec = other
+        self._skipped = 0
         self._resampler: av.AudioResampler | None = None
+        with self._told():
+            self._input = av.open(str(path))
+        try:
+            with self._told():
+                self._open_stream(kept)
+        except BaseException:
+            self._input.close()
+            raise
+
+    def _open_stream(self, kept: tuple[str, ...]) -> None:
+        source = self._input.streams.audio[0]
+        if source.codec_context is None:
+            raise MediaError(
+                f"the sound of {self._path} is of a kind that cannot be read; take it out first, e.g. with "
+                f"ffmpeg -i {self._path.name} -c copy -an silent{self._path.suffix}"
+            )
+        codec = source.codec_context.codec.canonical_name
+        self._copied = codec in kept
+        if self._copied:
+            self._codec = codec
+            self._stream = self._into.add_stream_from_template(source)
+        else:
+            rate = _rate(self._codec, source.codec_context.sample_rate)
+            stream = self._into.add_stream(self._codec, rate=rate)
+            assert isinstance(stream, AudioStream)
+            stream.layout = _layout(self._codec, source.codec_context.layout)
+            stream.codec_context.open()  # here and not with the pictures' codec, so that the error is its own
+            self._stream = stream
         self._packets = self._input.demux(source)
         self._ahead = next(self._packets, None)
 
     def until(self, time_s: float) -> None:
         """Writes what sounds up to this time; all with infinity, and then also the encoder's rest."""
-        while self._ahead is not None and self._ahead_s() <= time_s:
-            packet, self._ahead = self._ahead, next(self._packets, None)
-            if not self._copied:
-                for frame in packet.decode():
-                    self._encode(frame)
-            elif packet.dts is not None:  # not the empty packet that ends a file
-                packet.stream = self._stream
-                self._into.mux(packet)
-        if time_s == float("inf") and self._resampler is not None:
-            self._encode(None)
+        with self._told():
+            while self._ahead is not None and self._ahead_s() <= time_s:
+                packet, self._ahead = self._ahead, next(self._packets, None)
+                if not self._copied:
+                    for frame in self._decoded(packet):
+                        self._encode(frame)
+                elif packet.dts is not None:  # not the empty packet that ends a file
+                    packet.stream = self._stream
+                    self._into.mux(packet)
+            if time_s == float("inf") and self._resampler is not None:
+                self._encode(None)
+        if time_s == float("inf") and self._skipped:
+            log.warning(
+                "the sound of %s has damaged packets, %d, that cannot be read; %s goes on without them",
+                self._path,
+                self._skipped,
+                self._result,
+            )
 
     def close(self) -> None:
         """Safe to call twice."""
         self._input.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Says of a failure that it is the sound's: the same sentence about pictures misleads."""
+        try:
+            yield
+        except (av.FFmpegError, OSError, ValueError) as error:  # ValueError: its kind changes on the way
+            reason = getattr(error, "strerror", None) or str(error)
+            raise MediaError(
+                f"cannot write {self._result}: the sound of {self._path} ({self._codec}): {reason}"
+            ) from error
 
     def _ahead_s(self) -> float:
         """When the next packet sounds; the empty one at the end of a file comes at once."""
@@ -61,8 +117,16 @@ class SoundTrack:
             return float("-inf")
         return float(packet.dts * packet.time_base)
 
+    def _decoded(self, packet: Packet[AudioStream]) -> list[AudioFrame]:
+        """Nothing for a damaged packet: a film is worth more than 20 ms of its sound."""
+        try:
+            return packet.decode()
+        except av.FFmpegError:
+            self._skipped += 1
+            return []
+
     def _encode(self, frame: AudioFrame | None) -> None:
-        if self._resampler is None:  # the encoder knows its frame size only now that it is open
+        if self._resampler is None:
             wanted = self._stream.codec_context
             self._resampler = av.AudioResampler(
                 wanted.format.name, wanted.layout.name, wanted.sample_rate, wanted.frame_size or None
@@ -71,3 +135,19 @@ class SoundTrack:
             self._into.mux(self._stream.encode(piece))
         if frame is None:
             self._into.mux(self._stream.encode(None))
+
+
+def _rate(codec: str, rate: int) -> int:
+    """The rate to encode at: the input's, or the next below it that the encoder takes."""
+    if codec == "libopus":
+        return _OPUS_RATE
+    allowed = Codec(codec, "w").audio_rates or [rate]
+    return max((one for one in allowed if one <= rate), default=min(allowed))
+
+
+def _layout(codec: str, layout: AudioLayout) -> str:
+    """The layout to encode in: as many channels, else stereo. 5.1(side), as in DVDs, becomes 5.1."""
+    layouts = _LAYOUTS[codec]
+    if layout.name in layouts:
+        return layout.name
+    return layouts[layout.nb_channels - 1] if layout.nb_channels <= _MOST_CHANNELS else "stereo"

@@ -117,7 +117,7 @@ class VideoWriter:
             self._stream = self._open_stream(size, clip)
             if clip.sound is not None and content is not Content.ALPHA:
                 self._sound = SoundTrack(
-                    clip.sound, self._container, self._kind.sound, self._kind.other_sound
+                    clip.sound, self._container, path, self._kind.sound, self._kind.other_sound
                 )
             self._container.start_encoding()
         except BaseException as error:
@@ -158,18 +158,15 @@ class VideoWriter:
         held, self._held = self._held, frame
         if held is not None:
             self._encode(held, until_pts=frame.pts)
-        try:
-            if self._sound is not None:
-                self._sound.until(picture.time_ns / 1e9)
-        except (av.FFmpegError, OSError) as error:
-            raise self._failed(error) from error
+        if self._sound is not None:
+            self._sound.until(picture.time_ns / 1e9)
 
     def finish(self) -> None:
         if self._held is not None:
             self._encode(self._held, until_pts=self._end_pts)
         try:
             self._container.mux(self._stream.encode(None))
-            if self._sound is not None:
+            if self._sound is not None:  # says itself what goes wrong
                 self._sound.until(float("inf"))
             self._container.close()
         except (av.FFmpegError, OSError) as error:
