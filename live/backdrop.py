@@ -141,7 +141,7 @@ class VideoBackdrop:
                 source.close()
                 begin_ns = last_ns + round(1e9 / source.fps)
                 self._period_ns = self._period_ns or begin_ns
-                source = VideoSource(self._path)
+                source = VideoSource(self._path, source.to_rgb)
         except BaseException as error:  # a thread's edge: the renderer gets it at its next picture
             self._box.end(error)
         finally:

@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from core.errors import MediaError
 from core.types import U8, Frame
 from live.media import Clip
+from live.sources.colour import ToRgb, hdr_of
 from live.sources.extent import Extent
 
 _GUESSED_RATE = Fraction(30)
@@ -23,15 +24,17 @@ class VideoSource:
     """Gives every frame of a video in order. Implements FileSource.
 
     time_ns is the frame's own time (pts), so the rate may be fractional or vary. The rotation
-    flag is applied: frames are upright, and `size` is that of upright frames.
+    flag is applied: frames are upright, and `size` is that of upright frames. HDR becomes BT.709.
     Raises:
         MediaError: not readable, empty, cut off, or the size changes on the way.
     """
 
     live = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, to_rgb: ToRgb | None = None) -> None:
+        """to_rgb: that of an earlier opening, which has its tables made."""
         self._path = path
+        self.to_rgb = to_rgb or ToRgb()
         self._next_index = 0
         self._last_pts: int | None = None
         try:
@@ -60,6 +63,7 @@ class VideoSource:
         self._ahead = next(self._frames, None)
         if self._ahead is None:
             raise MediaError(f"{self._path} has no picture in it: it is empty or cut off")
+        self._rgb(self._ahead)  # what cannot be read, and tables that take seconds, not in mid-run
         self._stored_size = (self._ahead.width, self._ahead.height)
         self._rotation = self._ahead.rotation % 360
         width, height = self._stored_size if self._rotation % 180 == 0 else self._stored_size[::-1]
@@ -76,7 +80,11 @@ class VideoSource:
         )
         self.total = self._extent.total
         turned = f", turned by {self._rotation} degrees" if self._rotation else ""
-        self.name = f"video {self._path}, {width}x{height} at {self.fps:.6g} frames per second{turned}"
+        hdr = hdr_of(self._ahead)
+        bright = f", HDR ({hdr}) brought to BT.709" if hdr else ""
+        self.name = (
+            f"video {self._path}, {width}x{height} at {self.fps:.6g} frames per second{turned}{bright}"
+        )
 
     def read(self) -> Frame | None:
         frame = self._ahead
@@ -87,7 +95,7 @@ class VideoSource:
                 f"{self._path} changes size at frame {self._next_index} from {_size(self._stored_size)} to "
                 f"{frame.width}x{frame.height}; split it there, or bring it to one size"
             )
-        rgb = _upright(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), self._rotation)
+        rgb = _upright(self._rgb(frame), self._rotation)
         rgb.flags.writeable = False
         taken = Frame(rgb, self._time_ns(frame), self._next_index)
         self._next_index += 1
@@ -97,6 +105,12 @@ class VideoSource:
             if missing:
                 raise MediaError(f"{self._path} is cut off: {missing}; copy it again")
         return taken
+
+    def _rgb(self, frame: VideoFrame) -> U8:
+        try:
+            return self.to_rgb(frame)
+        except MediaError as error:
+            raise MediaError(f"{self._path}: {error}") from error
 
     def close(self) -> None:
         self._ahead = None

@@ -153,6 +153,7 @@ class VideoWriter:
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
         )
+        frame.color_primaries = frame.color_trc = _BT709  # ProRes takes them from here alone
         frame.time_base = self._time_base
         frame.pts = self._pts(picture.time_ns)
         held, self._held = self._held, frame

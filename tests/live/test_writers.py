@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from core.errors import MediaError
 from core.types import U8, Picture
@@ -140,6 +141,15 @@ def test_the_sound_goes_along(
     assert read.sound == carried
     assert read.sound_s == pytest.approx(15 / float(NTSC), abs=0.06)
     assert len(read.times) == 15
+
+
+@pytest.mark.parametrize("name", ["a.mov", "a.mp4", "a.webm"])
+def test_every_picture_says_that_its_colours_are_those_of_bt709(tmp_path: Path, name: str) -> None:
+    store(tmp_path / name, pictures(SIZE, steady(2), straight=False), Clip(NTSC, 1 / NTSC))
+    with av.open(str(tmp_path / name)) as container:
+        for frame in container.decode(video=0):
+            assert isinstance(frame, VideoFrame)
+            assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (1, 1, 1)
 
 
 def test_a_sequence_is_numbered_and_has_straight_alpha(tmp_path: Path) -> None:
