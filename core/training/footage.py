@@ -67,7 +67,8 @@ def stills(path: Path, every_s: float) -> Iterator[U8]:
     if path.suffix.lower() in PICTURES:
         yield read_rgb(path, _ANY_SIDE)
         return
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG) if path.is_file() else None
+    # absolute: FFmpeg takes "10:30.mp4" for a protocol
+    video = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG) if path.is_file() else None
     if video is None or not video.isOpened():
         raise MediaError(f"{path} cannot be read as a video or a picture; give MP4, MOV, MKV, JPEG or PNG")
     try:

@@ -38,7 +38,7 @@ class VideoSource:
         self._next_index = 0
         self._last_pts: int | None = None
         try:
-            self._container = av.open(str(path))
+            self._container = av.open(str(path.absolute()))  # FFmpeg takes "10:30.mp4" for a protocol
         except (av.FFmpegError, OSError) as error:
             raise MediaError(_unopened(path, error)) from error
         try:

@@ -44,7 +44,7 @@ class SoundTrack:
         self._skipped = 0
         self._resampler: av.AudioResampler | None = None
         with self._told():
-            self._input = av.open(str(path))
+            self._input = av.open(str(path.absolute()))  # FFmpeg takes "10:30.mp4" for a protocol
         try:
             with self._told():
                 self._open_stream(kept)

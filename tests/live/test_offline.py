@@ -177,6 +177,18 @@ def test_an_existing_result_or_report_is_refused_before_anything_is_built(tmp_pa
     assert len(read_back(tmp_path / "out.mov").times) == 2
 
 
+def test_a_name_with_a_colon_is_a_file_also_where_it_is_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_clip(tmp_path / "in.mp4", frames=5, sound="aac").rename(tmp_path / "2024-05-01T10:30:12.mp4")
+    monkeypatch.chdir(tmp_path)
+    process(Path("2024-05-01T10:30:12.mp4"), Path("out:1.mov"), parts(), progress=False)
+    process(Path("2024-05-01T10:30:12.mp4"), Path("out:1.webm"), parts(), progress=False)
+    assert left_in(tmp_path) == ["2024-05-01T10:30:12.mp4", "out:1.mov", "out:1.webm"]
+    assert read_back(tmp_path / "out:1.mov").sound == "aac"
+    assert read_back(tmp_path / "out:1.webm").sound == "opus"
+
+
 @pytest.mark.parametrize("name", ["in.mp4", "folder"])
 def test_the_source_itself_is_never_replaced(tmp_path: Path, name: str) -> None:
     make_clip(tmp_path / "in.mp4", frames=2)

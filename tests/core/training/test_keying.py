@@ -313,6 +313,12 @@ def test_a_video_of_a_room_gives_a_still_every_so_often(tmp_path: Path):
     assert add_room(clip, tmp_path / "mine", every_s=1.0) == 2
 
 
+def test_a_video_whose_name_has_a_colon_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_clip(tmp_path / "tour.mp4", [100, 200, 300]).rename(tmp_path / "10:30:12.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert len(list(stills(Path("10:30:12.mp4"), every_s=0.5))) == 3
+
+
 def test_what_cannot_be_read_is_named(tmp_path: Path):
     (tmp_path / "notes.mp4").write_text("no video")
     with pytest.raises(MediaError, match=r"notes\.mp4 cannot be read"):
