@@ -19,6 +19,7 @@ class Clip:
     rotation: degrees anticlockwise by which a player turns the stored pictures to show them
         upright (0, 90, 180, 270). Frames in this program are upright always.
     pixel_aspect: width over height of one pixel.
+    starts_s: what the sound's file calls the time that the pictures count from, s.
     end_s: when the last picture ends, s; None where that is not known.
     sound: file whose sound goes with the pictures; None for silence.
     """
@@ -27,6 +28,7 @@ class Clip:
     time_base: Fraction = Fraction(1, 90000)
     rotation: int = 0
     pixel_aspect: Fraction = Fraction(1)
+    starts_s: Fraction = Fraction(0)
     end_s: Fraction | None = None
     sound: Path | None = None
 

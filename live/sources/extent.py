@@ -11,6 +11,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 _TAG = re.compile(r"(\d+):(\d+):([\d.]+)")
+_CLOCKS = ("mpegts", "mpeg")  # broadcast's: they begin anywhere, which says nothing about the film
+_FAR_S = 60  # a film that begins later than this does so by such a clock too, whatever it was put into
 _SHORT_S = 1.0  # a clip may end this much before the end it states; more means cut off
 
 
@@ -18,7 +20,8 @@ class Extent:
     """Counts a stream's packets, and tells at the end what is missing.
 
     total: how many pictures there are; None when the container does not say.
-    end_s: when the last picture ends, where the container says so exactly.
+    origin: pts at which the film begins, pictures or sound: 0 wherever the container's clock is the film's.
+    end_s: when the last picture ends, from there, where the container says so exactly.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, rate: Fraction) -> None:
@@ -37,8 +40,10 @@ class Extent:
             or stream.frames
             or (round((by_length - self._start_s) * rate) if by_length else None)
         )
+        self.origin = self._origin()
         exact = stream.duration if self._kind != "matroska" else None
-        self.end_s = self._start_s + exact * self._time_base if exact else None
+        from_s = self._start_s - self.origin * self._time_base
+        self.end_s = from_s + exact * self._time_base if exact else None
 
     def count(self, packet: Packet[VideoStream]) -> None:
         """Takes note of a packet that was read, in the order of the file."""
@@ -48,7 +53,8 @@ class Extent:
                 self._end_dts = packet.dts + (packet.duration or 1)
 
     def missing(self, last_s: float) -> str | None:
-        """What the file lacks, in words; None when it is whole. last_s: when the last picture begins.
+        """What the file lacks, in words; None when it is whole. last_s: when the last picture begins, from
+        the origin.
 
         To be asked when nothing more is read: a demuxer that meets the end of the file too early does
         not always say so.
@@ -59,6 +65,7 @@ class Extent:
         if self._packets < frames:
             return f"it holds {self._packets} of {frames} frames"
         end_s = self._stated_end_s()
+        last_s += float(self.origin * self._time_base)
         if not self._stream.frames and end_s and last_s < end_s - _SHORT_S - 2 / self._rate:
             return _short(last_s, float(end_s))
         return None
@@ -74,6 +81,10 @@ class Extent:
         if self._end_dts + allowed >= ticks:
             return None
         return _short(float(self._end_dts * self._time_base), float(ticks * self._time_base))
+
+    def _origin(self) -> int:
+        start_s = Fraction(self._container.start_time or 0, av.time_base)
+        return round(start_s / self._time_base) if self._kind in _CLOCKS or start_s > _FAR_S else 0
 
     def _samples(self, *, shown: bool = False) -> list[int]:
         """Sizes of what an MP4 or MOV will give; an edit list may leave out much of what its head counts.

@@ -23,7 +23,8 @@ _UNREADABLE = "{} is not a video that can be read, or it is cut off: copy or exp
 class VideoSource:
     """Gives every frame of a video in order. Implements FileSource.
 
-    time_ns is the frame's own time (pts), so the rate may be fractional or vary. The rotation
+    time_ns is the frame's own time (pts), so the rate may be fractional or vary; a broadcast's clock
+    is set to 0 where the film begins. The rotation
     flag is applied: frames are upright, and `size` is that of upright frames. HDR becomes BT.709.
     Raises:
         MediaError: not readable, empty, cut off, or the size changes on the way.
@@ -75,6 +76,7 @@ class VideoSource:
             time_base=self._time_base,
             rotation=self._rotation,
             pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
+            starts_s=self._extent.origin * self._time_base,
             end_s=self._extent.end_s,
             sound=self._path if has_sound else None,
         )
@@ -133,11 +135,11 @@ class VideoSource:
         """The frame's own time; one without, or not after the one before, comes a step after it."""
         pts = frame.pts
         if pts is None:
-            pts = 0 if self._last_pts is None else self._last_pts + self._step
+            pts = self._extent.origin if self._last_pts is None else self._last_pts + self._step
         elif self._last_pts is not None and pts <= self._last_pts:
             pts = self._last_pts + 1
         self._last_pts = pts
-        return round(pts * self._time_base * 1_000_000_000)
+        return round((pts - self._extent.origin) * self._time_base * 1_000_000_000)
 
 
 _COVER = av.stream.Disposition.attached_pic

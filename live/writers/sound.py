@@ -16,6 +16,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from core.errors import MediaError
+from live.media import Clip
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ _OPUS_RATE = 48000  # the only one libopus takes besides its fractions
 
 
 class SoundTrack:
-    """Brings the first sound track of a file, which must have one, into a container being written.
+    """Brings the first sound track of a clip's file, which must have one, into a container being written.
 
     kept: codecs whose packets go over unchanged; all other sound becomes `other`, without the packets
     that cannot be decoded: `until` says at the end how many.
@@ -37,14 +38,16 @@ class SoundTrack:
     """
 
     def __init__(
-        self, path: Path, into: OutputContainer, result: Path, kept: tuple[str, ...], other: str
+        self, clip: Clip, into: OutputContainer, result: Path, kept: tuple[str, ...], other: str
     ) -> None:
-        self._path, self._into, self._result = path, into, result
+        assert clip.sound is not None
+        self._path, self._into, self._result = clip.sound, into, result
+        self._starts_s = clip.starts_s
         self._codec = other
         self._skipped = 0
         self._resampler: av.AudioResampler | None = None
         with self._told():
-            self._input = av.open(str(path.absolute()))  # FFmpeg takes "10:30.mp4" for a protocol
+            self._input = av.open(str(self._path.absolute()))  # FFmpeg takes "10:30.mp4" for a protocol
         try:
             with self._told():
                 self._open_stream(kept)
@@ -72,13 +75,13 @@ class SoundTrack:
             stream.codec_context.open()  # here and not with the pictures' codec, so that the error is its own
             self._stream = stream
         self._packets = self._input.demux(source)
-        self._ahead = next(self._packets, None)
+        self._ahead = self._next()
 
     def until(self, time_s: float) -> None:
         """Writes what sounds up to this time; all with infinity, and then also the encoder's rest."""
         with self._told():
             while self._ahead is not None and self._ahead_s() <= time_s:
-                packet, self._ahead = self._ahead, next(self._packets, None)
+                packet, self._ahead = self._ahead, self._next()
                 if not self._copied:
                     for frame in self._decoded(packet):
                         self._encode(frame)
@@ -109,6 +112,15 @@ class SoundTrack:
             raise MediaError(
                 f"cannot write {self._result}: the sound of {self._path} ({self._codec}): {reason}"
             ) from error
+
+    def _next(self) -> Packet[AudioStream] | None:
+        """The next packet, with its times counted like the pictures'."""
+        packet = next(self._packets, None)
+        if packet is not None and packet.time_base is not None:
+            shift = round(self._starts_s / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts - shift
+            packet.dts = None if packet.dts is None else packet.dts - shift
+        return packet
 
     def _ahead_s(self) -> float:
         """When the next packet sounds; the empty one at the end of a file comes at once."""

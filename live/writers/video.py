@@ -117,7 +117,7 @@ class VideoWriter:
             self._stream = self._open_stream(size, clip)
             if clip.sound is not None and content is not Content.ALPHA:
                 self._sound = SoundTrack(
-                    clip.sound, self._container, path, self._kind.sound, self._kind.other_sound
+                    clip, self._container, path, self._kind.sound, self._kind.other_sound
                 )
             self._container.start_encoding()
         except BaseException as error:

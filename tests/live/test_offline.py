@@ -177,6 +177,38 @@ def test_an_existing_result_or_report_is_refused_before_anything_is_built(tmp_pa
     assert len(read_back(tmp_path / "out.mov").times) == 2
 
 
+@pytest.mark.parametrize("result", ["out.mov", "out.mp4"])
+def test_a_broadcasts_clock_is_set_to_0_and_pictures_and_sound_stay_together(
+    tmp_path: Path, result: str
+) -> None:
+    source = broadcast(tmp_path / "in.ts")
+    process(source, tmp_path / result, parts(straight=False), transparent=False, progress=False)
+    before, after = begins(source), begins(tmp_path / result)
+    assert min(before) == pytest.approx(3600, abs=0.1)
+    assert min(after) == pytest.approx(0, abs=0.001)
+    assert after[0] - after[1] == pytest.approx(before[0] - before[1], abs=0.002)
+    pictures = read_back(source).times, read_back(tmp_path / result).times
+    assert [time - pictures[0][0] for time in pictures[0]] == [time - pictures[1][0] for time in pictures[1]]
+
+
+def broadcast(path: Path) -> Path:
+    """Half a second of pictures and sound, at one hour of its clock."""
+    clip = make_clip(path.with_suffix(".mkv"), frames=15, sound="mp2", options={"bf": "0"})
+    with av.open(str(clip)) as plain, av.open(str(path), "w", options={"output_ts_offset": "3600"}) as late:
+        copies = {stream.index: late.add_stream_from_template(stream) for stream in plain.streams}
+        for packet in plain.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream_index]
+                late.mux(packet)
+    return path
+
+
+def begins(path: Path) -> list[float]:
+    """When the pictures and when the sound begin, s."""
+    with av.open(str(path)) as container:
+        return [float((s.start_time or 0) * (s.time_base or 0)) for s in container.streams]
+
+
 def test_a_name_with_a_colon_is_a_file_also_where_it_is_relative(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

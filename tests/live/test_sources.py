@@ -126,9 +126,9 @@ def test_a_shortened_video_that_is_cut_off_is_refused(tmp_path: Path) -> None:
         all_of(open_file(path))
 
 
-def late(path: Path, codec: str, frames: int) -> Path:
+def late(path: Path, codec: str, frames: int, first: int = 150) -> Path:
     rate = Fraction(30)
-    pts = [150 + index for index in range(frames)]
+    pts = [first + index for index in range(frames)]
     return make_clip(path, codec=codec, frames=frames, rate=rate, time_base=1 / rate, pts=pts)
 
 
@@ -138,6 +138,14 @@ def test_a_matroska_film_that_begins_late_is_whole(tmp_path: Path, name: str, co
     frames = all_of(source)
     assert source.total == len(frames) == 20
     assert frames[0].time_ns == 5_000_000_000
+
+
+def test_a_film_that_begins_an_hour_late_begins_at_0(tmp_path: Path) -> None:
+    source = open_file(late(tmp_path / "a.mkv", "libx264", 20, first=30 * 3600))
+    times = [frame.time_ns for frame in all_of(source)]
+    assert [round(time / 1e9, 2) for time in times[:4]] == [0, 0.03, 0.07, 0.1]
+    assert len(times) == source.total == 20
+    assert source.clip.starts_s == 3600
 
 
 def test_a_matroska_film_that_begins_late_and_is_cut_off_is_refused(tmp_path: Path) -> None:
