@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import DeviceError
 from live.modes import modes_of
 
 log = logging.getLogger(__name__)
@@ -52,13 +53,18 @@ def list_cameras() -> list[Camera]:
 
 def default_camera() -> str:
     """What "auto" means here: the first usable camera's device, else the demo."""
-    if sys.platform != "linux":
-        return "0"
-    for camera in list_cameras():
-        if not camera.problem:
-            return stable_path(camera.path)
-        log.warning("%s", camera.problem)
-    return DEMO
+    path, problems = _first_usable()
+    for problem in problems:
+        log.warning("%s", problem)
+    return path or DEMO
+
+
+def real_camera() -> str:
+    """What "auto" means where the demo will not do. DeviceError: there is no usable camera now, and why."""
+    path, problems = _first_usable()
+    if path:
+        return path
+    raise DeviceError("; ".join(problems) or "there is no camera; plug one in")
 
 
 def device_path(spec: str) -> str:
@@ -83,6 +89,18 @@ def stable_path(path: str, links: Path = BY_ID) -> str:
         if link.resolve() == device:
             return str(link)
     return path
+
+
+def _first_usable() -> tuple[str, list[str]]:
+    """The first usable camera's device, "" where there is none, and what is wrong with those before it."""
+    if sys.platform != "linux":
+        return "0", []
+    problems: list[str] = []
+    for camera in list_cameras():
+        if not camera.problem:
+            return stable_path(camera.path), problems
+        problems.append(camera.problem)
+    return "", problems
 
 
 def _formats(path: Path) -> tuple[str, ...]:

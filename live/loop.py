@@ -64,7 +64,7 @@ def run_loop(
         MediaError: the source or a sink cannot go on. DeviceError: the only sink is gone.
     """
     faults = _Faults(meter)
-    outbox = _Outbox(sinks, strict)
+    outbox = Outbox(sinks, strict)
     way_out = _Exit(outbox, idle, faults, meter, report, strict)
     done, last_index = 0, 0
     if source.live:  # a virtual camera is one only after its first picture
@@ -126,7 +126,7 @@ class _Exit:
 
     def __init__(
         self,
-        outbox: _Outbox,
+        outbox: Outbox,
         idle: IdlePicture,
         faults: _Faults,
         meter: Meter,
@@ -217,7 +217,7 @@ class _Faults:
             log.info("%s works again", where)
 
 
-class _Outbox:
+class Outbox:
     """Pushes to every sink; one that fails is left out while another still works, unless strict."""
 
     def __init__(self, sinks: Sequence[Sink], strict: bool) -> None:

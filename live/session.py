@@ -8,7 +8,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -19,7 +20,7 @@ from core.render.backdrops import Background, Kind, parse_background
 from core.render.build import build_backdrop
 from core.types import Plate
 from live.assemble import build_parts
-from live.cameras import AUTO, DEMO, default_camera, device_path
+from live.cameras import AUTO, DEMO, default_camera, device_path, real_camera
 from live.controls import held_camera
 from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
@@ -38,6 +39,7 @@ from live.sources.on_demand import OnDemandSource, PausedFilm, Watch
 from live.sources.registry import open_source
 from live.terminal import StatusLine, WatchedAligner
 from live.threads import ThreadedSink, ThreadedSource
+from live.waiting import wait_for_camera
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ def run_session(
 
     SIGUSR1 pauses it, and the next one goes on: the camera is closed meanwhile, and the idle picture shown.
     A film that goes into files alone is not paused: nobody looks on.
+    As a service it never takes the demo for "auto": the idle picture is shown until there is a camera.
     tell: takes a line for the person at the terminal.
     force: files that are there already may be replaced.
     An output that fails is left out while another still works, and a report that fails always; both are
@@ -83,11 +86,29 @@ def run_session(
     if find_trained(settings.model.name) is None:
         find_model(settings.model.name)
     pause = Pause()
-    with ExitStack() as opened:
+    with stopped_by_signals(stop), ExitStack() as opened:
         opened.enter_context(paused_by_signal(pause))
         lines = opened.enter_context(_report(report, force=force))
-        opener = _SourceOpener(settings)
-        source = opener()
+        notifier = Notifier.of_environment(os.environ)
+        if notifier is not None:
+            opened.callback(notifier.close)
+        open_sinks = partial(_sinks, background=background, meter=meter, pause=pause, force=force)
+        opener = _SourceOpener(settings, as_service=notifier is not None)
+        waiting = opened.enter_context(ExitStack())
+        if notifier is not None and settings.camera.source == AUTO:
+            asked = settings.camera  # what the camera grants is not known yet
+
+            def open_idle() -> list[Sink]:
+                sinks = open_sinks(_looked_at(settings), asked.size, asked.fps, lambda line: None)
+                return [output.sink for output in waiting.enter_context(sinks)]
+
+            idle = IdlePicture(asked.size)
+            came = wait_for_camera(opener, open_idle, idle=idle, notifier=notifier, pause=pause, stop=stop)
+            if came is None:
+                return Outcome(0, meter.snapshot())
+            source = came
+        else:
+            source = opener()
         opened.callback(source.close)  # until the thread owns it; closing twice is allowed
         plate = _plate(settings.plate.name, source)
         opened.callback(opener.release)
@@ -111,7 +132,8 @@ def run_session(
         )
         opened.callback(parts.close)
         tell(f"  network     {parts.runs_on}")
-        sinks = opened.enter_context(_sinks(settings, source, background, meter, pause, tell, force=force))
+        waiting.close()  # not before: the network takes seconds to load
+        sinks = opened.enter_context(open_sinks(settings, source.size, source.fps or FALLBACK_FPS, tell))
         paced = any(output.kind in REALTIME_SINKS for output in sinks)
 
         def on_thread(source: Source) -> Source:
@@ -146,23 +168,21 @@ def run_session(
         # The signal turns `pause` in any case: else it would end the run.
         status = StatusLine(meter, aligner, pause if can_pause else Pause(), sys.stderr, parts.pace)
         opened.callback(status.close)
-        notifier = Notifier.of_environment(os.environ)
         if notifier is not None:
-            opened.callback(notifier.close)
+            opened.callback(notifier.close)  # that we stop is told before anything is closed
             frames_from = BeatingSource(frames_from, notifier)
-        with stopped_by_signals(stop):
-            done = run_loop(
-                frames_from,
-                aligner,
-                parts.renderer,
-                [output.sink for output in sinks],
-                idle=IdlePicture(source.size),
-                meter=meter,
-                stop=stop,
-                report=lines,
-                frames=frames,
-                pace=parts.pace,
-            )
+        done = run_loop(
+            frames_from,
+            aligner,
+            parts.renderer,
+            [output.sink for output in sinks],
+            idle=IdlePicture(source.size),
+            meter=meter,
+            stop=stop,
+            report=lines,
+            frames=frames,
+            pace=parts.pace,
+        )
         # a window fails when the user closes it, which is no loss
         lost = [output.sink.name for output in sinks if output.sink.lost and output.kind != "window"]
         if lines is not None and lines.lost:
@@ -171,13 +191,17 @@ def run_session(
 
 
 class _SourceOpener:
-    """Opens the camera, and opens the same one again after it went away."""
+    """Opens the camera, and opens the same one again after it went away.
 
-    def __init__(self, settings: Settings) -> None:
+    as_service: others look on, so "auto" is a real camera, which may still come, never the demo. Calling it
+        raises DeviceError while there is none; from the first one on that is the camera.
+    """
+
+    def __init__(self, settings: Settings, *, as_service: bool) -> None:
         self._camera = settings.camera
         self.why = ""
         self._spec = settings.camera.source
-        if self._spec == AUTO:
+        if self._spec == AUTO and not as_service:
             self._spec = default_camera()
             if self._spec == DEMO:
                 self.why = " (no camera was found; `cleanplate doctor` says why)"
@@ -186,14 +210,15 @@ class _SourceOpener:
         self._holding = ExitStack()
 
     def __call__(self) -> Source:
+        spec = real_camera() if self._spec == AUTO else self._spec
         try:
-            source = open_source(self._spec, self._camera.size, self._camera.fps)
+            source = open_source(spec, self._camera.size, self._camera.fps)
         except MediaError as error:
             if not self._live:
                 raise
             # A camera named by its label: nothing of this name is there now.
-            raise DeviceError(f"camera {self._spec!r} is gone; plug it in again") from error
-        self._live = source.live
+            raise DeviceError(f"camera {spec!r} is gone; plug it in again") from error
+        self._spec, self._live = spec, source.live
         self.hold(self._values)
         return source
 
@@ -281,16 +306,16 @@ def _watched(source: Source, sinks: list[_Output], tell: Tell) -> Iterator[Seque
 @contextmanager
 def _sinks(
     settings: Settings,
-    source: Source,
+    size: tuple[int, int],
+    fps: float,
+    tell: Tell,
+    *,
     background: Background,
     meter: Meter,
     pause: Pause,
-    tell: Tell,
-    *,
     force: bool,
 ) -> Iterator[list[_Output]]:
-    """Every sink behind a thread of its own."""
-    fps = source.fps or FALLBACK_FPS
+    """Every sink behind a thread of its own, for pictures of this size at this rate."""
     with ExitStack() as opened:
         sinks: list[_Output] = []
         for spec in _expanded(settings.output.sinks):
@@ -299,7 +324,7 @@ def _sinks(
             def open_again(spec: str = spec) -> Sink:
                 return open_sink(
                     spec,
-                    source.size,
+                    size,
                     fps,
                     host=settings.web.host,
                     port=settings.web.port,
@@ -326,7 +351,7 @@ def _sinks(
             opened.callback(threaded.close)
             node = sink.node if isinstance(sink, VirtualCameraSink) else None
             sinks.append(_Output(kind, threaded, node))
-        if not sinks:
+        if not sinks and settings.output.sinks:
             raise DeviceError("no output could be opened (reasons above): name one, e.g. --output window")
         yield sinks
 
@@ -337,6 +362,13 @@ def _fps_to_keep(settings: Settings, source: Source) -> float | None:
     if source.live or kinds & set(REALTIME_SINKS):
         return source.fps or FALLBACK_FPS
     return None
+
+
+def _looked_at(settings: Settings) -> Settings:
+    """These settings with those outputs alone that somebody may look at now."""
+    kinds = (*REALTIME_SINKS, AUTO)
+    specs = tuple(spec for spec in settings.output.sinks if spec.partition(":")[0] in kinds)
+    return replace(settings, output=replace(settings.output, sinks=specs))
 
 
 def _expanded(specs: tuple[str, ...]) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from core.errors import DeviceError
 from live import cameras
-from live.cameras import Camera, default_camera, device_path, list_cameras, stable_path
+from live.cameras import Camera, default_camera, device_path, list_cameras, real_camera, stable_path
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="cameras are listed on Linux only")
 
@@ -29,6 +30,18 @@ def test_a_camera_that_cannot_be_used_is_told_of(monkeypatch, caplog):
 def test_without_a_camera_auto_is_the_demo(monkeypatch):
     there_are(monkeypatch)
     assert default_camera() == "demo"
+
+
+def test_a_real_camera_is_never_the_demo_and_says_what_is_in_its_way(monkeypatch):
+    there_are(monkeypatch)
+    with pytest.raises(DeviceError, match="there is no camera"):
+        real_camera()
+    locked = Camera("/dev/video0", "Webcam", problem="no permission for /dev/video0")
+    there_are(monkeypatch, locked)
+    with pytest.raises(DeviceError, match="no permission for /dev/video0"):
+        real_camera()
+    there_are(monkeypatch, locked, Camera("/dev/video2", "Other"))
+    assert real_camera() == "/dev/video2"
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,9 @@ from live.sinks.virtualcam import VirtualCameraSink
 from live.sources.demo import DemoSource
 from live.sources.registry import open_source
 from live.terminal import StatusLine
+from tests.fakes import MemorySink
 from tests.live.disk import full_disk
-from tests.live.scripted import FixedAligner, InvertingRenderer
+from tests.live.scripted import FixedAligner, InvertingRenderer, ScriptedSource
 
 SIZE = (64, 48)
 
@@ -316,6 +317,88 @@ def test_a_camera_named_by_its_label_is_waited_for_while_nothing_has_that_name(s
     monkeypatch.setattr("live.session.open_source", open_source)
     assert run(camera__source="HD Webcam", frames=2).frames == 2
     assert "camera 'HD Webcam' is gone; plug it in again" in caplog.text
+
+
+@pytest.fixture
+def as_service(monkeypatch):
+    """The service manager, which listens."""
+    address = f"cleanplate-test-session-{os.getpid()}"
+    monkeypatch.setenv("NOTIFY_SOCKET", f"@{address}")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"\0{address}")
+        manager.settimeout(10.0)
+        yield manager
+
+
+class Webcam(ScriptedSource):
+    """A camera that gives two pictures and ends."""
+
+    live = True
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__([np.full((*size[::-1], 3), 90, np.uint8)] * 2, "camera HD Webcam")
+
+
+def test_as_a_service_auto_waits_for_a_real_camera_with_the_idle_picture_and_never_plays_the_demo(
+    stage, monkeypatch, as_service, caplog
+):
+    room = Plate("desk", SIZE, (View(np.zeros((*SIZE[::-1], 3), np.uint8)),))
+    cameras = [DeviceError("there is no camera; plug one in")] * 2 + ["/dev/video0"]
+    opened, screens = [], []
+
+    def real_camera() -> str:
+        answer = cameras.pop(0)
+        if isinstance(answer, DeviceError):
+            raise answer
+        return answer
+
+    class Screen(MemorySink):
+        def __init__(self, size) -> None:
+            super().__init__()
+            self.size = size
+
+    def open_sink(spec, size, fps, **more):
+        screens.append(Screen(size))
+        return screens[-1]
+
+    def open_source(spec, *arguments):
+        opened.append(spec)
+        return Webcam(SIZE)
+
+    monkeypatch.setattr("live.session.real_camera", real_camera)
+    monkeypatch.setattr("live.session.open_source", open_source)
+    monkeypatch.setattr("live.session.open_sink", open_sink)
+    monkeypatch.setattr("live.session.open_plate", lambda name: room)
+    monkeypatch.setattr("live.waiting.AGAIN_S", 0.0)
+    run(camera__source="auto", camera__size=(128, 96), plate__name="auto", output__sinks=("window", "null"))
+    assert opened == ["/dev/video0"]
+    assert stage.plate is room, "the plate recorded last, not the demo's"
+    waiting, *running = screens
+    assert waiting.size == (128, 96), "as asked"
+    assert {screen.size for screen in running} == {SIZE}, "as the camera granted"
+    assert waiting.pictures
+    assert all(picture.idle for picture in waiting.pictures)
+    assert [screen.closed for screen in screens] == [1, 1, 1]
+    assert "there is no camera; plug one in; trying again every second" in caplog.text
+    assert [as_service.recv(64), as_service.recv(64)] == [b"READY=1", b"STOPPING=1"]
+
+
+def test_a_service_that_waits_for_its_camera_is_stopped_by_sigterm(stage, monkeypatch, as_service):
+    class Killing(MemorySink):
+        def push(self, picture) -> None:
+            super().push(picture)
+            if len(self.pictures) == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def real_camera() -> str:
+        raise DeviceError("there is no camera")
+
+    screen = Killing()
+    monkeypatch.setattr("live.session.real_camera", real_camera)
+    monkeypatch.setattr("live.session.open_sink", lambda *arguments, **more: screen)
+    assert run(camera__source="auto", output__sinks=("window",)).frames == 0
+    assert screen.closed == 1
+    assert stage.closed == 0, "nothing was loaded for a camera that never came"
 
 
 def test_the_service_manager_hears_that_it_runs_and_that_it_ends(stage, pictures, monkeypatch):
