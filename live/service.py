@@ -38,8 +38,14 @@ class Status:
         return f"{words}, {self.restarts} restarts; its log: {JOURNAL}"
 
 
-def unit(config: Path | None = None, python: str = sys.executable) -> str:
-    """The unit's text. config: the settings file; None: the one in the user's configuration folder."""
+def unit(config: Path | None = None, folder: Path | None = None, python: str = sys.executable) -> str:
+    """The unit's text.
+
+    config: the settings file; None: the one in the user's configuration folder.
+    folder: from where the relative paths in it are meant; None: the user's home.
+    """
+    # The dash: names that are not found there are said by the program itself, and the rest works.
+    where = f"WorkingDirectory=-{str(folder).replace('%', '%%')}\n" if folder else ""
     # -P: a folder named core or live in the home folder is not ours.
     command = [python, "-P", "-m", "live", "run", *(["--config", str(config)] if config else [])]
     return f"""{MARK}
@@ -51,7 +57,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart={" ".join(map(_quoted, command))}
+{where}ExecStart={" ".join(map(_quoted, command))}
 WatchdogSec={WATCHDOG_S}
 Restart=on-failure
 RestartPreventExitStatus=2

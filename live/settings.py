@@ -153,13 +153,19 @@ def load(
     file = _find_file(config, folder, xdg_file)
     if file is not None:
         settings = _with_file(settings, file)
-    for variable, text in sorted((environ or {}).items()):
-        if variable.startswith(ENVIRONMENT_PREFIX) and not variable.startswith(NOT_SETTINGS):
-            settings = settings.with_value(_key_of_variable(variable), text, variable)
+    environ = environ or {}
+    for variable, key in settings_in(environ).items():
+        settings = settings.with_value(key, environ[variable], variable)
     for key, value in (flags or {}).items():
         if value is not None:
             settings = settings.with_value(key, value, FLAG_OF_KEY.get(key, key))
     return settings
+
+
+def settings_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment's variables that are settings, each with its `section.key`; SettingsError as `load`."""
+    names = sorted(name for name in environ if name.startswith(ENVIRONMENT_PREFIX))
+    return {name: _key_of_variable(name) for name in names if not name.startswith(NOT_SETTINGS)}
 
 
 # The flags of commands that stand for a setting, for messages that name what was typed.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from live.settings import Settings, load
+from live.settings import FILE_NAME, Settings, load
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="F", help="Settings file; see config.toml for its manual.")
@@ -50,12 +50,17 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is ther
 
 def read_settings(config: Path | None, **flags: object) -> Settings:
     """The settings in force; flags are named section__key, None for those not given."""
-    import platformdirs
-
     return load(
         config,
         flags={name.replace("__", "."): value for name, value in flags.items()},
         environ=os.environ,
         folder=Path.cwd(),
-        xdg_file=platformdirs.user_config_path("cleanplate") / "config.toml",
+        xdg_file=user_file(),
     )
+
+
+def user_file() -> Path:
+    """The settings file in the user's configuration folder, which may not be there."""
+    import platformdirs
+
+    return platformdirs.user_config_path("cleanplate") / FILE_NAME

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from core.errors import DeviceError, MediaError
 from live.cli.app import app
 from live.service import MARK, NAME, Service, systemctl, unit
+from live.settings import settings_in
 
 
 class Systemd:
@@ -32,6 +34,8 @@ class Systemd:
 @pytest.fixture(autouse=True)
 def own_rights(monkeypatch):
     monkeypatch.delenv("SUDO_USER", raising=False)
+    for name in settings_in(os.environ):
+        monkeypatch.delenv(name)
 
 
 def lines(text: str) -> list[str]:
@@ -68,7 +72,7 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     file = tmp_path / NAME
-    file.write_text(unit())
+    file.write_text(unit(tmp_path / "a b.toml", tmp_path))
     said = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(file)], capture_output=True, text=True, timeout=60
     )
@@ -150,8 +154,44 @@ def test_print_shows_the_unit_and_changes_nothing(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text("[camera]\nfps = 15\n")
     result = CliRunner().invoke(app, ["service", "install", "--config", "mine.toml", "--print"])
     assert result.exit_code == 0
-    assert result.output == unit(tmp_path / "mine.toml")
+    assert result.output == unit(tmp_path / "mine.toml", tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == ["mine.toml"]
+
+
+def printed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    (tmp_path / "here").mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "here")
+    return CliRunner().invoke(app, ["service", "install", "--print"])
+
+
+def test_the_settings_file_of_the_current_folder_is_the_services_too_with_its_relative_paths(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "here").mkdir()
+    file = tmp_path / "here/config.toml"
+    file.write_text('[background]\nspec = "office.jpg"\n')
+    said = lines(printed(tmp_path, monkeypatch).output)
+    assert f"WorkingDirectory=-{file.parent}" in said
+    assert [line for line in said if line.endswith(f'"run" "--config" "{file}"')]
+
+
+def test_the_users_own_settings_file_is_found_by_the_service_itself(tmp_path, monkeypatch):
+    (tmp_path / "home/cleanplate").mkdir(parents=True)
+    (tmp_path / "home/cleanplate/config.toml").write_text("[camera]\nfps = 15\n")
+    assert printed(tmp_path, monkeypatch).output == unit()
+
+
+def test_a_variable_that_the_service_would_not_have_is_refused_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLEANPLATE_CAMERA_FPS", "15")
+    result = printed(tmp_path, monkeypatch)
+    assert result.output == ""
+    assert "CLEANPLATE_CAMERA_FPS in the environment would not reach the service" in str(result.exception)
+    assert f"set camera.fps in {tmp_path / 'home/cleanplate/config.toml'}" in str(result.exception)
+
+
+def test_a_folder_with_odd_characters_is_the_one_that_systemd_changes_to():
+    assert "WorkingDirectory=-/a b/50%%" in lines(unit(Path("/c.toml"), Path("/a b/50%")))
 
 
 def test_a_mistake_in_the_settings_is_said_before_anything_is_installed(tmp_path, monkeypatch):
