@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event, Thread
 from types import FrameType
+from typing import Any
 
 from core.errors import CleanplateError, DeviceError, MediaError
 from core.types import Aligner, Alignment, Frame, Light, Picture, Renderer, State
@@ -31,6 +32,8 @@ from live.sources.on_demand import RestingError
 log = logging.getLogger(__name__)
 
 THREADS = (("expect", "align", "matte", "learn"), ("render", "push"))  # stages that follow each other on one
+INSISTING = (signal.SIGINT, signal.SIGTERM)
+HANGUP: int | None = getattr(signal, "SIGHUP", None)  # which Windows does not have
 IDLE_PERIOD_S = 1 / 15  # idle pictures while there is no camera: enough to keep a virtual camera alive
 
 
@@ -175,15 +178,52 @@ class _Exit:
 
 @contextmanager
 def stopped_by_signals(stop: Event) -> Iterator[None]:
-    """Sets `stop` on SIGINT and SIGTERM inside the block; a second signal acts as it did before."""
+    """Sets `stop` on SIGINT, SIGTERM and SIGHUP inside the block, the last one unless it is ignored (nohup).
+
+    After one of the first two a second of them acts as it did before.
+    """
 
     def handle(number: int, _: FrameType | None) -> None:
-        for known, handler in before.items():
-            signal.signal(known, handler)
+        # Not after a SIGHUP: of a terminal that is closed both the shell and the system tell, and a service
+        # manager's SIGTERM may follow.
+        if number != HANGUP:
+            for known in INSISTING:
+                signal.signal(known, before[known])
         # Not set here: the main thread may hold the event's lock at this very moment.
         Thread(target=stop.set, name="stop").start()
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = _handlers(*INSISTING, HANGUP)
+    with _handled(before, handle):
+        yield
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP (unless ignored) raise KeyboardInterrupt inside the block, as Ctrl-C does.
+
+    For what waits without an event: it is closed in good order, which further ones do not disturb.
+    """
+
+    def handle(_: int, __: FrameType | None) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = _handlers(signal.SIGTERM, HANGUP)
+    with _handled(before, handle):
+        yield
+
+
+def _handlers(*numbers: int | None) -> dict[int, Any]:
+    """Who handles these signals now; a SIGHUP that does not exist or is ignored is left out."""
+    now = {number: signal.getsignal(number) for number in numbers if number is not None}
+    if HANGUP is not None and now.get(HANGUP) == signal.SIG_IGN:
+        del now[HANGUP]
+    return now
+
+
+@contextmanager
+def _handled(before: Mapping[int, Any], handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     for number in before:
         signal.signal(number, handle)
     try:

@@ -67,7 +67,7 @@ def run_session(
     force: bool = False,
     stop: Event | None = None,
 ) -> Outcome:
-    """Runs until the source ends, `frames` are done, or SIGINT, SIGTERM or `stop` end it.
+    """Runs until the source ends, `frames` are done, or SIGINT, SIGTERM, SIGHUP or `stop` end it.
 
     SIGUSR1 pauses it, and the next one goes on: the camera is closed meanwhile, and the idle picture shown.
     A film that goes into files alone is not paused: nobody looks on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import TextIO
 
@@ -117,7 +118,8 @@ def log_to_terminal(level: str) -> None:
 class _LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         stream = sys.stderr  # looked up anew: whoever redirects it means us, too
-        with _terminal:
+        # Who logs must go on where the terminal was closed: the camera is still to be handed back.
+        with _terminal, suppress(OSError):
             stream.write(CLEAR_LINE * stream.isatty() + self.format(record) + "\n")
             stream.flush()
 

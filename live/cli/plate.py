@@ -44,6 +44,7 @@ def record_plate(
     """Photographs your empty room with the camera. You step out of the picture while it counts down."""
     from core.plate.store import METADATA, checked_name
     from live.cameras import AUTO, default_camera, device_path
+    from live.loop import interrupted_by_signals
     from live.plates import plate_of, plates_root
     from live.sources.registry import open_source
 
@@ -57,12 +58,13 @@ def record_plate(
     )
     refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
     spec = default_camera() if settings.camera.source == AUTO else settings.camera.source
-    source = open_source(spec, settings.camera.size, settings.camera.fps)
-    try:
-        typer.echo(f"camera: {source.name}")
-        recording, camera_values = _take(source, device_path(spec), settings.plate)
-    finally:
-        source.close()
+    with interrupted_by_signals():  # else they would leave the camera held
+        source = open_source(spec, settings.camera.size, settings.camera.fps)
+        try:
+            typer.echo(f"camera: {source.name}")
+            recording, camera_values = _take(source, device_path(spec), settings.plate)
+        finally:
+            source.close()
     _judge(recording, force=force)
     keep(plate_of(name, recording, camera_values), recording.frames, force)
 

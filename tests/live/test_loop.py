@@ -16,7 +16,7 @@ import pytest
 from core.errors import DeviceError, MediaError
 from core.types import Aligner, Alignment, Begun, Frame, Picture, Renderer
 from live.idle import IdlePicture
-from live.loop import run_loop, stopped_by_signals
+from live.loop import interrupted_by_signals, run_loop, stopped_by_signals
 from live.meter import Meter
 from live.pace import Pace
 from live.report import Report
@@ -225,6 +225,80 @@ def test_a_signal_stops_a_run_that_waits_for_its_camera(number: int) -> None:
     source.close()
     assert signal.getsignal(number) is before
     assert not [t for t in threading.enumerate() if t.name.startswith("source")]
+
+
+class Heard:
+    """Who handles signals outside of the block: keeps their numbers instead of ending the tests."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers: list[int] = []
+        self._before = {number: signal.signal(number, self._hear) for number in numbers}
+
+    def _hear(self, number: int, _: object) -> None:
+        self.numbers.append(number)
+
+    def close(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+@pytest.fixture
+def outside() -> Iterator[Heard]:
+    if not hasattr(signal, "SIGHUP"):
+        pytest.skip("this system has no SIGHUP")
+    heard = Heard(signal.SIGHUP, signal.SIGTERM)
+    yield heard
+    heard.close()
+
+
+def test_a_terminal_that_is_closed_stops_it_though_it_says_so_twice_and_sigterm_follows(
+    outside: Heard,
+) -> None:
+    stop = Event()
+    with stopped_by_signals(stop):
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        assert stop.wait(20)
+        assert outside.numbers == []
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert outside.numbers == [signal.SIGTERM], "who insists gets it"
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert outside.numbers == [signal.SIGTERM]
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert outside.numbers == [signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_what_waits_without_an_event_is_interrupted_once_and_closed_undisturbed(
+    outside: Heard, number: str
+) -> None:
+    closed: list[str] = []
+
+    def wait() -> None:
+        with interrupted_by_signals():
+            try:
+                os.kill(os.getpid(), getattr(signal, number))
+            finally:
+                os.kill(os.getpid(), signal.SIGHUP)
+                os.kill(os.getpid(), signal.SIGTERM)
+                closed.append("camera")
+
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    assert closed == ["camera"]
+    assert outside.numbers == []
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert outside.numbers == [signal.SIGTERM]
+
+
+def test_a_hangup_that_is_ignored_stays_so_as_nohup_wants(outside: Heard) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop = Event()
+    for block in (stopped_by_signals(stop), interrupted_by_signals()):
+        with block:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    assert not stop.is_set()
 
 
 def test_the_report_has_a_line_for_each_frame(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 
@@ -83,6 +84,16 @@ def test_a_log_line_clears_the_status_line_first(monkeypatch):
     log_to_terminal("info")
     logging.getLogger("live.loop").info("the camera is back")
     assert terminal.getvalue() == f"{CLEAR_LINE}INFO: the camera is back\n"
+
+
+def test_a_terminal_that_was_closed_does_not_stop_who_logs(monkeypatch):
+    class Closed(Terminal):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("sys.stderr", Closed())
+    log_to_terminal("info")
+    logging.getLogger("live.controls").info("the camera is handed back")
 
 
 def test_the_level_is_for_ours_and_libraries_only_warn(monkeypatch):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import contextmanager
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from typer.testing import CliRunner
 from core.errors import PlateError
 from core.plate import load_plate
 from live.cli.app import app
+from live.controls import Held
 from live.plates import plates_root
 from tests.core.plate.synthetic import drawn_room, noisy, person_mask, with_person
 from tests.live.scripted import ScriptedSource
@@ -47,6 +52,38 @@ def camera(monkeypatch, picture_at) -> ScriptedSource:
     source = ScriptedSource([noisy(picture_at(i), 2.0, rng) for i in range(110)], "a scripted camera")
     monkeypatch.setattr("live.sources.registry.open_source", lambda spec, size, fps: source)
     return source
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_recording_that_is_ended_lets_the_camera_go(monkeypatch, number):
+    class Ended(ScriptedSource):
+        def read(self):
+            if held:
+                os.kill(os.getpid(), ended)
+            return super().read()
+
+    @contextmanager
+    def held_camera(device):
+        held.append("held")
+        try:
+            yield Held({"exposure": 250.0}, ())
+        finally:
+            held.append("let go")
+
+    held: list[str] = []
+    source = Ended([ROOM] * 200)
+    monkeypatch.setattr("live.sources.registry.open_source", lambda spec, size, fps: source)
+    monkeypatch.setattr("live.plates.held_camera", held_camera)
+    ended = getattr(signal, number)
+    before = signal.signal(ended, lambda *_: None)  # unheard it would end the tests
+    try:
+        assert plate("record", "desk", "--countdown", "0").exit_code == 130
+    finally:
+        signal.signal(ended, before)
+    assert held == ["held", "let go"]
+    assert source.closed
+    assert not plates_root().exists()
 
 
 def test_an_imported_picture_is_kept_listed_shown_checked_and_removed():
