@@ -9,12 +9,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import platformdirs
+
+from live.cameras import BY_ID, stable_path
+from live.earlier_controls import EarlierControls
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +50,7 @@ PAIRS = (
     Pair("white balance", _AUTO_WHITE_BALANCE, 0, _WHITE_BALANCE),
     Pair("focus", _FOCUS_AUTO, 0, _FOCUS),
 )
+_AUTOMATICS = {pair.automatic for pair in PAIRS}
 
 
 class Controls(Protocol):
@@ -63,22 +70,25 @@ class Held:
 
 
 @contextmanager
-def held(controls: Controls, wanted: Mapping[str, float] | None = None) -> Iterator[Held]:
+def held(
+    controls: Controls, wanted: Mapping[str, float] | None = None, earlier: EarlierControls | None = None
+) -> Iterator[Held]:
     """Holds the camera inside the block, and hands it back to its automatics afterwards.
 
     wanted: values to set, as a plate keeps them; None holds what the camera has chosen by itself. Values
     that the camera does not have are passed over.
+    earlier: keeps what is to be put back, for when we are killed.
     """
-    before: list[tuple[int, int]] = []
+    before = _before(controls, wanted)
+    if earlier is not None:
+        before |= earlier.read()  # what could not be put back until now
+        earlier.write(before)
     try:
-        yield _hold(controls, wanted, before)
+        yield _hold(controls, wanted)
     finally:
-        for number, value in reversed(before):
-            try:
-                controls.set(number, value)
-            except OSError as error:
-                if error.errno not in _GONE:
-                    log.info("camera control %#x cannot be set back: %s", number, error.strerror)
+        left = put_back(controls, before)
+        if earlier is not None:
+            earlier.write(left)
 
 
 @contextmanager
@@ -88,18 +98,68 @@ def held_camera(path: str, wanted: Mapping[str, float] | None = None) -> Iterato
         yield Held({}, ())
         return
     try:
-        controls = _V4l2Controls(Path(path))
+        controls, earlier = _V4l2Controls(Path(path)), _earlier_controls(Path(path))
     except OSError as error:
         log.info("the controls of %s cannot be reached: %s", path, error.strerror)
         yield Held({}, ())
         return
-    with held(controls, wanted) as now:
+    with held(controls, wanted, earlier) as now:
         yield now
 
 
-def _hold(controls: Controls, wanted: Mapping[str, float] | None, before: list[tuple[int, int]]) -> Held:
-    values: dict[str, float] = {}
-    refused: list[str] = []
+def hand_back(path: Path) -> None:
+    """Puts back what a run that was killed has left held of a camera that nobody else uses. Linux only."""
+    try:
+        earlier = _earlier_controls(path)
+        before = earlier.read()
+        if before:
+            log.info("%s was left held by a run that was killed; it is handed back", path)
+            earlier.write(put_back(_V4l2Controls(path), before))
+    except OSError as error:
+        log.info("the controls of %s cannot be reached: %s", path, error.strerror)
+
+
+def put_back(controls: Controls, before: Mapping[int, int]) -> dict[int, int]:
+    """Sets these values again; returns those to try again later."""
+    left: dict[int, int] = {}
+    for number, value in before.items():
+        try:
+            if controls.get(number) != value:
+                controls.set(number, value)
+        except OSError as error:
+            # A value is refused while its automatic is on, and is not wanted then.
+            if error.errno in _GONE or number in _AUTOMATICS:
+                left[number] = value
+            if error.errno not in _GONE:
+                log.info("camera control %#x cannot be set back: %s", number, error.strerror)
+    return left
+
+
+def _earlier_controls(path: Path) -> EarlierControls:
+    """OSError: there is no such device."""
+    from live import v4l2
+
+    stable = Path(stable_path(str(path)))
+    # A number alone may be another camera's next time.
+    name = stable.name if stable.parent == BY_ID else f"{path.resolve().name} {v4l2.query(path).card}"
+    folder = platformdirs.user_state_path("cleanplate") / "cameras"
+    return EarlierControls(folder / (re.sub(r"[^\w.-]", "_", name) + ".json"))
+
+
+def _before(controls: Controls, wanted: Mapping[str, float] | None) -> dict[int, int]:
+    """What holding may change: of each pair its automatic, or its value where no automatic is on."""
+    before: dict[int, int] = {}
+    for pair, chosen in _pairs(controls, wanted):
+        automatic = _automatic(controls, pair)
+        if automatic != pair.off:
+            before[pair.automatic] = automatic  # which then finds its own way back
+        else:
+            before[pair.value] = chosen
+    return before
+
+
+def _pairs(controls: Controls, wanted: Mapping[str, float] | None) -> Iterator[tuple[Pair, int]]:
+    """Those to be held, each with its value now."""
     for pair in PAIRS:
         if wanted is not None and pair.name not in wanted:
             continue
@@ -107,28 +167,35 @@ def _hold(controls: Controls, wanted: Mapping[str, float] | None, before: list[t
             chosen = controls.get(pair.value)
         except OSError:
             continue  # the camera has no such thing, so it does not change it either
+        yield pair, chosen
+
+
+def _automatic(controls: Controls, pair: Pair) -> int:
+    try:
+        return controls.get(pair.automatic)
+    except OSError:
+        return pair.off  # there is no automatic
+
+
+def _hold(controls: Controls, wanted: Mapping[str, float] | None) -> Held:
+    values: dict[str, float] = {}
+    refused: list[str] = []
+    for pair, chosen in _pairs(controls, wanted):
         value = chosen if wanted is None else round(wanted[pair.name])
-        if _set(controls, pair, value, chosen, before):
+        if _set(controls, pair, value):
             values[pair.name] = float(value)
         else:
             refused.append(pair.name)
     return Held(values, tuple(refused))
 
 
-def _set(controls: Controls, pair: Pair, value: int, chosen: int, before: list[tuple[int, int]]) -> bool:
+def _set(controls: Controls, pair: Pair, value: int) -> bool:
     """Switches the automatic off and sets the value; whether the camera then says so, too."""
     try:
-        automatic = controls.get(pair.automatic)
-    except OSError:
-        automatic = pair.off  # there is no automatic
-    try:
-        if automatic != pair.off:
+        if _automatic(controls, pair) != pair.off:
             controls.set(pair.automatic, pair.off)
-            before.append((pair.automatic, automatic))
         if controls.get(pair.value) != value:
             controls.set(pair.value, value)
-            if automatic == pair.off:  # else the automatic finds its own way back
-                before.append((pair.value, chosen))
         return controls.get(pair.value) == value
     except OSError as error:
         log.info("the camera refuses to hold its %s: %s", pair.name, error.strerror)

@@ -49,6 +49,7 @@ class CameraSource:
         self._first: tuple[U8, int] | None = None  # taken on opening, for the first read
         self._capture = _open(device, self._path, self._label)
         try:
+            _hand_back(self._path)  # first: the automatics need time to settle
             _ask(self._capture, _nearest(self._path, asked))
             self._first = self._first_picture()
         except BaseException:
@@ -137,6 +138,13 @@ def _open(device: int | str, path: Path, label: str) -> cv2.VideoCapture:
     if not capture.isOpened():
         raise _busy(path)
     return capture
+
+
+def _hand_back(path: Path) -> None:
+    if sys.platform == "linux":
+        from live.controls import hand_back
+
+        hand_back(path)
 
 
 def _nearest(path: Path, asked: Mode) -> Mode:

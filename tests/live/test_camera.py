@@ -121,3 +121,15 @@ def test_one_that_stops_giving_is_told(opened, monkeypatch):
     capture.fails = 1_000_000
     with pytest.raises(DeviceError, match="camera 0 gives no more pictures"):
         source.read()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cameras are held on Linux only")
+def test_what_a_killed_run_has_left_held_is_handed_back_before_the_first_picture(monkeypatch):
+    grabbed = []
+    capture = FakeCapture()
+    monkeypatch.setattr("live.sources.camera._open", lambda *device: capture)
+    monkeypatch.setattr("live.sources.camera._nearest", lambda path, asked: asked)
+    monkeypatch.setattr("live.sources.camera._card", lambda path: "")
+    monkeypatch.setattr("live.controls.hand_back", lambda path: grabbed.append((str(path), capture.grabbed)))
+    CameraSource(7).close()
+    assert grabbed == [("/dev/video7", 0)]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 
-from live.controls import PAIRS, held, held_camera
+from live.controls import PAIRS, hand_back, held, held_camera
+from live.earlier_controls import EarlierControls
+from live.v4l2 import Node
 
 EXPOSURE_AUTO, EXPOSURE = PAIRS[0].automatic, PAIRS[0].value
 AUTOGAIN, GAIN = PAIRS[1].automatic, PAIRS[1].value
@@ -104,3 +107,88 @@ def _gone(*_: int) -> int:
 def test_what_is_no_camera_holds_nothing(path):
     with held_camera(path) as now:
         assert now.values == {}
+
+
+DEVICE = "/dev/video77"
+
+
+@pytest.fixture
+def plugged_in(tmp_path, monkeypatch):
+    """A webcam as /dev/video77, and an own state folder."""
+    webcam = Webcam(AUTOMATIC)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("live.controls._V4l2Controls", lambda path: webcam)
+    monkeypatch.setattr("live.v4l2.query", lambda path: Node(path, "uvcvideo", "HD Webcam/1", True, False))
+    return webcam
+
+
+def kept(tmp_path: Path) -> list[str]:
+    return sorted(file.name for file in tmp_path.rglob("*") if file.is_file())
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="cameras are held on Linux only")
+def test_what_a_killed_run_has_left_held_is_handed_back_at_the_next_start(tmp_path, plugged_in):
+    killed = held_camera(DEVICE, {"exposure": 100.0})
+    killed.__enter__()  # and that is all of it
+    assert plugged_in.values[EXPOSURE_AUTO] == 1
+    assert kept(tmp_path) == ["video77_HD_Webcam_1.json"]
+    hand_back(Path(DEVICE))
+    assert plugged_in.values[EXPOSURE_AUTO] == 3
+    assert kept(tmp_path) == []
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="cameras are held on Linux only")
+def test_after_a_good_end_nothing_is_kept_and_nothing_handed_back(tmp_path, plugged_in):
+    with held_camera(DEVICE):
+        assert len(kept(tmp_path)) == 1
+    assert kept(tmp_path) == []
+    plugged_in.values[EXPOSURE_AUTO] = 1  # by hand
+    hand_back(Path(DEVICE))
+    assert plugged_in.values[EXPOSURE_AUTO] == 1
+
+
+def test_how_it_was_is_kept_before_anything_is_changed(tmp_path):
+    earlier = EarlierControls(tmp_path / "webcam.json")
+
+    class Watched(Webcam):
+        def set(self, number: int, value: int) -> None:
+            before.append(earlier.read())
+            super().set(number, value)
+
+    before: list[dict[int, int]] = []
+    with held(Watched(AUTOMATIC), {"exposure": 100.0, "gain": 20.0}, earlier):
+        assert len(before) == 4
+        assert all(values == {EXPOSURE_AUTO: 3, AUTOGAIN: 1} for values in before)
+
+
+def test_what_cannot_be_put_back_is_kept_until_it_can(tmp_path):
+    earlier = EarlierControls(tmp_path / "webcam.json")
+    webcam = Webcam(AUTOMATIC)
+    with held(webcam, {"exposure": 100.0}, earlier):
+        webcam.stubborn = {EXPOSURE_AUTO}
+    assert earlier.read() == {EXPOSURE_AUTO: 3}
+    webcam.stubborn = set()
+    with held(webcam, {"exposure": 90.0}, earlier):
+        assert webcam.values[EXPOSURE] == 90
+        assert earlier.read()[EXPOSURE_AUTO] == 3
+    assert webcam.values[EXPOSURE_AUTO] == 3
+    assert kept(tmp_path) == []
+
+
+def test_a_value_that_a_camera_refuses_since_its_automatic_is_on_by_now_is_forgotten(tmp_path):
+    earlier = EarlierControls(tmp_path / "webcam.json")
+    earlier.write({EXPOSURE: 77})  # set by hand, before the camera was plugged in anew
+    webcam = Webcam(AUTOMATIC)
+    with held(webcam, {"exposure": 100.0}, earlier):
+        webcam.stubborn = {EXPOSURE}
+    assert webcam.values[EXPOSURE_AUTO] == 3
+    assert kept(tmp_path) == []
+
+
+def test_a_file_that_is_damaged_or_cannot_be_written_is_told_and_no_fault(tmp_path, caplog):
+    (tmp_path / "webcam.json").write_text("[")
+    assert EarlierControls(tmp_path / "webcam.json").read() == {}
+    assert "webcam.json cannot be read" in caplog.text
+    with held(Webcam(AUTOMATIC), None, EarlierControls(tmp_path / "webcam.json/x.json")) as now:
+        assert "exposure" in now.values
+    assert "x.json cannot be written" in caplog.text
