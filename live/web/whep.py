@@ -28,6 +28,7 @@ from live.web.video import Broadcast, Codec, PacketTrack
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "index.html"
+HTTP_PORT = 80  # which browsers leave out
 MAX_VIEWERS = 16
 LARGEST_OFFER = 65_536  # bytes; Chromium's are about 7 kB
 CONNECT_TIMEOUT_S = 15
@@ -76,6 +77,8 @@ class Whep:
         self._state = state
         self._pause = pause
         self._hosts = {f"{name}:{port}" for name in (host, "localhost")}
+        if port == HTTP_PORT:
+            self._hosts |= {host, "localhost"}
         self._viewers: dict[str, Viewer] = {}
         self._closing: set[asyncio.Task[None]] = set()
 

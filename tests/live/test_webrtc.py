@@ -21,6 +21,7 @@ import aiohttp
 import cv2
 import numpy as np
 import pytest
+from aiohttp.test_utils import TestServer
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from core.errors import DeviceError
@@ -29,7 +30,7 @@ from live.i420 import i420_of
 from live.pause import Pause
 from live.sinks.webrtc import WebRtcSink
 from live.web.video import Broadcast, RtpClock
-from live.web.whep import gather_only_on
+from live.web.whep import Whep, gather_only_on
 from tests.live.chromium import Chromium, find_chromium
 
 SIZE = (320, 180)
@@ -382,6 +383,27 @@ def test_its_own_page_may_ask_and_cannot_be_framed(sink):
     assert "<video" in text
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["Access-Control-Allow-Origin"] == sink.url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("port", "named", "status"),
+    [
+        (80, "127.0.0.1", 200),
+        (80, "localhost", 200),
+        (80, "localhost:80", 200),
+        (80, "evil.example", 403),
+        (8770, "127.0.0.1", 403),
+    ],
+)
+@pytest.mark.parametrize("origin", [False, True])
+def test_browsers_leave_the_port_of_http_out(port, named, status, origin):
+    async def ask() -> int:
+        whep = Whep(Broadcast(SIZE, 25, asyncio.get_running_loop()), "127.0.0.1", port, dict)
+        async with TestServer(whep.app()) as server:  # on a free port, which the headers do not name
+            headers = {"Host": named} | ({"Origin": f"http://{named}"} if origin else {})
+            return (await request("GET", str(server.make_url("/state")), headers=headers))[0]
+
+    assert asyncio.run(ask()) == status
 
 
 def test_a_refused_offer_leaves_no_viewer_behind(sink):
