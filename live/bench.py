@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -84,7 +83,7 @@ class Bench:
     added_latency: StageTimes
     first_picture_s: float | None
     memory_mib: float | None
-    peak_memory_mib: float
+    peak_memory_mib: float | None
     peers: list[PeerTimes] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
@@ -152,7 +151,7 @@ def report(result: Bench) -> str:
         f"{'as fast as it goes':<24}{result.fps:8.1f} frames a second over {result.frames} frames",
         f"{'live':<24}{result.live_fps:8.1f} of {LIVE_FPS:g} frames a second, {result.live_dropped} dropped",
         f"{'added latency, live':<24}{latency.p50_ms:8.1f} ms (p95 {latency.p95_ms:.1f})",
-        f"{'memory':<24}{_mib(result.memory_mib):>8} now, {result.peak_memory_mib:.0f} MiB at most",
+        f"{'memory':<24}{_mib(result.memory_mib):>8} now, {_mib(result.peak_memory_mib)} at most",
     ]
     if result.first_picture_s is not None:
         lines.append(
@@ -316,10 +315,14 @@ def _memory_mib() -> float | None:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
         return None
-    return pages * resource.getpagesize() / 2**20
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _peak_memory_mib() -> float:
+def _peak_memory_mib() -> float | None:
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere
 

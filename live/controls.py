@@ -7,7 +7,6 @@ change its colours, focus its size. Linux only (V4L2 controls); cameras may refu
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import re
 import sys
@@ -228,6 +227,8 @@ class _V4l2Controls:
         self._ask(raw.IOC.S_CTRL, control)
 
     def _ask(self, request: int, control: Any) -> None:
+        import fcntl  # not above: Windows has none, and imports this file
+
         from live import v4l2
 
         if self._path.stat().st_ino != self._node:

@@ -103,7 +103,9 @@ def cost_table(runs: Mapping[str, MatteCost]) -> str:
 
 
 def load_per_core() -> float:
-    """Processes that wanted a core in the last minute, over the number of cores."""
+    """Processes that wanted a core in the last minute, over the number of cores; 0 if nobody counts them."""
+    if not hasattr(os, "getloadavg"):  # Windows
+        return 0.0
     return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
