@@ -130,7 +130,7 @@ class Compositor:
             out = self._behind(frame, alpha, alignment)
         if alpha3.size:
             behind = None if room is None else room.part(where)
-            fgr = premultiplied_fgr(frame.rgb[where], alpha[where], alpha3, behind)
+            fgr = premultiplied_fgr(frame.rgb[where], alpha[where], alpha3, behind, frame.size[0])
             out[where] = unmultiplied(fgr, alpha3) if straight else over(fgr, alpha3, out[where])
         return Picture(out, alpha, frame.time_ns, frame.index, straight=straight)
 
@@ -150,10 +150,14 @@ class Compositor:
         return self._blur.of_plate(self._last_usable, frame.size)  # nothing of this frame is in it
 
 
-def premultiplied_fgr(rgb: U8, alpha: U8, alpha3: U8, room: Room | None) -> U8:
-    """Premultiplied foreground, with the known room where it is known, else with estimated colours."""
+def premultiplied_fgr(rgb: U8, alpha: U8, alpha3: U8, room: Room | None, of_width: int | None = None) -> U8:
+    """Premultiplied foreground, with the known room where it is known, else with estimated colours.
+
+    of_width: width of the frame that all are a part of; None: the whole.
+    """
+    of_width = of_width or alpha.shape[1]
     if room is None:
-        return fgr_without_room(rgb, alpha)
+        return fgr_without_room(rgb, alpha, of_width)
     fgr = fgr_with_room(rgb, alpha3, room.rgb)
     if room.coverage is None:
         return fgr
@@ -162,7 +166,7 @@ def premultiplied_fgr(rgb: U8, alpha: U8, alpha3: U8, room: Room | None) -> U8:
     where = bounds(wanted)
     if wanted[where].size:
         around = tuple(slice(max(0, s.start - AROUND_PX), s.stop + AROUND_PX) for s in where)
-        estimated = fgr_without_room(rgb[around], alpha[around], alpha.shape[1])
+        estimated = fgr_without_room(rgb[around], alpha[around], of_width)
         cv2.copyTo(estimated, wanted[around], fgr[around])
     return fgr
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from core.render.backdrops import ColourBackdrop, parse_background
+from core.render.composite import fgr_without_room
 from core.render.renderer import Compositor
 from core.types import NO_PLATE, Alignment, Coarse, Frame, Light, Plate, SeenRoom, State, View
 
@@ -69,6 +70,26 @@ def test_transparent_gives_straight_colour_and_nothing_of_the_room() -> None:
     assert picture.straight
     assert (picture.rgb[PERSON] == (250, 10, 10)).all()
     assert (picture.rgb[:30] == 0).all()
+
+
+def test_colours_are_estimated_alike_wherever_in_the_frame_somebody_stands() -> None:
+    class Soft(Oracle):
+        def matte(
+            self, rgb: np.ndarray, plate_rgb: np.ndarray | None, coverage: np.ndarray | None
+        ) -> np.ndarray:
+            return alpha
+
+    alpha = np.zeros((720, 1280), np.uint8)
+    cv2.ellipse(alpha, (600, 500), (90, 200), 0, 0, 360, 255, -1)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 12)
+    colours = np.where(np.indices((720, 1280))[0][..., None] // 20 % 2, (220, 60, 40), (120, 160, 40))
+    share = alpha[..., None] / 255
+    rgb = np.round(colours * share + np.array((20, 180, 220)) * (1 - share)).astype(np.uint8)
+    shown = Compositor(None, Soft(), parse_background("#000000"), ColourBackdrop((0, 0, 0)))
+    picture = shown.render(Frame(rgb, 0, 0), NO_PLATE)
+    expected = fgr_without_room(rgb, alpha)  # from the whole frame, as it is judged
+    mixed = (alpha > 0) & (alpha < 255)
+    assert np.abs(picture.rgb[mixed].astype(int) - expected[mixed]).mean() < 0.5  # grey levels
 
 
 @pytest.mark.parametrize("alignment", [aligned(), NO_PLATE], ids=["plate", "no plate"])
