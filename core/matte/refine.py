@@ -17,7 +17,7 @@ from core.types import F32, U8, Room
 
 RoomPart = Callable[[tuple[slice, slice]], Room]  # rows and columns of the frame
 
-# Of the width, at most, which bounds a frame's time: 192 at 1280, a hair-rich head and arms
+# Of the longer side, at most, which bounds a frame's time: 192 at 1280, a hair-rich head and arms
 TILES_PER_PX = 0.15
 LEAST_TILES = 16
 LEAST_EDGE = 12  # px of an edge in a tile worth a look: 5 % of the tiles have fewer than 8, 9 % than 16
@@ -54,7 +54,7 @@ class Refiner:
         """
         height, width = rgb.shape[:2]
         coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
-        most = max(LEAST_TILES, round(width * TILES_PER_PX))
+        most = max(LEAST_TILES, round(max(width, height) * TILES_PER_PX))
         spots = edge_tiles(coarse, most=most, least=LEAST_EDGE)
         alpha = snapped(coarse)
         if len(spots):

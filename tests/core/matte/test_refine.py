@@ -38,6 +38,16 @@ def test_where_there_are_too_many_tiles_those_with_most_to_do_are_taken() -> Non
     assert edge_tiles(np.full((96, 96), 100, np.uint8), 96).tolist() == [[0, 0]]
 
 
+def test_an_upright_picture_has_as_many_tiles_as_the_same_lying() -> None:
+    counts = []
+    for width, height in ((640, 360), (360, 640)):
+        rgb, alpha = np.zeros((height, width, 3), np.uint8), np.full((height, width), 100, np.uint8)
+        echo = Echo()
+        Refiner(echo).refine(rgb, None, rgb, alpha)
+        counts.append(echo.tiles.shape[1])
+    assert counts == [96, 96], "all is edge: as many as there may be, in whole batches"
+
+
 def test_what_is_surely_room_or_person_is_snapped_and_costs_no_tile() -> None:
     echo = Echo()
     rgb = np.zeros((720, 1280, 3), np.uint8)
