@@ -150,6 +150,10 @@ def cover(rgb: U8, size: tuple[int, int]) -> U8:
     """The picture scaled so that it covers size (width, height), cropped in the middle."""
     width, height = size
     scale = max(width / rgb.shape[1], height / rgb.shape[0])
+    # What is cropped is not scaled before: of an upright film it is two thirds, of a sliver it would be
+    # gigabytes.
+    y, x = (int((length - n / scale) / 2) for length, n in zip(rgb.shape, (height, width), strict=False))
+    rgb = rgb[y : rgb.shape[0] - y, x : rgb.shape[1] - x]
     w, h = max(width, round(rgb.shape[1] * scale)), max(height, round(rgb.shape[0] * scale))
     big = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     y, x = (h - height) // 2, (w - width) // 2

@@ -1,6 +1,7 @@
 """Words for backgrounds are understood or refused with the way out."""
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -60,3 +61,25 @@ def test_a_picture_covers_the_frame_exactly(size: tuple[int, int]) -> None:
     assert cover(rgb, size).shape == (size[1], size[0], 3)
     assert ColourBackdrop((1, 2, 3)).picture(size, 0).shape == (size[1], size[0], 3)
     assert (PictureBackdrop(rgb).picture(size, 0) == 9).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "of"), [((160, 90), (60, 200)), ((90, 160), (200, 60)), ((64, 64), (7, 300))]
+)
+def test_the_middle_of_a_picture_stays_in_the_middle(size: tuple[int, int], of: tuple[int, int]) -> None:
+    down = of[1] > of[0]
+    numbers = np.indices((of[1], of[0]))[0 if down else 1].astype(np.float32)  # of rows or columns
+    seen = cover(cv2.merge([numbers] * 3), size)[..., 0]
+    scale, axis = size[0] / of[0] if down else size[1] / of[1], 0 if down else 1
+    along = (np.arange(size[1 - axis]) + 0.5) / scale + (max(of) - size[1 - axis] / scale) / 2 - 0.5
+    assert np.abs(seen.mean(1 - axis) - along).max() <= 1  # px of the picture
+
+
+def test_a_sliver_of_a_picture_is_not_blown_up_beyond_the_frame() -> None:
+    banner = np.full((4, 400, 3), 9, np.uint8)
+    tracemalloc.start()
+    made = cover(banner, (640, 360))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (made == 9).all()
+    assert most < 4 * made.nbytes
