@@ -79,12 +79,23 @@ class Pace:
         elif self._at + 1 < len(STEPS) and self._since_change >= self._patience:
             times = STEPS[self._at + 1] / STEPS[self._at]
             expected_ms = max(begin_ms * times**GROWTH, finish_ms * times**GROWTH_BESIDE)
-            if expected_ms < MOST_EXPECTED * self._interval_ms:
+            if expected_ms < MOST_EXPECTED * self._interval_ms and self._step(1, slowest_ms):
                 self._since_growth = 0
-                self._step(1, slowest_ms)
 
-    def _step(self, by: int, frame_ms: float) -> None:
-        self._at += by
+    def _step(self, by: int, frame_ms: float) -> bool:
+        """Goes on to the next size that is another one; whether there is one.
+
+        Of a small frame several steps are the same: no larger than the frame, or enlarged to the least.
+        """
+        self._seen = self._since_change = 0
+        before = self._matter.working_size
+        while 0 <= self._at + by < len(STEPS):
+            self._at += by
+            self._matter.work_at(STEPS[self._at])
+            if self._matter.changing_size or self._matter.working_size != before:
+                break
+        else:
+            return False
         log.info(
             "frames take %.1f of %.1f ms: the network looks at %s pixels now, %d",
             frame_ms,
@@ -92,5 +103,4 @@ class Pace:
             "more" if by > 0 else "fewer",
             STEPS[self._at],
         )
-        self._matter.work_at(STEPS[self._at])
-        self._seen = self._since_change = 0
+        return True

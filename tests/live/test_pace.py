@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 
-from core.matte.working_size import STEPS
+from core.matte.working_size import STEPS, platenet_size
 from live.pace import CHECKED_EVERY, FAR_TOO_MUCH, LONGEST_PATIENCE, MOST_LOAD, PATIENCE, WATCHED, Pace
 
 FPS = 25.0
@@ -131,3 +133,45 @@ def test_a_frame_may_take_nearly_all_of_the_time_there_is() -> None:
     pace = Pace(machine, FPS)
     machine.frames(pace, 10 * PATIENCE)
     assert machine.asked == [STEPS[2]]
+
+
+class SmallCamera(Machine):
+    """One whose frames have fewer pixels than the larger sizes: see `platenet_size`."""
+
+    def __init__(self, frame_size: tuple[int, int], ms_per_megapixel: float) -> None:
+        super().__init__(ms_per_megapixel)
+        self.frame_size = frame_size
+
+    def work_at(self, working_pixels: int) -> None:
+        super().work_at(working_pixels)
+        self.size = platenet_size(self.frame_size, working_pixels)
+        self.pixels = self.size[0] * self.size[1]
+
+    @property
+    def working_size(self) -> tuple[int, int]:
+        return self.size
+
+
+def test_a_small_camera_is_helped_at_once_by_the_next_size_that_is_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    machine = SmallCamera((640, 360), 200.0)
+    pace = Pace(machine, FPS)
+    assert machine.size == (640, 352)
+    with caplog.at_level(logging.INFO):
+        machine.frames(pace, WATCHED)
+        assert machine.size == (512, 288)
+        machine.ms_per_megapixel = 40.0
+        machine.frames(pace, 4 * PATIENCE)
+    assert machine.size == (640, 352)
+    assert [("fewer" in r.message, "more" in r.message) for r in caplog.records] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_nothing_is_said_where_there_is_no_other_size(caplog: pytest.LogCaptureFixture) -> None:
+    machine = SmallCamera((320, 240), 900.0)
+    with caplog.at_level(logging.INFO):
+        machine.frames(Pace(machine, FPS), 10 * WATCHED)
+    assert not caplog.records
