@@ -84,8 +84,16 @@ class RoomBlur:
         return self._blurred(sums, mass)
 
     def _blurred(self, sums: F32, mass: F32 | None = None) -> U8:
-        """A small picture, float32 HxWx3, blurred. mass: HxW 0..1, by which it was multiplied; None is 1."""
+        """A small picture, float32 HxWx3, blurred, and smaller where the blur is wide.
+
+        mass: HxW 0..1, by which it was multiplied; None is 1.
+        """
         sigma = max(0.5, self._share * sums.shape[1])
+        while sigma >= 2 * LEAST_SIGMA:
+            half = (max(1, sums.shape[1] // 2), max(1, sums.shape[0] // 2))
+            sums = cv2.resize(sums, half, interpolation=cv2.INTER_AREA)
+            mass = None if mass is None else cv2.resize(mass, half, interpolation=cv2.INTER_AREA)
+            sigma /= 2
         blurred = cv2.GaussianBlur(sums, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
         if mass is not None:
             mean = sums.sum((0, 1)) / max(1e-3, float(mass.sum()))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.render.blur import RoomBlur
+from core.render.blur import SHRINK, WIDEST, RoomBlur
 from core.types import Alignment, Light, Plate, State, View
 
 SIZE = (640, 360)
@@ -45,3 +45,23 @@ def test_a_sweep_is_composed_anew_when_the_camera_or_the_frames_size_changes() -
     assert np.abs(blur.of_plate(panned(300), SIZE).astype(int) - first).mean() > 5
     assert blur.of_plate(panned(300), (320, 180)).shape == (180, 320, 3)
     assert (blur.of_plate(panned(100), SIZE) == first).all()
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3, 0.6, 1.0])
+def test_a_wide_blur_takes_no_more_pixels_than_it_needs_and_looks_the_same(
+    strength: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rgb = cv2.resize(room(), (1280, 720))
+    sigma = WIDEST * (0.1 + 0.9 * strength) * 1280
+    expected = cv2.GaussianBlur(rgb, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    gauss, sigmas = cv2.GaussianBlur, []
+
+    def noted(*args, **kwargs):  # type: ignore[no-untyped-def]
+        sigmas.append(args[2])
+        return gauss(*args, **kwargs)
+
+    monkeypatch.setattr(cv2, "GaussianBlur", noted)
+    seen = RoomBlur(strength, None).of_frame(rgb, np.zeros((720, 1280), np.uint8))
+    assert max(sigmas) < 8, "in pixels of what is blurred, which its time goes with"
+    inner = np.s_[8 * SHRINK : -8 * SHRINK, 8 * SHRINK : -8 * SHRINK]
+    assert np.abs(seen.astype(int) - expected)[inner].mean() < 3  # levels, of boxes in strong colours
