@@ -22,6 +22,8 @@ from core.types import F32, F64, U8, Alignment, Matter, PartwiseMatter, Plate, R
 
 _FLAT = np.zeros((1, 1, 2), np.float32)
 SLACK = 32  # px by which a part is made larger than asked for: the next frame's is not the same
+ALIASES = 0.7  # a bilinear warp to less than this leaves pixels out
+SAME_SCALE = 1.1  # times, by which a reduced plate may be off: a camera that zooms does not have it made anew
 
 
 class WarpedRoom:
@@ -89,6 +91,7 @@ class RoomWarper:
         self._plate = plate
         self._room: WarpedRoom | None = None
         self._shrunk: dict[tuple[int, int], Room] = {}
+        self._reduced: tuple[float, Room] | None = None  # a plate of one view, and by how much
 
     def room(self, alignment: Alignment, size: tuple[int, int]) -> WarpedRoom:
         """The room at size (width, height). The alignment must be usable."""
@@ -104,11 +107,12 @@ class RoomWarper:
         to_part = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
         if len(plate.views) > 1:
             return self._composed(H, size, box, mesh)
+        room, H = self._at_scale_of(H, size)
         if mesh is not None:
-            return _bent(Room(plate.rgb, plate.coverage), H, size, box, mesh)
+            return _bent(room, H, size, box, mesh)
         if size == plate.size and np.allclose(H, np.eye(3), atol=1e-9):
-            return Room(plate.rgb, plate.coverage).part(np.s_[y0:y1, x0:x1])
-        return _warped(Room(plate.rgb, plate.coverage), to_part @ H, (x1 - x0, y1 - y0))
+            return room.part(np.s_[y0:y1, x0:x1])
+        return _warped(room, to_part @ H, (x1 - x0, y1 - y0))
 
     def seen_small(
         self, H: F64, size: tuple[int, int], small: tuple[int, int], mesh: F32 | None = None
@@ -119,10 +123,12 @@ class RoomWarper:
         if len(plate.views) > 1:
             shifts = None if mesh is None else mesh * np.array(scale, np.float32)
             return self._composed(resized_from_original(*scale) @ H, small, (0, 0, *small), shifts)
-        width, height = (max(1, round(n * s)) for n, s in zip(plate.size, scale, strict=True))
+        room, H = self._at_scale_of(H, size)
+        of = room.rgb.shape[1::-1]
+        width, height = (max(1, round(n * s)) for n, s in zip(of, scale, strict=True))
         if (width, height) not in self._shrunk:
-            self._shrunk = {(width, height): shrunk_room(Room(plate.rgb, plate.coverage), (width, height))}
-        plate_from_small = resized_from_original(plate.size[0] / width, plate.size[1] / height)
+            self._shrunk = {(width, height): shrunk_room(room, (width, height))}
+        plate_from_small = resized_from_original(of[0] / width, of[1] / height)
         small_H = resized_from_original(*scale) @ H @ plate_from_small
         if mesh is not None:
             shifts = mesh * np.array(scale, np.float32)
@@ -136,6 +142,26 @@ class RoomWarper:
         assert alignment.H is not None
         mesh = alignment.mesh if alignment.mesh is not None else _FLAT
         return bent_map(alignment.H, mesh, size, (0, 0, *size))[0]
+
+    def _at_scale_of(self, H: F64, size: tuple[int, int]) -> tuple[Room, F64]:
+        """The plate of one view and its H; of one that is larger than the frame sees it, as when it was
+        recorded at another size, a reduction: the frame was averaged too, by the camera."""
+        plate = self._plate
+        scale = _scale_in_middle(H, size)
+        if scale >= ALIASES:
+            return Room(plate.rgb, plate.coverage), H
+        held = self._reduced
+        if held is None or not 1 / SAME_SCALE < scale / held[0] < SAME_SCALE:
+            width, height = (max(1, round(n * scale)) for n in plate.size)
+            rgb = cv2.resize(plate.rgb, (width, height), interpolation=cv2.INTER_AREA)
+            coverage = plate.coverage
+            if coverage is not None:
+                coverage = cv2.resize(coverage, (width, height), interpolation=cv2.INTER_AREA)
+                cv2.threshold(coverage, 254, 255, cv2.THRESH_BINARY, dst=coverage)
+            self._reduced = held = scale, Room(rgb, coverage)
+        reduced = held[1]
+        height, width = reduced.rgb.shape[:2]
+        return reduced, H @ resized_from_original(plate.size[0] / width, plate.size[1] / height)
 
     def _composed(
         self, H: F64, size: tuple[int, int], box: tuple[int, int, int, int], mesh: F32 | None
@@ -194,6 +220,13 @@ def _bent(room: Room, H: F64, size: tuple[int, int], box: tuple[int, int, int, i
     coverage = cv2.remap(seen, places, None, cv2.INTER_LINEAR)
     cv2.threshold(coverage, 254, 255, cv2.THRESH_BINARY, dst=coverage)
     return _known(rgb, coverage)
+
+
+def _scale_in_middle(H: F64, size: tuple[int, int]) -> float:
+    """How many pixels of a frame, one way, a plate's pixel has under H in the middle of the frame."""
+    back = np.linalg.inv(H)
+    depth = float(back[2] @ ((size[0] - 1) / 2, (size[1] - 1) / 2, 1))
+    return float(np.sqrt(abs(depth**3 / np.linalg.det(back))))
 
 
 def _contains(H: F64, of: tuple[int, int], size: tuple[int, int]) -> bool:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from core.align.geometry import resized_from_original
 from core.matte.working_size import shrunk_room
 from core.render.room import RoomWarper, matte_in
 from core.types import Alignment, Light, Plate, Room, State, View
@@ -103,6 +104,37 @@ def test_a_sweep_is_bent_like_a_single_picture() -> None:
     known = cv2.erode(cv2.min(one.coverage, two.coverage), np.ones((5, 5))) > 0
     assert known.mean() > 0.8
     assert np.abs(one.rgb.astype(int) - two.rgb)[known].mean() < 1.5
+
+
+@pytest.mark.parametrize("mesh", [None, 0 * MESH], ids=["plain", "mesh"])
+def test_a_plate_of_a_larger_size_is_averaged_as_the_camera_averages(mesh: np.ndarray | None) -> None:
+    large = np.random.default_rng(2).integers(0, 256, (540, 960, 3), dtype=np.uint8)  # all detail
+    hole = np.full((540, 960), 255, np.uint8)
+    hole[:300, :300] = 0
+    plate = Plate("large", (960, 540), (View(large, hole),))
+    room = RoomWarper(plate).room(replace(aligned(resized_from_original(1 / 3, 1 / 3)), mesh=mesh), SIZE)
+    frame = cv2.resize(large, SIZE, interpolation=cv2.INTER_AREA)
+    where = np.s_[90:150, 20:290]
+    seen = room.part(where)
+    assert np.abs(seen.rgb.astype(int) - frame[where])[20:].max() <= 2  # roundings
+    assert seen.coverage is not None
+    assert (seen.coverage[:10, :75] == 0).all()
+    assert (seen.coverage[20:] == 255).all()
+    small, expected = room.small(SMALL), shrunk_room(Room(frame, None), SMALL)
+    assert small.coverage is not None
+    known = cv2.erode(small.coverage, np.ones((3, 3), np.uint8)) > 0
+    assert known.mean() > 0.5
+    assert np.abs(small.rgb.astype(int) - expected.rgb)[known].mean() < 2
+
+
+def test_of_a_camera_that_zooms_out_the_room_follows_at_every_step() -> None:
+    large = cv2.resize(smooth_plate().rgb, (1280, 720), interpolation=cv2.INTER_CUBIC)
+    warper = RoomWarper(Plate("large", (1280, 720), (View(large),)))
+    for zoom in (1.0, 0.75, 0.69, 0.66, 0.5, 0.52, 0.3):
+        H = np.diag([zoom, zoom, 1.0])
+        whole = warper.room(aligned(H), SIZE).whole()
+        expected = cv2.warpPerspective(large, H, SIZE, flags=cv2.INTER_LINEAR)
+        assert np.abs(whole.rgb.astype(int) - expected).mean() < 1.5, zoom
 
 
 def test_another_mesh_is_another_room() -> None:
