@@ -24,7 +24,7 @@ _UNKNOWN = 1e3
 _APART = 1.2  # widths between the middles of two views that cannot overlap
 _SMALL = 4  # seams are found at this part of the size: they are smooth
 _HALVES = 3
-_ALIASES = 0.7  # a bilinear warp to less than this leaves pixels out
+_HALVED = 0.5  # scale from which a half is taken: just as `shrink_into` makes a frame small for the network
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,12 @@ class Part:
         return levels
 
     def at_scale(self, scale: float) -> tuple[U8, F64]:
-        """The reduction to warp from when a pixel of the part becomes `scale` pixels: none aliases."""
+        """The reduction to warp from when a pixel of the part becomes `scale` pixels.
+
+        The smallest that is not enlarged: else the room would be softer than the frame.
+        """
         level = 0
-        while level < _HALVES and scale * 2**level < _ALIASES:
+        while level < _HALVES and scale * 2**level <= _HALVED:
             level += 1
         return self.halves[level] if level else (self.packed, self.plate_from_part)
 

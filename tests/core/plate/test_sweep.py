@@ -8,6 +8,7 @@ import pytest
 
 from core.align import PlateAligner
 from core.errors import PlateError
+from core.matte.working_size import shrink_into
 from core.plate.compose import compose_views
 from core.plate.poses import Pair, solve_poses
 from core.plate.sweep import SweepBuilder, SweepState, build_sweep
@@ -176,6 +177,20 @@ def test_a_reduced_frame_is_the_reduced_room_without_aliasing(wall: np.ndarray, 
     inner = np.s_[2:-2, 2:-2]
     assert (coverage[inner] == 255).all()
     assert np.abs(room.astype(int) - expected)[inner].mean() < 3
+
+
+@pytest.mark.parametrize("scale", [0.9, 0.65, 0.525, 0.4])
+def test_a_reduced_room_is_as_sharp_as_a_frame_that_is_shrunk_for_the_network(wall: np.ndarray, scale: float):
+    plate, small = _two_views(wall), (round(320 * scale), round(180 * scale))
+    sx, sy = small[0] / SIZE[0], small[1] / SIZE[1]
+    to_small = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
+    room, _ = compose_views(plate, to_small @ _shifted(-80), small)
+    frame = np.empty_like(room)
+    shrink_into(compose_views(plate, _shifted(-80), SIZE)[0], frame)
+    inner = np.s_[2:-2, 2:-2]
+    assert (
+        np.abs(room.astype(int) - frame)[inner].mean() < 0.5
+    )  # levels: two views fade after they were shrunk
 
 
 def test_a_view_behind_the_camera_is_not_shown(wall: np.ndarray):
