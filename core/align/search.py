@@ -42,11 +42,6 @@ class PlateSearch:
         """The next search need not wait: the plate was found, or all is new."""
         self._pause, self._waited = 1, 0
 
-    def look_for(self, views: list[SmallView]) -> None:
-        """Another plate's views from now on, by SIFT; a search that is under way is dropped."""
-        self.drop()
-        self._views, self._relocaliser = views, None
-
     def drop(self) -> None:
         """Forgets a search that is under way."""
         if self._pending is not None:

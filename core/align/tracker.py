@@ -134,21 +134,20 @@ class PlateAligner:
         self._hidden = None if float(grown.mean()) > _MASK_FULL else np.asarray(grown, np.float32)
 
     def prepare(self, plate: Plate) -> Callable[[], None]:
-        """Makes what following needs of a refreshed plate, a tenth of a second of work, on any thread.
+        """Makes what is needed of a refreshed plate, on any thread: the colours that light is fitted on.
 
+        Where the camera looks goes on being measured against the plate as it was recorded: a refreshed one
+        has taken in what a sagging camera saw, and would say for ever that it stands where it stood.
         plate: of the same size and with views at the same places as the one so far.
         Returns: what puts it in place, for the thread of `update`; where the plate was is kept.
         """
-        views = small_views(plate, self._seed)
-        for view in views:
-            view.prepare()
+        pictures = [view.light_picture for view in small_views(plate, self._seed)]
 
         def replace() -> None:
-            self._plate, self._views = plate, views
-            self._elsewhere.look_for(views)
-            self._flat = FlatPlate(views[0])
+            for view, picture in zip(self._views, pictures, strict=True):
+                view.light_picture = picture
             if self._held is not None and self._H is not None:
-                self._start_hold(self._H, np.zeros(self._textured, np.bool_))
+                self._held.plate_light = self._view.light_in_frame(self._H, self._work_size)
 
         return replace
 

@@ -151,10 +151,6 @@ class SmallView:
         full = np.full((size[1], size[0]), 255, np.uint8)
         return shrunk(self.rgb, size), full if self.coverage is None else shrunk(self.coverage, size)
 
-    def prepare(self) -> None:
-        """Makes at once what following asks for; else that is made when it is first asked for."""
-        _ = self.template, self.corners, self.light_picture
-
     def light_in_frame(self, frame_from_view: F64, size: tuple[int, int]) -> tuple[U8, U8]:
         """The view warped into the light picture of a frame of this working size, and where it is known."""
         rgb, coverage = self.light_picture

@@ -1,7 +1,9 @@
 """Keeps a plate fresh: slow drift of the room goes in, a person never does, however still.
 
-What is learned is only what already looks like the plate. A moved cup is taken over after a while
-only when that is asked for, and only far from anybody, where the matte never had doubts.
+What is learned is only what already looks like the plate, and only what is no change of the whole
+room's light: that is the aligner's, which knows it also for what lies hidden behind somebody.
+A moved cup is taken over after a while only when that is asked for, and only far from anybody, where
+the matte never had doubts.
 """
 
 from __future__ import annotations
@@ -25,6 +27,10 @@ NEWS_LEVELS = 0.75  # mean change of a part of the picture that is worth a new p
 _CLAIMED = 8  # of 255: alpha from which a pixel is somebody's
 _PARTS = (32, 18)  # columns, rows in which change is looked for
 _COARSE = 4  # px to one, for what lies near a person
+_COMMON_SAMPLES = 20_000
+_COMMON_ROUNDS = 8
+_COMMON_FLOOR = 0.5  # levels: a smaller residual counts as none
+_COMMON_BEND = 1e-4  # ties slope and bend to nothing where the room has too few tones to tell them
 
 
 class PlateRefresh:
@@ -40,7 +46,7 @@ class PlateRefresh:
     def __init__(self, plate: Plate, absorb_after: int | None = None) -> None:
         self._plate = plate
         self._absorb_after = absorb_after
-        self._handed_out = self._base = plate.rgb
+        self._recorded = self._handed_out = self._base = plate.rgb
         self._room = plate.rgb.astype(np.float32)
         self._thing: F32 | None = None
         self._age = np.zeros(plate.rgb.shape[:2], np.int32)
@@ -68,6 +74,10 @@ class PlateRefresh:
         room = inside & ~near_person & alike
         change = apart * (np.float32(LEARN_SHARE) / gain)
         cv2.add(self._room, change, dst=self._room, mask=room.view(np.uint8))
+        # What is seen must not share with the light what only the light can do for what is hidden: the two
+        # would pass it to and fro until the room behind somebody is of another hour than that around.
+        common = _common_change(self._recorded, self._room, room)
+        cv2.subtract(self._room, common, dst=self._room, mask=room.view(np.uint8))
         if self._absorb_after is not None:
             unlit = np.asarray(self._room + apart / gain, np.float32)
             self._watch(unlit, inside & ~near_person & ~alike, person)
@@ -121,6 +131,36 @@ class PlateRefresh:
             if label and small and int(self._age[thing].min()) >= self._absorb_after:
                 self._room[thing] = self._thing[thing]
                 self._age[thing] = 0
+
+
+def _common_change(recorded: U8, room: F32, where: np.ndarray) -> F32:
+    """How a curve of each channel's tones has changed from recorded to room, in levels: float32 HxWx3.
+
+    where: bool HxW, the pixels to judge by. A change of less than half of them moves it hardly (least
+    absolute residuals, by reweighting).
+    """
+    step = max(1, round((where.size / _COMMON_SAMPLES) ** 0.5))
+    seen = where[::step, ::step]
+    levels = _tones(np.arange(256))
+    table = np.zeros((1, 256, 3), np.float32)
+    for channel in range(3):
+        before = recorded[::step, ::step, channel][seen]
+        change = room[::step, ::step, channel][seen] - before
+        tones, weight = levels[before], np.ones(len(before), np.float32)
+        curve = np.zeros(3)
+        for _ in range(_COMMON_ROUNDS if len(before) else 0):
+            weighted = tones * (weight / weight.sum())[:, None]
+            system = weighted.T @ tones + np.diag([1e-6, _COMMON_BEND, _COMMON_BEND])
+            curve = np.linalg.solve(system, weighted.T @ change)
+            weight = 1 / np.maximum(np.abs(change - tones @ curve), np.float32(_COMMON_FLOOR))
+        table[0, :, channel] = levels @ curve
+    return np.asarray(cv2.LUT(recorded, table), np.float32)
+
+
+def _tones(levels: np.ndarray) -> F32:
+    """Offset, slope and bend of a curve at these levels: float32 Nx3."""
+    t = levels.astype(np.float32) / 127.5 - 1
+    return np.stack([np.ones_like(t), t, t * t], 1)
 
 
 def _warped(picture: np.ndarray, H: F64, size: tuple[int, int]) -> np.ndarray:

@@ -237,7 +237,8 @@ def test_a_new_plate_is_taken_over_by_all_between_two_frames() -> None:
     aligner = RefreshingAligner(
         FixedAligner(LOCKED), PlateRefresh(plate_of(room)), (User("aligner"), User("renderer")), at_once
     )
-    brighter = np.clip(room.astype(int) + 9, 0, 255).astype(np.uint8)
+    brighter = room.copy()
+    brighter[SHADED] = np.clip(room[SHADED].astype(int) + 9, 0, 255)
     nobody = np.zeros(SIZE[::-1], np.uint8)
     for k in range(6):
         frame = Frame(brighter, k * LESSON_NS, k)
@@ -249,7 +250,7 @@ def test_a_new_plate_is_taken_over_by_all_between_two_frames() -> None:
         assert len(taken) == at_update
     assert taken
     assert taken[0][1] is taken[1][1]
-    assert taken[-1][1].rgb.mean() > room.mean() + 0.75
+    assert taken[-1][1].rgb[SHADED].mean() > room[SHADED].mean() + 0.75
 
 
 def test_a_lesson_that_raises_is_told_once_and_the_picture_goes_on(caplog: pytest.LogCaptureFixture) -> None:

@@ -67,6 +67,26 @@ def test_the_global_light_is_not_learnt_twice():
     assert np.abs(refresh.plate().rgb.astype(int) - rgb).max() <= 1
 
 
+@pytest.mark.parametrize(("gain", "offset"), [(1.0, 6.0), (1.04, 0.0), (0.95, 4.0)])
+def test_what_the_light_has_not_followed_yet_is_not_learnt_for_what_is_seen_alone(gain: float, offset: float):
+    rgb = _room()
+    frame, alpha = np.rint(rgb * gain + offset).astype(np.uint8), NOBODY.copy()
+    alpha[10:, 25:55] = 255
+    refresh = _refresh(rgb)
+    for _ in range(200):
+        refresh.learn(frame, alpha, _locked())
+    assert np.abs(refresh.plate().rgb.astype(int) - rgb).max() <= 1
+
+
+@pytest.mark.parametrize("value", [0, 7, 128, 255])
+def test_a_plate_of_one_tone_and_one_that_is_hidden_wholly_teach_nothing_odd(value: int):
+    rgb = np.full((*SHAPE, 3), value, np.uint8)
+    refresh = _refresh(rgb)
+    for alpha in (NOBODY, NOBODY + 255):
+        refresh.learn(np.clip(rgb.astype(int) + 4, 0, 255).astype(np.uint8), alpha, _locked())
+    assert np.abs(refresh.plate().rgb.astype(int) - rgb).max() <= 1
+
+
 def test_a_moved_cup_becomes_room_only_when_asked_for_and_after_a_while():
     rgb = _room()
     cup = rgb.copy()
@@ -103,8 +123,10 @@ def test_a_camera_that_has_stepped_aside_teaches_nothing():
 def test_the_recorded_plate_is_not_touched():
     rgb = _room()
     before = rgb.copy()
+    warmer = before.copy()
+    warmer[:, :20] += 5
     refresh = _refresh(rgb)
     for _ in range(50):
-        refresh.learn(before + 5, NOBODY, _locked())
+        refresh.learn(warmer, NOBODY, _locked())
     np.testing.assert_array_equal(rgb, before)
     assert (refresh.plate().rgb != before).any()
