@@ -1,6 +1,6 @@
 """The plate: recording the empty room, checking it, keeping it."""
 
-from core.plate.checks import Finding, Severity, check_plate
+from core.plate.checks import Finding, Severity, check_plate, check_views
 from core.plate.recording import Recorder, Recording
 from core.plate.store import PlateInfo, find_plate, list_plates, load_plate, remove_plate, save_plate
 
@@ -11,6 +11,7 @@ __all__ = [
     "Recording",
     "Severity",
     "check_plate",
+    "check_views",
     "find_plate",
     "list_plates",
     "load_plate",

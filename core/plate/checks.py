@@ -6,14 +6,14 @@ Limits were set on 150 pictures of rooms, sharp and blurred, and on people put i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import cv2
 import numpy as np
 
-from core.plate.recording import Recording
-from core.types import F32, U8
+from core.plate.recording import Recorder, Recording
+from core.types import F32, U8, Plate
 
 Segmenter = Callable[[U8], F32]  # RGB uint8 HxWx3 -> probability of a person, float32 HxW 0..1
 
@@ -69,6 +69,29 @@ def check_plate(recording: Recording, segmenter: Segmenter | None = None) -> lis
         _features(rgb),
     ]
     return sorted((f for f in found if f is not None), key=lambda f: f.severity is Severity.WARN)
+
+
+def check_views(plate: Plate, segmenter: Segmenter | None = None) -> list[Finding]:
+    """All findings on the pictures of a plate, the refusing ones first; of a sweep, the worst of each kind.
+
+    A sweep is refused for a person alone: where one view is dark or blown out, others may do.
+    """
+    worst: dict[str, Finding] = {}
+    for number, view in enumerate(plate.views, 1):
+        recorder = Recorder()
+        recorder.add(view.rgb)
+        for finding in check_plate(recorder.finish(), segmenter):
+            if len(plate.views) > 1:
+                grave = finding.severity is Severity.REFUSE and finding.what == "person"
+                finding = replace(
+                    finding,
+                    severity=Severity.REFUSE if grave else Severity.WARN,
+                    sentence=f"view {number} of {len(plate.views)}: {finding.sentence}",
+                )
+            known = worst.get(finding.what)
+            if known is None or (known.severity, finding.severity) == (Severity.WARN, Severity.REFUSE):
+                worst[finding.what] = finding
+    return sorted(worst.values(), key=lambda f: f.severity is Severity.WARN)
 
 
 def _black(rgb: U8) -> Finding | None:

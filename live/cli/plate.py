@@ -10,7 +10,7 @@ import typer
 from live.cli.options import CameraOption, ConfigOption, FpsOption, SizeOption, read_settings
 
 if TYPE_CHECKING:
-    from core.plate import Recording
+    from core.plate import Finding, Recording
     from core.types import Plate
     from live.settings import Plate as PlateSettings
     from live.sources.base import Source
@@ -90,7 +90,9 @@ def import_plate(
 
     refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
     if as_sweep:
-        keep(sweep_of_files(name, files), 1, force)
+        swept = sweep_of_files(name, files)
+        judge_views(swept, force=force)
+        keep(swept, 1, force)
         return
     recording = average(files)
     _judge(recording, force=force)
@@ -136,17 +138,14 @@ def show(name: NameArgument) -> None:
 
 @app.command("check")
 def check(name: NameArgument) -> None:
-    """Looks a kept plate over once more.
+    """Looks a kept plate over once more, all views of a sweep.
 
     Is it dark, blurred, blown out, is somebody in it?
     """
-    from core.plate import Recorder, find_plate, load_plate
+    from core.plate import find_plate, load_plate
     from live.plates import plates_root
 
-    plate = load_plate(find_plate(plates_root(), name))
-    recorder = Recorder()
-    recorder.add(plate.rgb)
-    _judge(recorder.finish(), force=False)
+    judge_views(load_plate(find_plate(plates_root(), name)), force=False)
     typer.echo(f'the plate "{name}" is fine')
 
 
@@ -192,11 +191,24 @@ def _take(source: Source, device: str, settings: PlateSettings) -> tuple[Recordi
 
 def _judge(recording: Recording, *, force: bool) -> None:
     """Says what speaks against the recording. Raises PlateError when that refuses it, unless forced."""
-    from core.errors import PlateError
-    from core.plate import Severity, check_plate
+    from core.plate import check_plate
     from live.plates import person_finder
 
-    findings = check_plate(recording, person_finder())
+    _say(check_plate(recording, person_finder()), force)
+
+
+def judge_views(plate: Plate, *, force: bool) -> None:
+    """The same of a plate's pictures, of all views of a sweep."""
+    from core.plate import check_views
+    from live.plates import person_finder
+
+    _say(check_views(plate, person_finder()), force)
+
+
+def _say(findings: list[Finding], force: bool) -> None:
+    from core.errors import PlateError
+    from core.plate import Severity
+
     refused = [f for f in findings if f.severity is Severity.REFUSE and not force]
     for finding in findings:
         if finding not in refused:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from live.cli.options import CameraOption, ConfigOption, FpsOption, SizeOption, read_settings
-from live.cli.plate import NameArgument, keep, refuse_taken
+from live.cli.plate import ForcePlateOption, NameArgument, judge_views, keep, refuse_taken
 
 if TYPE_CHECKING:
     from core.plate.sweep import SweepProgress
@@ -27,7 +27,7 @@ def sweep_plate(
     size: SizeOption = None,
     fps: FpsOption = None,
     config: ConfigOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a plate of this name.")] = False,
+    force: ForcePlateOption = False,
 ) -> None:
     """Photographs your empty room as you turn the camera.
 
@@ -61,6 +61,7 @@ def sweep_plate(
     finally:
         source.close()
         typer.echo("", err=True)  # ends the line that was written over
+    judge_views(plate, force=force)
     keep(plate, 1, force)
 
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from core.errors import PlateError
 from core.plate import load_plate
+from core.plate.checks import PERSON_REFUSE
 from live.cli.app import app
 from live.controls import Held
 from live.plates import plates_root
@@ -175,3 +176,35 @@ def test_pictures_of_a_turning_camera_can_be_imported_as_a_sweep():
     kept = plate("import", "hall", *names, "--sweep")
     assert kept.exit_code == 0, kept.output
     assert len(load_plate(plates_root() / "hall").views) > 1
+
+
+PINK = (255, 0, 255)
+
+
+def find_pink(rgb):
+    """A segmenter that takes all that is as pink as with_person's clothes for a person."""
+    return (np.abs(rgb.astype(int) - PINK).max(2) < 30).astype(np.float32)
+
+
+def test_a_sweep_with_somebody_in_a_later_view_is_refused_and_kept_by_force_alone(monkeypatch):
+    monkeypatch.setattr("live.plates.person_finder", lambda: find_pink)
+    somebody = with_person(HALL, 840, PINK)
+    views = [np.ascontiguousarray(somebody[60:240, 8 * i :][:, :320]) for i in range(70)]
+    names = [written(f"{i:02}.png", view) for i, view in enumerate(views)]
+    words = refusal("import", "hall", *names, "--sweep")
+    assert "somebody seems to be in the picture" in words
+    assert "view " in words
+    assert not plates_root().exists()
+    kept = plate("import", "hall", *names, "--sweep", "--force")
+    assert kept.exit_code == 0, kept.output
+    reference, *others = (find_pink(view.rgb).mean() for view in load_plate(plates_root() / "hall").views)
+    assert reference < PERSON_REFUSE < max(others), "the first view alone would not do to check"
+    assert "somebody seems to be in the picture" in refusal("check", "hall")
+
+
+def test_a_sweep_recorded_with_somebody_in_it_is_refused(monkeypatch):
+    monkeypatch.setattr("live.plates.person_finder", lambda: find_pink)
+    somebody = with_person(HALL, 840, PINK)
+    camera(monkeypatch, lambda i: somebody[60:240, 8 * max(0, i - 40) :][:, :320])
+    assert "somebody seems to be in the picture" in refusal("sweep", "hall", "--countdown", "0")
+    assert not plates_root().exists()
