@@ -10,7 +10,8 @@ from core.align.views import SmallFrame, SmallView
 from core.types import F32, F64, Alignment, Light, State
 
 AGREE_LEVELS = 14.0  # after the light is fitted; a plain wall leaves noise and its own blotches
-LEAST_SHARE = 0.35
+LEAST_SHARE = 0.35  # while nobody has said where the person is, who may fill more than half of it
+LEAST_SHARE_KNOWN = 0.6  # of what is nobody's: a faint picture has two fifths of its pixels near any one tone
 GAIN_RANGE = (0.5, 2.0)  # beyond it a hand before the lens passes for a wall
 
 
@@ -33,8 +34,9 @@ class FlatPlate:
         near = np.abs(lit - frame.light_rgb).max(2) < AGREE_LEVELS
         score = float((near * background).sum() / max(float(background.sum()), 1.0))
         likely = bool((light.gain > GAIN_RANGE[0]).all() and (light.gain < GAIN_RANGE[1]).all())
+        least = LEAST_SHARE if hidden is None else LEAST_SHARE_KNOWN
         share = f"{score:.0%} of the picture has the plate's colour"
-        if score < LEAST_SHARE or not likely or float(background.mean()) < 0.1:
+        if score < least or not likely or float(background.mean()) < 0.1:
             self._light = None
             return Alignment(None, Light(), State.LOST, score, f"the plate has no texture, and {share}")
         self._light = light

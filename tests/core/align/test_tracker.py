@@ -312,6 +312,20 @@ def test_a_faint_wall_follows_its_light_and_is_lost_when_somebody_else_stands_al
     assert aligner.update(seen(wall, STILL, 2)).usable
 
 
+@pytest.mark.parametrize("other", [0, 2, 4])
+def test_a_faint_room_that_a_knocked_camera_sees_is_not_taken_for_the_blank_wall(other: int):
+    wall = np.full((SIZE[1], SIZE[0], 3), (170, 165, 150), np.uint8)
+    faint = (150 + 0.3 * (room(other).astype(np.float32) - 120)).astype(np.uint8)
+    nobody, somewhere = np.zeros(SIZE[::-1], np.uint8), np.zeros(SIZE[::-1], np.uint8)
+    somewhere[60:, 100:200] = 255
+    for alpha in (nobody, somewhere):
+        aligner = PlateAligner(plate_of(wall), SIZE)
+        aligner.update(seen(wall, STILL))
+        aligner.learn(seen(wall, STILL), alpha)
+        assert aligner.update(seen(wall, STILL, 1)).state is State.LOCKED
+        assert aligner.update(seen(faint, STILL, 2)).state is State.LOST
+
+
 def test_repeated_texture_does_not_let_it_slip_by_a_tile():
     tile = room(3, (40, 30))
     rgb = np.tile(tile, (6, 8, 1))
