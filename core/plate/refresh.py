@@ -109,7 +109,7 @@ class PlateRefresh:
         coarse = (max(1, width // _COARSE), max(1, height // _COARSE))
         small = np.asarray(cv2.resize(person, coarse, interpolation=cv2.INTER_AREA) > 0, np.uint8)
         reach = max(1, round(KEEP_OFF_PX * width / 640 / _COARSE))
-        near = cv2.dilate(small, np.ones((reach + 1 | 1, reach + 1 | 1), np.uint8))
+        near = cv2.dilate(small, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
         near = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST)
         return np.asarray(person > 0), np.asarray(near > 0)
 

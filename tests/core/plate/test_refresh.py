@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.plate.refresh import PlateRefresh
+from core.plate.refresh import KEEP_OFF_PX, PlateRefresh
 from core.types import Alignment, Light, Plate, State, View
 
 SHAPE = (45, 80)
@@ -85,6 +85,20 @@ def test_a_plate_of_one_tone_and_one_that_is_hidden_wholly_teach_nothing_odd(val
     for alpha in (NOBODY, NOBODY + 255):
         refresh.learn(np.clip(rgb.astype(int) + 4, 0, 255).astype(np.uint8), alpha, _locked())
     assert np.abs(refresh.plate().rgb.astype(int) - rgb).max() <= 1
+
+
+def test_nothing_is_learnt_within_the_promised_distance_of_somebody():
+    rgb = np.random.default_rng(0).integers(60, 180, (360, 640, 3)).astype(np.uint8)
+    alpha = np.zeros(rgb.shape[:2], np.uint8)
+    alpha[:, 300:340] = 255
+    shadow = rgb.copy()
+    shadow[:, 340 : 340 + 60] -= 8
+    refresh = PlateRefresh(Plate("room", (640, 360), (View(rgb),)))
+    for _ in range(60):
+        refresh.learn(shadow, alpha, _locked())
+    learnt = (refresh.plate().rgb != rgb).any(2).mean(0)
+    assert (learnt[340 - KEEP_OFF_PX : 340 + KEEP_OFF_PX] < 0.01).all()
+    assert learnt[340 + 2 * KEEP_OFF_PX] > 0.9
 
 
 def test_a_moved_cup_becomes_room_only_when_asked_for_and_after_a_while():
