@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from core.align.geometry import inverse
 from core.align.light import apply_light
@@ -27,8 +28,9 @@ NEWS_LEVELS = 0.75  # mean change of a part of the picture that is worth a new p
 _CLAIMED = 8  # of 255: alpha from which a pixel is somebody's
 _PARTS = (32, 18)  # columns, rows in which change is looked for
 _COARSE = 4  # px to one, for what lies near a person
-_COMMON_SAMPLES = 20_000
+_COMMON_SAMPLES = 6_000
 _COMMON_ROUNDS = 8
+_COMMON_LEAST = 0.05  # levels: less is not worth a pass over all pixels
 _COMMON_FLOOR = 0.5  # levels: a smaller residual counts as none
 _COMMON_BEND = 1e-4  # ties slope and bend to nothing where the room has too few tones to tell them
 
@@ -63,21 +65,24 @@ class PlateRefresh:
             return  # the camera has stepped aside: what it sees is not the plate's picture
         H, size, plate_size = alignment.H, (rgb.shape[1], rgb.shape[0]), self._plate.size
         gain = alignment.light.gain
-        # Compared as the viewer sees it, in the frame: what resampling blurs is then blurred in both.
-        shown = apply_light(_warped(self._base, H, size), alignment.light)
-        apart = _warped(cv2.subtract(rgb, shown, dtype=cv2.CV_16S), inverse(H), plate_size)
+        apart = self._apart(self._base, rgb, alignment)
         inside = _warped(np.full(rgb.shape[:2], 255, np.uint8), inverse(H), plate_size) == 255
         person, near_person = self._person(alpha_u8, inverse(H), size)
-        off = np.abs(apart)
-        most = cv2.max(cv2.max(off[..., 0], off[..., 1]), off[..., 2])
-        alike = most < DRIFT_LEVELS * float(gain.mean())
+        limit = DRIFT_LEVELS * float(gain.mean())
+        alike = _most(apart) < limit
+        # What looks as it was recorded is room too: else a patch of sun that was learnt while it grew would
+        # stay when a cloud takes it away at once.
+        if float(cv2.norm(self._base, self._recorded, cv2.NORM_INF)) > DRIFT_LEVELS / 2:
+            alike |= _most(self._apart(self._recorded, rgb, alignment)) < limit
         room = inside & ~near_person & alike
         change = apart * (np.float32(LEARN_SHARE) / gain)
         cv2.add(self._room, change, dst=self._room, mask=room.view(np.uint8))
         # What is seen must not share with the light what only the light can do for what is hidden: the two
         # would pass it to and fro until the room behind somebody is of another hour than that around.
         common = _common_change(self._recorded, self._room, room)
-        cv2.subtract(self._room, common, dst=self._room, mask=room.view(np.uint8))
+        if float(np.abs(common).max()) > _COMMON_LEAST:
+            change = cv2.LUT(self._recorded, common)
+            cv2.subtract(self._room, change, dst=self._room, mask=room.view(np.uint8))
         if self._absorb_after is not None:
             unlit = np.asarray(self._room + apart / gain, np.float32)
             self._watch(unlit, inside & ~near_person & ~alike, person)
@@ -99,6 +104,16 @@ class PlateRefresh:
             return None
         self._handed_out = self._base
         return self.plate()
+
+    def _apart(self, room: U8, rgb: U8, alignment: Alignment) -> NDArray[np.int16]:
+        """By how much the frame differs from this picture of the room, seen from there: int16 HxWx3, as the
+        plate lies."""
+        H = alignment.H
+        assert H is not None
+        # Compared as the viewer sees it, in the frame: what resampling blurs is then blurred in both.
+        shown = apply_light(_warped(room, H, (rgb.shape[1], rgb.shape[0])), alignment.light)
+        apart = _warped(cv2.subtract(rgb, shown, dtype=cv2.CV_16S), inverse(H), self._plate.size)
+        return np.asarray(apart, np.int16)
 
     def _person(self, alpha_u8: U8, plate_from_frame: F64, size: tuple[int, int]) -> tuple[U8, U8]:
         """Where somebody is, and that with a margin: two bool arrays of the plate's size."""
@@ -134,7 +149,7 @@ class PlateRefresh:
 
 
 def _common_change(recorded: U8, room: F32, where: np.ndarray) -> F32:
-    """How a curve of each channel's tones has changed from recorded to room, in levels: float32 HxWx3.
+    """How each channel's tones have changed from recorded to room, in levels: float32 1x256x3, a table.
 
     where: bool HxW, the pixels to judge by. A change of less than half of them moves it hardly (least
     absolute residuals, by reweighting).
@@ -154,13 +169,19 @@ def _common_change(recorded: U8, room: F32, where: np.ndarray) -> F32:
             curve = np.linalg.solve(system, weighted.T @ change)
             weight = 1 / np.maximum(np.abs(change - tones @ curve), np.float32(_COMMON_FLOOR))
         table[0, :, channel] = levels @ curve
-    return np.asarray(cv2.LUT(recorded, table), np.float32)
+    return table
 
 
 def _tones(levels: np.ndarray) -> F32:
     """Offset, slope and bend of a curve at these levels: float32 Nx3."""
     t = levels.astype(np.float32) / 127.5 - 1
     return np.stack([np.ones_like(t), t, t * t], 1)
+
+
+def _most(apart: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The largest difference of the three channels, HxW."""
+    off = np.abs(apart)
+    return np.asarray(cv2.max(cv2.max(off[..., 0], off[..., 1]), off[..., 2]), np.int16)
 
 
 def _warped(picture: np.ndarray, H: F64, size: tuple[int, int]) -> np.ndarray:

@@ -101,6 +101,19 @@ def test_nothing_is_learnt_within_the_promised_distance_of_somebody():
     assert learnt[340 + 2 * KEEP_OFF_PX] > 0.9
 
 
+def test_a_patch_of_sun_that_came_slowly_and_went_at_once_goes_from_the_plate_too():
+    rgb = _room()
+    sunny = rgb.copy()
+    refresh = _refresh(rgb)
+    for lesson in range(200):
+        sunny[:20, :20] = rgb[:20, :20] + np.uint8(min(lesson * 0.3, 50))
+        refresh.learn(sunny, NOBODY, _locked())
+    assert (refresh.plate().rgb[:20, :20] > rgb[:20, :20] + 40).all()
+    for _ in range(120):
+        refresh.learn(rgb, NOBODY, _locked())
+    assert np.abs(refresh.plate().rgb.astype(int) - rgb).max() <= 1
+
+
 def test_a_moved_cup_becomes_room_only_when_asked_for_and_after_a_while():
     rgb = _room()
     cup = rgb.copy()
