@@ -12,6 +12,7 @@ import re
 import shutil
 import tomllib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,10 @@ def load_plate(folder: Path) -> Plate:
         views = tuple(_view(folder, entry) for entry in table["views"])
         camera = {str(name): float(value) for name, value in table.get("camera", {}).items()}
         plate = Plate(str(table["name"]), size, views, float(table["noise"]), camera)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _damaged(folder, f"{METADATA} lacks or garbles {error}") from error
+    if min(size) < 1 or not 0 <= plate.noise < 256:
+        raise _damaged(folder, f"no plate is {size[0]}x{size[1]} with a noise of {plate.noise}")
     if not views:
         raise _damaged(folder, "it has no view")
     identity = np.array_equal(views[0].plate_from_view, np.eye(3))
@@ -167,6 +170,8 @@ def _info(folder: Path) -> PlateInfo:
     try:
         table = _metadata(folder)
         width, height = table["size"]
+        recorded = str(table["recorded"])
+        datetime.fromisoformat(recorded)  # what is chosen by it must not stumble over one plate
         return PlateInfo(
             name=str(table["name"]),
             folder=folder,
@@ -174,12 +179,13 @@ def _info(folder: Path) -> PlateInfo:
             views=len(table["views"]),
             frames=int(table["frames"]),
             noise=float(table["noise"]),
-            recorded=str(table["recorded"]),
+            recorded=recorded,
         )
     except PlateError as error:
         return PlateInfo(folder.name, folder, problem=str(error))
-    except (KeyError, TypeError, ValueError) as error:
-        return PlateInfo(folder.name, folder, problem=str(_damaged(folder, f"{METADATA} lacks {error}")))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        problem = str(_damaged(folder, f"{METADATA} lacks or garbles {error}"))
+        return PlateInfo(folder.name, folder, problem=problem)
 
 
 def _view(folder: Path, entry: dict[str, Any]) -> View:
@@ -192,6 +198,8 @@ def _view(folder: Path, entry: dict[str, Any]) -> View:
     matrix = np.array(entry["plate_from_view"], np.float64).reshape(3, 3)
     if not np.isfinite(matrix).all():
         raise _damaged(folder, "plate_from_view is not finite")
+    if np.linalg.matrix_rank(matrix) < 3:
+        raise _damaged(folder, "plate_from_view cannot be undone")
     return View(rgb, coverage, matrix)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.errors import MediaError, PlateError
-from core.plate import save_plate
+from core.plate import list_plates, save_plate
 from core.types import Plate, View
 from live.controls import Held
 from live.plates import average, open_plate, plates_root, record, record_held, settle, sweep, watch
@@ -50,6 +50,22 @@ def test_auto_passes_over_a_damaged_plate():
     keep("damaged", 20, "2026-06-01T12:00:00+00:00")
     (plates_root() / "damaged" / "plate.toml").write_text("format = 1")
     assert open_plate("auto").name == "fine"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("2026-06-01T12:00:00+00:00", "last Monday"), ("[64, 48]", "[inf, 48]")]
+)
+def test_a_plate_toml_that_was_edited_by_hand_hides_no_other_plate(before, after):
+    keep("fine", 10, "2026-05-01T12:00:00+00:00")
+    keep("edited", 20, "2026-06-01T12:00:00+00:00")
+    file = plates_root() / "edited" / "plate.toml"
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after))
+    assert open_plate("auto").name == "fine"
+    edited, fine = list_plates(plates_root())
+    assert "damaged" in edited.problem
+    assert fine.problem == ""
 
 
 def test_a_name_wins_over_a_file_of_that_name(tmp_path):
