@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from contextlib import suppress
 from threading import Event, Lock, Thread
@@ -15,6 +16,8 @@ from live.pause import Pause
 
 PERIOD_S = 0.5
 CLEAR_LINE = "\r\x1b[2K"
+NARROW_COLUMNS = 80  # of a terminal that does not say how wide it is
+_STDERR_OF_WINDOWS, _UNDERSTANDS_ESCAPES = -12, 0x4  # STD_ERROR_HANDLE, ENABLE_VIRTUAL_TERMINAL_PROCESSING
 
 
 class WatchedAligner:
@@ -68,11 +71,19 @@ class StatusLine:
                     self._pace.working_size if self._pace is not None else None,
                     paused=self._pause.on,
                 )
-                self._stream.write(CLEAR_LINE + line)
+                self._stream.write(CLEAR_LINE + fitted(line, _columns(self._stream)))
                 self._stream.flush()
         with _terminal:
             self._stream.write(CLEAR_LINE)
             self._stream.flush()
+
+
+def fitted(line: str, columns: int) -> str:
+    """The line as far as it fits: of one that goes on in a second row only that one would be cleared.
+
+    columns: of the terminal, whose last one is left free: some begin a new row when it is written to.
+    """
+    return line if len(line) < columns else line[: max(columns - 2, 0)] + "…"
 
 
 def status_words(
@@ -92,7 +103,7 @@ def status_words(
         if name in snapshot.stages
     )
     words = [f"{snapshot.fps:5.1f} frames/s", f"{work_ms:4.1f} ms work"]
-    if working_size is not None:
+    if working_size is not None and all(working_size):  # it has none before its first frame
         words.append(f"network at {working_size[0]}x{working_size[1]}")
     if snapshot.ages:
         words.append(f"{max(age.p50_ms for age in snapshot.ages.values()):3.0f} ms old at the sink")
@@ -106,6 +117,7 @@ def status_words(
 
 def log_to_terminal(level: str) -> None:
     """Sends the program's log to stderr, one plain line each; the status line makes way for it."""
+    _understand_escapes()
     handler = _LineHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     root = logging.getLogger()
@@ -113,6 +125,25 @@ def log_to_terminal(level: str) -> None:
     root.setLevel(logging.WARNING)  # libraries
     for ours in ("core", "live"):
         logging.getLogger(ours).setLevel(level.upper())
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):  # it does not say
+        columns = 0
+    return columns or NARROW_COLUMNS
+
+
+def _understand_escapes() -> None:
+    """Windows' console shows them as signs, and the status line with them, until it is asked not to."""
+    if sys.platform == "win32":
+        import ctypes
+
+        kernel, mode = ctypes.windll.kernel32, ctypes.c_ulong()
+        stderr = kernel.GetStdHandle(_STDERR_OF_WINDOWS)
+        if kernel.GetConsoleMode(stderr, ctypes.byref(mode)):  # it is a console
+            kernel.SetConsoleMode(stderr, mode.value | _UNDERSTANDS_ESCAPES)
 
 
 class _LineHandler(logging.Handler):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import os
+import sys
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from core.types import Alignment, Frame, Light, State
 from live.meter import Meter, Snapshot, Spread
 from live.pause import Pause
-from live.terminal import CLEAR_LINE, StatusLine, WatchedAligner, log_to_terminal, status_words
+from live.terminal import CLEAR_LINE, StatusLine, WatchedAligner, fitted, log_to_terminal, status_words
 from tests.live.scripted import FixedAligner
 
 LOCKED = Alignment(np.eye(3), Light(), State.LOCKED, 0.974, "still: 31 of 32 cells agree")
@@ -39,6 +43,7 @@ def test_the_status_line_before_the_first_frame_is_no_crash():
     words = status_words(Meter().snapshot(), None)
     assert "0 dropped" in words
     assert "network" not in words, "a size that the user chose is no news"
+    assert "network" not in status_words(Meter().snapshot(), None, (0, 0)), "it has not looked yet"
 
 
 def test_the_status_line_says_that_the_run_is_paused():
@@ -64,6 +69,61 @@ def test_on_a_terminal_the_line_is_rewritten_and_cleared_at_the_end(monkeypatch)
     status.close()
     assert written.getvalue().endswith(CLEAR_LINE)
     assert "\n" not in written.getvalue()
+
+
+@pytest.mark.parametrize(("columns", "longest"), [(20, 19), (80, 79), (1, 1), (0, 79)])
+def test_the_line_stays_in_one_row_of_the_terminal(monkeypatch, columns, longest):
+    class Screen(Terminal):
+        def fileno(self) -> int:
+            return 2
+
+    monkeypatch.setattr("live.terminal.PERIOD_S", 0.001)
+    monkeypatch.setattr("os.get_terminal_size", lambda number: os.terminal_size((columns, 24)))
+    written = Screen()
+    aligner = WatchedAligner(FixedAligner(LOCKED))
+    aligner.update(Frame(np.zeros((2, 2, 3), np.uint8), 0, 0))
+    status = StatusLine(Meter(), aligner, Pause(), written)
+    while written.getvalue().count(CLEAR_LINE) < 3:
+        pass  # the thread writes it; a hang here fails by the suite's time limit
+    status.close()
+    lines = [line for line in written.getvalue().split(CLEAR_LINE) if line]
+    assert {len(line) for line in lines} == {longest}, (
+        "it would leave a row behind at each time it is written"
+    )
+
+
+def test_a_line_that_fits_is_shown_whole():
+    assert fitted("12345", 6) == "12345"
+    assert fitted("12345", 5) == "123…"
+
+
+class Console:
+    """Windows' console, as far as it is asked. mode: None where stderr is a file."""
+
+    def __init__(self, mode: int | None) -> None:
+        self.mode = mode
+
+    def GetStdHandle(self, number: int) -> int:  # noqa: N802  (Windows' names)
+        return {-12: 7}[number]
+
+    def GetConsoleMode(self, handle: int, mode) -> int:  # noqa: N802
+        assert handle == 7
+        mode._obj.value = self.mode or 0
+        return int(self.mode is not None)
+
+    def SetConsoleMode(self, handle: int, mode: int) -> int:  # noqa: N802
+        assert (handle, self.mode is None) == (7, False)
+        self.mode = mode
+        return 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 7), (7, 7), (None, None)])
+def test_the_console_of_windows_is_asked_to_understand_the_escapes(monkeypatch, before, after):
+    console = Console(before)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr("ctypes.windll", SimpleNamespace(kernel32=console), raising=False)
+    log_to_terminal("info")
+    assert console.mode == after
 
 
 def test_the_watched_aligner_passes_everything_on():
