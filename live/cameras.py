@@ -27,9 +27,14 @@ class Camera:
     problem: str = ""
 
 
+def lists_cameras() -> bool:
+    """Whether this system says which cameras there are. Elsewhere they have numbers, and no more is known."""
+    return sys.platform == "linux"
+
+
 def list_cameras() -> list[Camera]:
     """Every camera that is no virtual one; those that cannot be opened with the problem. Linux only."""
-    if sys.platform != "linux":
+    if not lists_cameras():
         return []
     from live import v4l2
 
@@ -52,7 +57,10 @@ def list_cameras() -> list[Camera]:
 
 
 def default_camera() -> str:
-    """What "auto" means here: the first usable camera's device, else the demo."""
+    """What "auto" means here: the first usable camera's device, else the demo.
+
+    Where cameras are not listed, the first one's number, whether it is there or not.
+    """
     path, problems = _first_usable()
     for problem in problems:
         log.warning("%s", problem)
@@ -93,7 +101,7 @@ def stable_path(path: str, links: Path = BY_ID) -> str:
 
 def _first_usable() -> tuple[str, list[str]]:
     """The first usable camera's device, "" where there is none, and what is wrong with those before it."""
-    if sys.platform != "linux":
+    if not lists_cameras():
         return "0", []
     problems: list[str] = []
     for camera in list_cameras():

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from core.errors import DeviceError, MediaError
-from live.cameras import DEMO, device_path
+from live.cameras import DEMO, device_path, lists_cameras
 from live.media import is_picture
 from live.sources.base import FileSource, Source
 
@@ -37,6 +37,11 @@ def open_source(spec: str, size: tuple[int, int] | None = None, fps: float | Non
         labelled = device_path(spec)
         if labelled:
             return CameraSource(labelled, size, fps)
+        more = ", its device path, /dev/video0, or its label" if lists_cameras() else ""
+        raise MediaError(
+            f"no source {spec!r}: there is no file or folder of this name (a camera is named by its index, "
+            f"0{more}; the built-in scene is {DEMO!r})"
+        )
     return open_file(path, fps)
 
 
@@ -53,8 +58,7 @@ def open_file(path: Path, fps: float | None = None) -> FileSource:
         return FolderSource.of_folder(path, fps)
     if not path.exists():
         raise MediaError(
-            f"no source {str(path)!r}: there is no file or folder of this name (a camera is named by its "
-            f"index, 0, its device path, /dev/video0, or its label; the built-in scene is {DEMO!r})"
+            f"there is no file or folder {str(path)!r}: give a video, a picture or a folder of pictures"
         )
     if is_picture(path):
         return FolderSource([path], str(path), fps)

@@ -227,6 +227,20 @@ def test_a_source_that_is_not_there_is_named(spec: str, kind: type[CleanplateErr
         open_source(spec)
 
 
+def test_where_cameras_have_numbers_alone_no_other_name_is_offered(monkeypatch) -> None:
+    monkeypatch.setattr("live.sources.registry.lists_cameras", lambda: False)
+    with pytest.raises(MediaError, match=r"a camera is named by its index, 0; the built-in scene is 'demo'"):
+        open_source("FaceTime HD Camera")
+
+
+def test_where_a_file_is_asked_for_no_camera_is_offered() -> None:
+    with pytest.raises(
+        MediaError, match="no file or folder '0': give a video, a picture or a folder"
+    ) as told:
+        open_file(Path("0"))
+    assert "camera" not in str(told.value)
+
+
 @pytest.mark.parametrize("size", [(320, 180), (240, 320), (161, 121)])
 def test_the_demo_has_the_size_asked_for(size: tuple[int, int]) -> None:
     demo = DemoSource(size, 1000)
