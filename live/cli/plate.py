@@ -43,7 +43,7 @@ def record_plate(
 ) -> None:
     """Photographs your empty room with the camera. You step out of the picture while it counts down."""
     from core.plate.store import METADATA, checked_name
-    from live.cameras import AUTO, default_camera, device_path
+    from live.cameras import AUTO, device_path, real_camera
     from live.loop import interrupted_by_signals
     from live.plates import plate_of, plates_root
     from live.sources.registry import open_source
@@ -57,7 +57,7 @@ def record_plate(
         plate__countdown_seconds=countdown,
     )
     refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
-    spec = default_camera() if settings.camera.source == AUTO else settings.camera.source
+    spec = real_camera() if settings.camera.source == AUTO else settings.camera.source
     with interrupted_by_signals():  # else they would leave the camera held
         source = open_source(spec, settings.camera.size, settings.camera.fps)
         try:

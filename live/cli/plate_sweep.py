@@ -36,7 +36,7 @@ def sweep_plate(
     from threading import Event
 
     from core.plate.store import METADATA, checked_name
-    from live.cameras import AUTO, default_camera
+    from live.cameras import AUTO, real_camera
     from live.loop import stopped_by_signals
     from live.plates import plates_root, settle, sweep, watch
     from live.sources.registry import open_source
@@ -45,7 +45,7 @@ def sweep_plate(
         config, camera__source=camera, camera__size=size, camera__fps=fps, plate__countdown_seconds=countdown
     )
     refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
-    spec = default_camera() if settings.camera.source == AUTO else settings.camera.source
+    spec = real_camera() if settings.camera.source == AUTO else settings.camera.source
     source = open_source(spec, settings.camera.size, settings.camera.fps)
     try:
         typer.echo(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from core.errors import PlateError
+from core.errors import DeviceError, PlateError
 from core.plate import load_plate
 from core.plate.checks import PERSON_REFUSE
 from live.cli.app import app
@@ -51,6 +51,7 @@ def camera(monkeypatch, picture_at) -> ScriptedSource:
     """A camera whose frame number i is picture_at(i), with noise."""
     rng = np.random.default_rng(0)
     source = ScriptedSource([noisy(picture_at(i), 2.0, rng) for i in range(110)], "a scripted camera")
+    monkeypatch.setattr("live.cameras.real_camera", lambda: "a scripted camera")
     monkeypatch.setattr("live.sources.registry.open_source", lambda spec, size, fps: source)
     return source
 
@@ -79,7 +80,7 @@ def test_a_recording_that_is_ended_lets_the_camera_go(monkeypatch, number):
     ended = getattr(signal, number)
     before = signal.signal(ended, lambda *_: None)  # unheard it would end the tests
     try:
-        assert plate("record", "desk", "--countdown", "0").exit_code == 130
+        assert plate("record", "desk", "--camera", "demo", "--countdown", "0").exit_code == 130
     finally:
         signal.signal(ended, before)
     assert held == ["held", "let go"]
@@ -153,6 +154,16 @@ def test_a_taken_name_is_said_before_anybody_has_to_leave_the_room(monkeypatch):
 
 
 HALL = drawn_room(5, (1100, 300))
+
+
+@pytest.mark.parametrize("command", ["record", "sweep"])
+def test_without_a_camera_the_room_of_the_demo_is_not_photographed(monkeypatch, command):
+    monkeypatch.setattr("live.cameras.lists_cameras", lambda: True)
+    monkeypatch.setattr("live.cameras.list_cameras", list)
+    monkeypatch.setattr("live.sources.registry.open_source", lambda *given: pytest.fail(f"opened {given}"))
+    result = plate(command, "desk", "--countdown", "0")
+    assert isinstance(result.exception, DeviceError)
+    assert str(result.exception) == "there is no camera; plug one in"
 
 
 def along_the_hall(i: int):
