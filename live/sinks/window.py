@@ -50,6 +50,11 @@ def why_no_window() -> str | None:
     """The reason, with its remedy, why no window can be shown; None where one can."""
     if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
         return f"no window: OpenCV is installed without windows (headless); {APT_LINE}; then run `make setup`"
+    if sys.platform == "darwin":  # the first call of a window's thread would end the program
+        return (
+            "no window: macOS has them from a program's main thread alone, which is at work here; use "
+            "--output webrtc and a browser"
+        )
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "no window: there is no desktop here (DISPLAY is not set); use --output webrtc and a browser"
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import cv2
@@ -44,6 +45,13 @@ def test_an_output_that_cannot_be_opened_says_what_to_do(
 )
 def test_a_window_without_the_full_opencv_names_the_apt_line() -> None:
     with pytest.raises(DeviceError, match="sudo apt install libgl1"):
+        open_sink("window", SIZE, 30)
+
+
+def test_macos_has_no_window_as_it_would_end_the_program(monkeypatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "GUI: COCOA")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(DeviceError, match=r"main thread alone.*use --output webrtc"):
         open_sink("window", SIZE, 30)
 
 
