@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from core.errors import CleanplateError, DeviceError
-from live.cameras import Camera, list_cameras
+from live.cameras import Camera, list_cameras, lists_cameras
 from live.loopback_setup import (
     APPLY_RULES,
     INSTALL,
@@ -55,17 +55,38 @@ def write_and_read_back(path: str) -> str:
     return str(read_back(path))
 
 
+def open_first_camera() -> str:
+    """DeviceError: why it fails."""
+    from live.sources.camera import CameraSource
+
+    source = CameraSource(0)
+    source.close()
+    return source.name
+
+
+def open_camera_of_obs() -> str:
+    """DeviceError: why it fails."""
+    from live.sinks.virtualcam import VirtualCameraSink
+
+    sink = VirtualCameraSink((1280, 720), 30)
+    sink.close()
+    return sink.name.removeprefix("virtual camera ")
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What is looked at; tests give another root.
 
     cameras: lists the real cameras. import_module: imports by name. read_back: tries a virtual camera.
+    first_camera, camera_of_obs: what was opened, in words, on systems that list neither.
     """
 
     root: Path = Path("/")
     cameras: Callable[[], list[Camera]] = list_cameras
     import_module: Callable[[str], object] = importlib.import_module
     read_back: Callable[[str], str] = write_and_read_back
+    first_camera: Callable[[], str] = open_first_camera
+    camera_of_obs: Callable[[], str] = open_camera_of_obs
 
     def read(self, path: str) -> str | None:
         """A small text file below the root; None where there is none."""
@@ -116,6 +137,8 @@ def check_network() -> list[Check]:
 
 
 def check_cameras(machine: Machine) -> list[Check]:
+    if not lists_cameras():
+        return [_opened("camera", machine.first_camera, "; the built-in demo plays instead")]
     cameras = machine.cameras()
     if not cameras:
         return [
@@ -138,10 +161,10 @@ def check_cameras(machine: Machine) -> list[Check]:
 
 
 def check_loopback(machine: Machine) -> list[Check]:
-    """v4l2loopback: loaded, sound version, options, and nodes that may be written to. Linux only."""
-    if sys.platform != "linux":
-        return []
+    """v4l2loopback: loaded, sound version, options, and nodes that may be written to. Elsewhere OBS's."""
     what = "virtual camera"
+    if sys.platform != "linux":
+        return [_opened(what, machine.camera_of_obs, "; the page in the browser works without")]
     if not (machine.root / "sys/module/v4l2loopback").is_dir():
         fix = [INSTALL, LOAD, *KEEP]
         words = "v4l2loopback is not loaded, so Zoom and OBS see no cleanplate camera"
@@ -244,6 +267,13 @@ def check_data(folder: Path) -> list[Check]:
         else "none yet; photograph your empty room: cleanplate plate record desk"
     )
     return [*checks, *broken, Check(Verdict.GOOD, "plates", words)]
+
+
+def _opened(what: str, opens: Callable[[], str], without: str) -> Check:
+    try:
+        return Check(Verdict.GOOD, what, opens())
+    except DeviceError as error:
+        return Check(Verdict.NOTE, what, f"{error}{without}")
 
 
 def _tried(machine: Machine, device: str, words: str) -> Check:

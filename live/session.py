@@ -20,7 +20,7 @@ from core.render.backdrops import Background, Kind, parse_background
 from core.render.build import build_backdrop
 from core.types import Plate
 from live.assemble import build_parts
-from live.cameras import AUTO, DEMO, default_camera, device_path, real_camera
+from live.cameras import AUTO, DEMO, default_camera, device_path, lists_cameras, real_camera
 from live.controls import held_camera
 from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
@@ -44,6 +44,7 @@ from live.waiting import wait_for_camera
 log = logging.getLogger(__name__)
 
 FALLBACK_FPS = 30.0  # of a source that does not know its own rate
+NO_CAMERA = " (no camera was found; `cleanplate doctor` says why)"
 REALTIME_SINKS = ("virtualcam", "webrtc", "window")
 
 Tell = Callable[[str], None]
@@ -195,16 +196,18 @@ class _SourceOpener:
 
     as_service: others look on, so "auto" is a real camera, which may still come, never the demo. Calling it
         raises DeviceError while there is none; from the first one on that is the camera.
+    Where a system does not list its cameras, whether there is one is known when it is opened.
     """
 
     def __init__(self, settings: Settings, *, as_service: bool) -> None:
         self._camera = settings.camera
         self.why = ""
         self._spec = settings.camera.source
-        if self._spec == AUTO and not as_service:
+        self._guessed = self._spec == AUTO and not as_service
+        if self._guessed:
             self._spec = default_camera()
             if self._spec == DEMO:
-                self.why = " (no camera was found; `cleanplate doctor` says why)"
+                self.why = NO_CAMERA
         self._live = False
         self._values: Mapping[str, float] = {}
         self._holding = ExitStack()
@@ -218,7 +221,13 @@ class _SourceOpener:
                 raise
             # A camera named by its label: nothing of this name is there now.
             raise DeviceError(f"camera {spec!r} is gone; plug it in again") from error
-        self._spec, self._live = spec, source.live
+        except DeviceError as error:
+            if not self._guessed or lists_cameras():
+                raise
+            log.warning("%s", error)
+            self._spec, self._guessed, self.why = DEMO, False, NO_CAMERA
+            return self()
+        self._spec, self._live, self._guessed = spec, source.live, False
         self.hold(self._values)
         return source
 
@@ -384,7 +393,7 @@ def _expanded(specs: tuple[str, ...]) -> list[str]:
 
 def _has_virtual_camera() -> bool:
     if sys.platform != "linux":
-        return False
+        return True  # only to open it tells: the other systems do not list theirs
     from live import v4l2
 
     return any(node.loopback for node in v4l2.nodes())

@@ -7,9 +7,11 @@ import typer
 
 def devices() -> None:
     """Lists cameras, virtual cameras and GPUs."""
-    from live.cameras import list_cameras, stable_path
+    from live.cameras import list_cameras, lists_cameras, stable_path
 
     typer.echo("cameras (--camera)")
+    if not lists_cameras():
+        typer.echo("  0     the first; the next are 1, 2 (this system does not tell their names)")
     for camera in list_cameras():
         typer.echo(f"  {camera.path}  {camera.label}{f': {camera.problem}' if camera.problem else ''}")
         if (stable := stable_path(camera.path)) != camera.path:
@@ -28,7 +30,7 @@ def _virtual_cameras() -> list[str]:
     import sys
 
     if sys.platform != "linux":
-        return ["those of OBS"]
+        return ["that of OBS Studio, without :DEVICE; `cleanplate doctor` tries it"]
     from live import v4l2
 
     lines = []

@@ -141,8 +141,10 @@ class _ObsCamera:
                 *size, max(fps, 1), device=device, fmt=pyvirtualcam.PixelFormat.I420, print_fps=False
             )
         except (RuntimeError, ValueError) as error:
+            reasons = "; ".join(str(error).splitlines())  # one of each backend that it tried
             raise DeviceError(
-                f"no virtual camera: {error}; install OBS Studio 30 or newer, or UnityCapture"
+                f"no virtual camera: {reasons}; install OBS Studio 30 or newer and start its virtual camera "
+                "once, or stop it there"
             ) from error
         self._size = size
         self.name = f"{self._camera.device}, {size[0]}x{size[1]} I420"
@@ -163,7 +165,9 @@ def parsed(device: str | None) -> tuple[str | None, bool]:
         if key != "format" or value not in FORMATS:
             raise SettingsError(f"virtualcam: {options!r} behind the ? must be format=i420 or format=rgba")
         transparent = value == "rgba"
-    return (f"/dev/video{path}" if path.isdecimal() else path) or None, transparent
+    return (
+        f"/dev/video{path}" if path.isdecimal() and sys.platform == "linux" else path
+    ) or None, transparent
 
 
 def _candidates() -> list[str]:

@@ -22,6 +22,10 @@ ASKED_FPS = 30.0
 FIRST_FRAME_S = 5.0  # cameras that warm up, or expose long in the dark
 PATIENCE_S = 1.5  # without a frame from a running camera
 _RETRY_S = 0.02
+ALLOW = {  # where the systems that ask their user keep the answer
+    "darwin": " (System Settings, Privacy & Security, Camera: allow your terminal, then start again)",
+    "win32": " (Settings, Privacy & security, Camera: let desktop apps access your camera)",
+}
 
 
 class CameraSource:
@@ -129,6 +133,7 @@ def _open(device: int | str, path: Path, label: str) -> cv2.VideoCapture:
         if not capture.isOpened():
             raise DeviceError(
                 f"camera {label} cannot be opened: is it plugged in, free, and allowed for this program?"
+                + ALLOW.get(sys.platform, "")
             )
         return capture
     _refuse(path)

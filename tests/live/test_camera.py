@@ -101,7 +101,8 @@ def test_torn_pictures_are_passed_over_and_leave_gaps_in_the_numbers(opened):
 
 
 def test_a_camera_that_does_not_open_says_what_to_look_at(opened):
-    with pytest.raises(DeviceError, match="camera 0 cannot be opened: is it plugged in, free, and allowed"):
+    words = r"camera 0 cannot be opened: is it plugged in, free, and allowed.*Privacy & .ecurity, Camera"
+    with pytest.raises(DeviceError, match=words):
         opened(FakeCapture(opens=False))
 
 

@@ -11,6 +11,7 @@ from core.plate import save_plate
 from core.types import Plate, View
 from live.cameras import Camera
 from live.doctor import (
+    Check,
     Machine,
     Verdict,
     check_cameras,
@@ -65,6 +66,23 @@ def test_no_camera_is_a_note_because_the_demo_plays(tmp_path):
     (check,) = check_cameras(machine(tmp_path))
     assert check.verdict is Verdict.NOTE
     assert "demo plays instead" in check.sentence
+
+
+def refused() -> str:
+    raise DeviceError("it cannot be opened")
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_where_cameras_are_not_listed_they_are_tried(tmp_path, monkeypatch, system):
+    monkeypatch.setattr("sys.platform", system)
+    fine = machine(tmp_path, first_camera=lambda: "camera 0, 640x480", camera_of_obs=lambda: "OBS's")
+    assert check_cameras(fine) == [Check(Verdict.GOOD, "camera", "camera 0, 640x480")]
+    assert check_loopback(fine) == [Check(Verdict.GOOD, "virtual camera", "OBS's")]
+    without = machine(tmp_path, first_camera=refused, camera_of_obs=refused)
+    (camera,), (virtual,) = check_cameras(without), check_loopback(without)
+    assert (camera.verdict, virtual.verdict) == (Verdict.NOTE, Verdict.NOTE)
+    assert camera.sentence == "it cannot be opened; the built-in demo plays instead"
+    assert virtual.sentence == "it cannot be opened; the page in the browser works without"
 
 
 def test_a_camera_without_permission_names_the_group(tmp_path):

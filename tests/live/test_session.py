@@ -18,7 +18,7 @@ from core.errors import DeviceError, MediaError, PlateError, SettingsError, Weig
 from core.types import Frame, Plate, View
 from live.assemble import Parts
 from live.controls import Held
-from live.session import _fps_to_keep, run_session
+from live.session import _expanded, _fps_to_keep, run_session
 from live.settings import load
 from live.sinks import registry
 from live.sinks.virtualcam import VirtualCameraSink
@@ -116,6 +116,45 @@ def test_a_stop_that_is_set_already_ends_a_run_on_the_demo_at_once(stage):
         stop=stop,
     )
     assert outcome.frames == 0
+
+
+@pytest.fixture
+def other_system(monkeypatch):
+    """Cameras are not listed on it: to open one tells."""
+    monkeypatch.setattr("live.cameras.lists_cameras", lambda: False)
+    monkeypatch.setattr("live.session.lists_cameras", lambda: False)
+    opened: list[str] = []
+
+    def open_camera(spec, *arguments):
+        opened.append(spec)
+        if spec == "0":
+            raise DeviceError("camera 0 cannot be opened")
+        return open_source(spec, *arguments)
+
+    monkeypatch.setattr("live.session.open_source", open_camera)
+    return opened
+
+
+def test_where_cameras_are_not_listed_the_demo_plays_once_the_first_cannot_be_opened(
+    stage, other_system, caplog
+):
+    said: list[str] = []
+    run(said=said, camera__source="auto", camera__size=SIZE, plate__name="auto", frames=2)
+    assert other_system == ["0", "demo"]
+    assert "no camera was found" in said[1]
+    assert '"demo", 64x48' in said[2]
+    assert "camera 0 cannot be opened" in caplog.text
+
+
+def test_a_camera_that_was_asked_for_is_never_the_demo(stage, other_system):
+    with pytest.raises(DeviceError, match="camera 0 cannot be opened"):
+        run(camera__source="0")
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_other_systems_list_no_virtual_camera_so_that_auto_tries_it(monkeypatch, system):
+    monkeypatch.setattr("sys.platform", system)
+    assert _expanded(("auto",)) == ["virtualcam", "webrtc"]
 
 
 def test_without_a_camera_the_demo_plays_with_its_own_plate_and_this_is_said(stage, monkeypatch):

@@ -144,7 +144,7 @@ class FakeCamera:
 
     def __init__(self, width, height, fps, *, device, fmt, print_fps):
         if device == "Unity Video Capture 2":
-            raise RuntimeError("'unitycapture' backend: No camera registered.")
+            raise RuntimeError("'obs' backend: not this one.\n'unitycapture' backend: No camera registered.")
         self.size, self.fps, self.device = (width, height), fps, device or "OBS Virtual Camera"
         self.sent, self.closed = [], False
         self.opened.append(self)
@@ -165,7 +165,8 @@ def other_system(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("device", "name"), [(None, "OBS Virtual Camera"), ("Unity Video Capture", "Unity Video Capture")]
+    ("device", "name"),
+    [(None, "OBS Virtual Camera"), ("Unity Video Capture", "Unity Video Capture"), ("1", "1")],
 )
 def test_on_other_systems_the_camera_of_obs_or_unity_gets_the_pictures(other_system, device, name):
     sink = VirtualCameraSink((65, 37), 30, device)
@@ -179,7 +180,7 @@ def test_on_other_systems_the_camera_of_obs_or_unity_gets_the_pictures(other_sys
 
 
 def test_on_other_systems_a_missing_camera_names_what_to_install(other_system):
-    with pytest.raises(DeviceError, match=r"No camera registered.*install OBS Studio 30 or newer"):
+    with pytest.raises(DeviceError, match=r"one\.; .*No camera registered.*install OBS Studio 30 or newer"):
         VirtualCameraSink(SIZE, 30, "Unity Video Capture 2")
 
 

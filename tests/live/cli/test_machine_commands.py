@@ -48,6 +48,13 @@ def test_devices_lists_cameras_virtual_cameras_and_runtimes():
         assert words in result.output
 
 
+def test_devices_says_how_cameras_are_named_where_they_are_not_listed(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    result = CliRunner().invoke(app, ["devices"])
+    assert "  0     the first; the next are 1, 2" in result.output
+    assert "that of OBS Studio" in result.output
+
+
 def test_the_doctor_speaks_also_where_it_cannot_be_imported_itself(monkeypatch):
     monkeypatch.setitem(sys.modules, "live.doctor", None)
     result = CliRunner().invoke(app, ["doctor"])
