@@ -1,4 +1,4 @@
-"""Brings a virtual environment up to date: `python3 .ci/setup.py VENV [--dev]`.
+"""Brings a virtual environment up to date: `python3 .ci/setup.py VENV [--dev]`, on Windows with `py`.
 
 Needs nothing but Python 3.11 with venv. Installs cleanplate (editable) and its dependencies, pinned by
 constraints.txt; `--dev` adds what the tests need. A second call compares one fingerprint and returns.
@@ -63,7 +63,7 @@ def set_up(venv: Path, *, dev: bool) -> None:
     """Does what is still to do for the base or the dev environment."""
     base_stamp, dev_stamp = venv / ".cleanplate-base", venv / ".cleanplate-dev"
     wanted = fingerprint()
-    python = venv / "bin" / "python"
+    python = python_of(venv)
     if not (is_current(dev_stamp, wanted) or (not dev and is_current(base_stamp, wanted))):
         print(f"set-up: installing into {venv}; the first time takes some minutes", flush=True)
         if not works(python):
@@ -88,6 +88,10 @@ def fingerprint() -> str:
 
 def is_current(stamp: Path, wanted: str) -> bool:
     return stamp.is_file() and stamp.read_text() == wanted
+
+
+def python_of(venv: Path) -> Path:
+    return venv / "Scripts" / "python.exe" if os.name == "nt" else venv / "bin" / "python"
 
 
 def works(python: Path) -> bool:
@@ -133,7 +137,8 @@ def install_opencv(python: Path, wheel: str, *, instead_of: str) -> None:
 
 
 def is_headless(venv: Path) -> bool:
-    return any(venv.glob("lib/python3*/site-packages/opencv_python_headless-*.dist-info"))
+    packages = "Lib" if os.name == "nt" else "lib/python3*"
+    return any(venv.glob(f"{packages}/site-packages/opencv_python_headless-*.dist-info"))
 
 
 def desktop_is_there() -> bool:

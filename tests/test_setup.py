@@ -6,7 +6,7 @@ import importlib.util
 import re
 import tomllib
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -50,6 +50,23 @@ def test_the_window_sink_and_the_set_up_name_the_same_line():
 
     setup_text = (ROOT / ".ci" / "setup.py").read_text()
     assert f'APT_LINE = "{APT_LINE}"' in setup_text
+
+
+@pytest.mark.parametrize(
+    ("system", "python", "packages"),
+    [
+        ("nt", "Scripts/python.exe", "Lib/site-packages"),
+        ("posix", "bin/python", "lib/python3.11/site-packages"),
+    ],
+)
+def test_the_environment_is_found_as_each_system_lays_it_out(
+    setup, monkeypatch, tmp_path, system, python, packages
+):
+    monkeypatch.setattr(setup, "os", SimpleNamespace(name=system))
+    (tmp_path / packages / "opencv_python_headless-5.dist-info").mkdir(parents=True)
+    assert setup.python_of(tmp_path) == tmp_path / python
+    assert setup.is_headless(tmp_path)
+    assert not setup.is_headless(tmp_path / "another")
 
 
 class Venv:
