@@ -85,8 +85,11 @@ class Meter:
     Each stage, age and count name belongs to one writing thread; any thread may take a snapshot.
     """
 
-    def __init__(self, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
-        self._clock_ns = clock_ns
+    def __init__(self, clock_ns: Callable[[], int] | None = None) -> None:
+        """clock_ns: stands in for both clocks, that of the frames' times and the one that times spans."""
+        self._clock_ns = clock_ns or time.monotonic_ns
+        # Until Python 3.13 Windows' monotonic clock moves in steps of 16 ms: longer than most stages.
+        self._span_clock_ns = clock_ns or time.perf_counter_ns
         self._stages: dict[str, _Stage] = {}
         self._ages: dict[str, _Ring] = {}
         self._counts: Counter[str] = Counter()
@@ -98,7 +101,7 @@ class Meter:
         """Context manager that times its block, also one that raises."""
         stage = self._stages.get(name)
         if stage is None:
-            stage = self._stages[name] = _Stage(self._clock_ns)
+            stage = self._stages[name] = _Stage(self._span_clock_ns)
         return stage
 
     def age(self, sink: str, time_ns: int) -> None:
@@ -114,7 +117,7 @@ class Meter:
 
     def frame_done(self) -> None:
         """One frame has gone through all stages."""
-        now_ns = self._clock_ns()
+        now_ns = self._span_clock_ns()
         if self._frame_ns is not None:
             self._frame_gaps.add((now_ns - self._frame_ns) / 1e6)
         self._frame_ns = now_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,6 +42,22 @@ def test_a_stage_that_raises_is_timed_too() -> None:
         clock.pass_ms(3)
         raise RuntimeError
     assert meter.last_ms()["render"] == pytest.approx(3)
+
+
+def test_spans_are_timed_by_the_finer_clock_and_ages_by_that_of_the_frames(monkeypatch) -> None:
+    coarse, fine = FakeClock(), FakeClock()
+    monkeypatch.setattr("live.meter.time", SimpleNamespace(monotonic_ns=coarse, perf_counter_ns=fine))
+    meter = Meter()
+    captured_ns = coarse.now_ns
+    for _ in range(2):
+        with meter.stage("align"):
+            fine.pass_ms(3)
+        meter.frame_done()
+    coarse.pass_ms(15.625)
+    meter.age("window", captured_ns)
+    assert meter.last_ms()["align"] == pytest.approx(3)
+    assert meter.snapshot().fps == pytest.approx(1000 / 3)
+    assert meter.snapshot().ages["window"].p50_ms == pytest.approx(15.625)
 
 
 def test_the_rate_is_that_of_finished_frames() -> None:
