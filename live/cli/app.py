@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -56,6 +57,9 @@ def root() -> None:
 
 def main() -> None:
     """The program's entry. Anything but a CleanplateError is a bug and shows its traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As stderr does by itself: in a file or pipe Windows has no "≤", and a file's name may be any bytes.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except CleanplateError as error:

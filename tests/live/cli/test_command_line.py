@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
@@ -90,6 +91,15 @@ def test_a_run_that_lost_an_output_says_which_and_ends_with_an_exit_code(monkeyp
     out, err = capsys.readouterr()
     assert out.startswith("120 frames")
     assert err.endswith("these failed, see above: file talk.mp4, report r.jsonl\n")
+
+
+def test_a_sign_that_the_output_does_not_have_does_not_end_a_command(monkeypatch):
+    pipe = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")  # as Windows has it in a file
+    monkeypatch.setattr(sys, "stdout", pipe)
+    monkeypatch.setattr(cli, "app", lambda: print("error ≤ 3.0 × 2, caf\udce9.mp4"))
+    main()
+    pipe.flush()
+    assert pipe.buffer.getvalue().decode("cp1252").rstrip() == "error \\u2264 3.0 × 2, caf\\udce9.mp4"
 
 
 def test_a_bug_shows_its_traceback(monkeypatch):
