@@ -49,10 +49,15 @@ def take(samples: Any, workers: Sequence[Any]) -> Any:
 
 
 def telling(work: Callable[..., None]) -> Callable[..., None]:
-    """Of a worker's function, whose first argument is the queue: a CleanplateError goes to the parent."""
+    """Of a worker's function, whose first argument is the queue: a CleanplateError goes to the parent.
+
+    Nor does the worker hear Ctrl-C.
+    """
 
     @functools.wraps(work)
     def told(samples: Any, *arguments: Any) -> None:
+        if multiprocessing.parent_process() is not None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows no process is started deaf, see `start`
         try:
             work(samples, *arguments)
         except CleanplateError as error:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -60,6 +61,26 @@ def test_what_a_worker_refuses_is_said_by_who_waits_for_it() -> None:
         take(queue, [worker])
     worker.join()
     assert worker.exitcode == 0
+
+
+@telling
+def _says_how_it_hears(samples: Any) -> None:
+    samples.put(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)
+
+
+def test_a_worker_that_was_not_started_deaf_is_deaf_too() -> None:
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue(2)
+    worker = context.Process(target=_says_how_it_hears, args=(answers,))
+    worker.start()  # as `start` does on Windows, where nothing of a parent's signals is handed down
+    assert take(answers, [worker]) is True
+    worker.join()
+
+
+def test_who_calls_a_workers_function_itself_goes_on_hearing() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    _says_how_it_hears(queue.Queue())
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def _runs(process: int) -> bool:
