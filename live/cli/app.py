@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import typer
@@ -57,6 +58,10 @@ def root() -> None:
 
 def main() -> None:
     """The program's entry. Anything but a CleanplateError is a bug and shows its traceback."""
+    if sys.platform == "win32":
+        # Some cameras take a minute to open while Windows looks for hardware to convert their colours
+        # (OpenCV's issue 17687). Here, since OpenCV reads it when it is imported.
+        os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As stderr does by itself: in a file or pipe Windows has no "≤", and a file's name may be any bytes.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 
@@ -100,6 +101,19 @@ def test_a_sign_that_the_output_does_not_have_does_not_end_a_command(monkeypatch
     main()
     pipe.flush()
     assert pipe.buffer.getvalue().decode("cp1252").rstrip() == "error \\u2264 3.0 × 2, caf\\udce9.mp4"
+
+
+@pytest.mark.parametrize(
+    ("system", "set_by_the_user", "value"),
+    [("win32", None, "0"), ("win32", "1", "1"), ("darwin", None, None), ("linux", None, None)],
+)
+def test_windows_is_not_asked_to_convert_a_cameras_colours(monkeypatch, system, set_by_the_user, value):
+    name, seen = "OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", []
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(os, "environ", {name: set_by_the_user} if set_by_the_user else {})
+    monkeypatch.setattr(cli, "app", lambda: seen.append(os.environ.get(name)))
+    main()
+    assert seen == [value]
 
 
 def test_a_bug_shows_its_traceback(monkeypatch):
