@@ -361,7 +361,9 @@ def _sinks(
             node = sink.node if isinstance(sink, VirtualCameraSink) else None
             sinks.append(_Output(kind, threaded, node))
         if not sinks and settings.output.sinks:
-            raise DeviceError("no output could be opened (reasons above): name one, e.g. --output window")
+            raise DeviceError(
+                "no output could be opened (reasons above): name one, e.g. --output file:clip.mp4"
+            )
         yield sinks
 
 

@@ -222,6 +222,16 @@ def test_auto_outputs_are_the_page_and_no_virtual_camera_where_there_is_none(sta
     assert "http://127.0.0.1:" in outputs[0]
 
 
+def test_where_the_page_has_no_port_an_output_is_named_that_every_system_has(stage, pictures, monkeypatch):
+    monkeypatch.setattr("live.session._has_virtual_camera", lambda: False)
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(DeviceError, match=r"no output could be opened .*e\.g\. --output file:clip\.mp4"):
+            run(said=said, camera__source=str(pictures), output__sinks=("auto",), web__port=port)
+    assert f"port {port} on 127.0.0.1 is taken by another program" in said[-1]
+
+
 def test_a_virtual_camera_of_auto_that_cannot_be_opened_is_told_and_left_out(stage, pictures, monkeypatch):
     monkeypatch.setattr("live.session._has_virtual_camera", lambda: True)
     opened = []
