@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -12,13 +13,15 @@ import platformdirs
 
 from core.errors import PlateError
 from core.plate import Recorder, Recording, list_plates, load_plate
-from core.plate.checks import SHIFT_REFUSE_PX, UNREST, Segmenter
+from core.plate.checks import SHIFT_REFUSE_PX, UNREST, Segmenter, Severity, check_views
 from core.plate.store import METADATA, is_name
 from core.plate.sweep import SweepBuilder, SweepProgress
 from core.types import Frame, Plate, View
 from live.controls import held_camera
 from live.sources.base import Source
 from live.sources.registry import open_file
+
+log = logging.getLogger(__name__)
 
 NONE, AUTO = "none", "auto"
 
@@ -46,7 +49,8 @@ def open_plate(spec: str) -> Plate | None:
     """The plate that NAME|PATH|none|auto means; None for none, and for auto when nothing was recorded.
 
     A path is a plate's folder, a picture, or a video or folder of pictures of the empty room: averaged where
-    the camera stood still, else taken as a sweep. A name wins over a path of the same spelling.
+    the camera stood still, else taken as a sweep; who is in it is warned of. A name wins over a path of the
+    same spelling.
     Raises: PlateError, MediaError.
     """
     if spec == NONE:
@@ -61,7 +65,10 @@ def open_plate(spec: str) -> Plate | None:
     if (path / METADATA).is_file():
         return load_plate(path)
     if path.exists():
-        return plate_from_files(path.stem or spec, [path])[0]
+        plate = plate_from_files(path.stem or spec, [path])[0]
+        if words := people_in(plate):
+            log.warning("%s", words)
+        return plate
     names = ", ".join(info.name for info in list_plates(plates_root())) or "none yet"
     raise PlateError(
         f'there is no plate "{spec}" and no file of that name; plates: {names} '
@@ -194,6 +201,17 @@ def record(source: Source, seconds: float, on_progress: Progress) -> Recording:
         recorder.add(frame.rgb)
         on_progress(share)
     return recorder.finish()
+
+
+def people_in(plate: Plate) -> str:
+    """A sentence about somebody whom the plate seems to show; "" where nobody is. By looks alone."""
+    for found in check_views(plate, person_finder()):
+        if found.what == "person" and found.severity is Severity.REFUSE:
+            return (
+                f"the plate seems to show somebody ({found.sentence}): a poster is fine, but who is in it is "
+                "taken for a part of the room; the plate must show the EMPTY room"
+            )
+    return ""
 
 
 def person_finder() -> Segmenter:

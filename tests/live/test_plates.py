@@ -14,7 +14,7 @@ from core.plate import list_plates, save_plate
 from core.types import Plate, View
 from live.controls import Held
 from live.plates import average, open_plate, plates_root, record, record_held, settle, sweep, watch
-from tests.core.plate.synthetic import drawn_room, shots
+from tests.core.plate.synthetic import drawn_room, person_mask, shots
 from tests.live.scripted import FRAME_NS, ScriptedSource
 
 SIZE = (64, 48)
@@ -84,6 +84,16 @@ def test_a_picture_is_a_plate(tmp_path):
     plate = open_plate("room.png")
     assert (plate.name, plate.size, plate.noise) == ("room", SIZE, 0.0)
     assert plate.rgb[0, 0, 0] == 77
+
+
+@pytest.mark.parametrize("somebody", [True, False])
+def test_who_is_in_a_picture_that_is_taken_as_a_plate_is_warned_of(tmp_path, monkeypatch, caplog, somebody):
+    room = drawn_room(1, (320, 180))
+    seen = person_mask(room, 150) * somebody
+    monkeypatch.setattr("live.plates.person_finder", lambda: lambda rgb: seen)
+    cv2.imwrite(str(tmp_path / "room.png"), room)
+    assert open_plate("room.png").name == "room"
+    assert ("the plate seems to show somebody" in caplog.text) == somebody
 
 
 def test_a_folder_of_pictures_is_averaged(tmp_path):
