@@ -198,11 +198,14 @@ def _find_file(config: Path | None, folder: Path | None, xdg_file: Path | None) 
 
 def _with_file(settings: Settings, file: Path) -> Settings:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file} is not valid TOML: {error}") from error
+        text = file.read_text(encoding="utf-8-sig")  # editors of Windows put a mark before UTF-8
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} cannot be read: {error}") from error
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        path = r" (in a path write C:/beach.jpg, or single quotes: 'C:\beach.jpg')" if "\\" in text else ""
+        raise SettingsError(f"{file} is not valid TOML: {error}{path}") from error
     sections = [section.name for section in fields(settings)]
     known = list(all_keys())
     for section, table in tables.items():

@@ -53,6 +53,12 @@ def test_the_folders_file_wins_over_the_users_and_a_named_one_over_both(tmp_path
     assert load(**places).web.port == 2
 
 
+def test_a_file_of_an_editor_that_marks_its_utf8_is_read(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text("[camera]\nfps = 15\n", encoding="utf-8-sig")
+    assert load(file).camera.fps == 15.0
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -73,6 +79,7 @@ def test_the_folders_file_wins_over_the_users_and_a_named_one_over_both(tmp_path
         ("[output]\nsinks = [1]\n", ["output.sinks = [1]", "one or more"]),
         ('[plate]\nname = ""\n', ["plate.name = ''", "not empty"]),
         ("[camera\n", ["not valid TOML"]),
+        ('[background]\nspec = "C:\\Users\\me.jpg"\n', ["not valid TOML", "in a path write C:/beach.jpg"]),
     ],
 )
 def test_a_wrong_file_is_answered_with_file_key_value_and_what_is_allowed(tmp_path, text, words):
