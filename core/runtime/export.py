@@ -211,8 +211,10 @@ def _pictures(size: tuple[int, int], *channels: int) -> Callable[[], tuple[Tenso
 
 def _require_multiple(size: tuple[int, int], multiple: int) -> None:
     if size[0] % multiple or size[1] % multiple:
+        width, height = (max(round(side / multiple), 1) * multiple for side in size)
         raise SettingsError(
-            f"size is {size[0]}x{size[1]}; this network takes multiples of {multiple} pixels on both sides"
+            f"size is {size[0]}x{size[1]}; this network takes multiples of {multiple} pixels on both sides: "
+            f"--size {width}x{height}"
         )
 
 

@@ -105,8 +105,14 @@ def export_model(
     ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Ends in .onnx, or in .xml for OpenVINO.")],
     size: Annotated[
-        str, typer.Option("--size", metavar="WxH", help="The one size of pictures that the file will take.")
-    ] = "1280x720",
+        str | None,
+        typer.Option(
+            "--size",
+            metavar="WxH",
+            help="The one size of pictures that the file will take; default: 1280x720, of platenet 832x480, "
+            "at which it looks.",
+        ),
+    ] = None,
     ratio: Annotated[
         float | None, typer.Option("--ratio", help="RVM only: the network's size over the picture's, 0 to 1.")
     ] = None,
@@ -146,13 +152,14 @@ def export_model(
     from core.runtime.graph import load_ranges
     from core.runtime.torch import cut_to_ranges
 
+    trained = find_trained(name)
+    size = size or ("832x480" if trained is not None or name == PLATENET else "1280x720")
     width, _, height = size.lower().partition("x")
     if not (width.isdigit() and height.isdigit()) or min(int(width), int(height)) < 1:
         raise SettingsError(f"--size is {size!r}; it must be like 1280x720")
     if ratio is not None and not 0 < ratio <= 1:
         raise SettingsError(f"--ratio is {ratio}; it must be above 0 and at most 1")
     setting = _bgmv2_setting(mode, backbone_scale, sample_pixels, threshold)
-    trained = find_trained(name)
     weights = _store().weights(name) if trained is None else trained.net
     net = load_model(name if trained is None else PLATENET, weights)
     if isinstance(net, PlateNet):  # as the program runs it

@@ -18,9 +18,11 @@ import torch
 from typer.testing import CliRunner
 
 from core.errors import CleanplateError, SettingsError, WeightsError
+from core.matte.working_size import MULTIPLE
 from core.nets.bgm2020 import BackgroundMatting2020
 from core.nets.bgmv2 import Setting
 from core.nets.registry import MODELS, load_model
+from core.runtime.base import WEIGHTS
 from core.runtime.compiled import compile_on_cpu
 from core.runtime.export import Exported
 from core.runtime.torch import TorchPlateNet, load_platenet
@@ -474,6 +476,23 @@ def test_export_takes_the_setting_of_background_matting_v2(
         with pytest.raises(SettingsError, match=sentence):
             run("export", NAME, out, *wrong)
     assert len(seen) == 3
+
+
+def test_without_a_size_each_network_gets_one_that_it_takes(
+    store: ModelStore, weights_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    sizes = []
+
+    def export(net, size, path, ratio, setting):
+        sizes.append(size)
+        return Exported(path, (), (), 0.0, 0.0)
+
+    monkeypatch.setattr("core.runtime.export.export_model", export)
+    store.import_file(NAME, weights_file, LICENCE)
+    for name in ("platenet", str(WEIGHTS), NAME):
+        run("export", name, str(tmp_path / "out.onnx"))
+    assert sizes == [(832, 480), (832, 480), (1280, 720)]
+    assert all(side % MULTIPLE == 0 for side in sizes[0])
 
 
 @pytest.mark.parametrize("wrong", [("--ratio", "0.5"), ("--mode", "full")])
