@@ -9,7 +9,7 @@ from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import TextIO
 
-from core.types import U8, Aligner, Alignment, Frame
+from core.types import U8, Aligner, Alignment, Frame, State
 from live.meter import Meter, Snapshot
 from live.pace import Pace
 from live.pause import Pause
@@ -93,8 +93,9 @@ def status_words(
     *,
     paused: bool = False,
 ) -> str:
-    """One line: rate, time a frame takes, the size at which the network looks where the program chooses
-    it, age at the sinks, drops, and what is known of the plate."""
+    """One line: rate, what is known of the plate, drops, the size at which the network looks where the
+    program chooses it, age at the sinks, time a frame takes. What is most wanted comes first: narrow
+    terminals show no more."""
     if paused:
         return f"paused: nothing of you or your room is shown · {snapshot.frames} frames so far"
     work_ms = sum(
@@ -102,17 +103,21 @@ def status_words(
         for name in ("expect", "align", "matte", "render", "learn")
         if name in snapshot.stages
     )
-    words = [f"{snapshot.fps:5.1f} frames/s", f"{work_ms:4.1f} ms work"]
+    words, details = [f"{snapshot.fps:5.1f} frames/s"], ""
+    if alignment is not None:
+        plate = f"plate {alignment.state.value} {alignment.score:.2f}"
+        lost = alignment.state is State.LOST  # then it is the reason that helps
+        words.append(f"{plate}: {alignment.reason}" if lost else plate)
+        details = "" if lost else alignment.reason
+    words.append(f"{snapshot.counts.get('dropped', 0)} dropped")
+    if stale := snapshot.counts.get("stale", 0):
+        words.append(f"{stale} too old")
     if working_size is not None and all(working_size):  # it has none before its first frame
         words.append(f"network at {working_size[0]}x{working_size[1]}")
     if snapshot.ages:
         words.append(f"{max(age.p50_ms for age in snapshot.ages.values()):3.0f} ms old at the sink")
-    words.append(f"{snapshot.counts.get('dropped', 0)} dropped")
-    if stale := snapshot.counts.get("stale", 0):
-        words.append(f"{stale} too old")
-    if alignment is not None:
-        words.append(f"plate {alignment.state.value} {alignment.score:.2f}: {alignment.reason}")
-    return " · ".join(words)
+    words.append(f"{work_ms:4.1f} ms work")
+    return " · ".join([*words, *([details] if details else [])])
 
 
 def log_to_terminal(level: str) -> None:

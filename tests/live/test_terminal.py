@@ -36,7 +36,22 @@ def test_the_status_line_says_rate_work_age_drops_and_what_is_known_of_the_plate
     assert "network at 832x480" in line
     assert " 41 ms old at the sink" in line
     assert "3 dropped" in line
-    assert "plate locked 0.97: still: 31 of 32 cells agree" in line
+    assert "plate locked 0.97 ·" in line
+    assert line.endswith("still: 31 of 32 cells agree")
+
+
+def test_eighty_columns_have_the_rate_the_plate_the_drops_and_the_networks_size():
+    stages = {"render": Spread(412.0, 500.0, 9)}
+    snapshot = Snapshot(9, 29.97, stages, {"page": Spread(1241.0, 1250.0, 9)}, {"dropped": 12345})
+    tracking = Alignment(np.eye(3), Light(), State.TRACKING, 0.99, "following 0.2 px a frame")
+    row = fitted(status_words(snapshot, tracking, (832, 480)), 80)
+    assert row.startswith(" 30.0 frames/s · plate tracking 0.99 · 12345 dropped · network at 832x480 ·")
+
+
+def test_of_a_lost_plate_eighty_columns_have_the_reason():
+    lost = Alignment(None, Light(), State.LOST, 0.1, "2 of 31 cells agree")
+    row = fitted(status_words(Snapshot(9, 29.97), lost, (832, 480)), 80)
+    assert row.startswith(" 30.0 frames/s · plate lost 0.10: 2 of 31 cells agree · 0 dropped")
 
 
 def test_the_status_line_before_the_first_frame_is_no_crash():
