@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -33,6 +35,24 @@ def test_everything_that_is_installed_directly_is_pinned():
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
     names = {re.split(r"[\s;<>=\[]", entry)[0].lower().replace("_", "-") for entry in wanted}
     assert names - set(pins()) == set()
+
+
+PACKAGE_OF = {"cv2": "opencv-python"}  # modules whose package has another name
+WISHED_FOR = {"tensorboard"}  # curves of a training, which are left out without it
+
+
+def test_whatever_a_command_imports_is_installed_without_the_tests_tools():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    installed = {re.split(r"[\s;<>=\[]", entry)[0] for entry in project["dependencies"]}
+    wanted = {"onnx"}  # which torch.onnx imports
+    for file in (*ROOT.glob("core/**/*.py"), *ROOT.glob("live/**/*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                wanted |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                wanted.add(node.module.partition(".")[0])
+    foreign = wanted - set(sys.stdlib_module_names) - {"core", "live"} - WISHED_FOR
+    assert {PACKAGE_OF.get(module, module) for module in foreign} - installed == set()
 
 
 def test_torch_is_pinned_as_promised_and_both_opencv_wheels_alike():
