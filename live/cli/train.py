@@ -111,8 +111,12 @@ def train(
         ),
     ] = 16,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard/--no-tensorboard", help="Curves and pictures, in OUT/curves.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--tensorboard/--no-tensorboard",
+            help="Curves and pictures, in OUT/curves. Default: where TensorBoard is installed.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Trains the networks, or goes on with a stopped run: the same command again, with the same --out.
@@ -132,6 +136,7 @@ def train(
     """
     if context.invoked_subcommand is not None:
         return
+    from importlib.util import find_spec
     from threading import Event
 
     from core.errors import SettingsError
@@ -150,6 +155,8 @@ def train(
             "identities, write `yes` into the column held_out of people/SOURCES.tsv"
         )
         validation = 0
+    if tensorboard is None:
+        tensorboard = find_spec("tensorboard") is not None
     asked = Run(
         data=tuple(data),
         out=out,
@@ -246,7 +253,10 @@ def key_clips(
         typer.echo(f"{clip}: {result}")
     if not kept:
         raise MediaError("no cut-out was kept; the reasons are above")
-    typer.echo(f"look at {out / 'people'}, delete what is bad, then: cleanplate train --data {out} --out RUN")
+    typer.echo(
+        f"look at {out / 'people'}, delete what is bad, then: cleanplate train --stage net --start bundled "
+        f"--data {out} --out RUN"
+    )
 
 
 @app.command("people")

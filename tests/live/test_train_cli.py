@@ -1,5 +1,6 @@
 """`cleanplate train` from footage to weights: each command as a user types it, tiny and short."""
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def test_a_still_before_a_wall_becomes_a_cutout_by_key_and_region(tmp_path: Path
         "key", tmp_path / "me.png", "--out", tmp_path / "mine", "--key", "#c828aa", "--region", "0,0,1,1"
     )
     assert "1 kept" in text
+    assert f"then: cleanplate train --stage net --start bundled --data {tmp_path / 'mine'} --out RUN" in text
     assert len(list((tmp_path / "mine" / "people").glob("*.webp"))) == 1
     with pytest.raises(MediaError, match="no cut-out was kept"):
         typed("key", tmp_path / "me.png", "--out", tmp_path / "none", "--region", "0,0,0.1,0.1")
@@ -123,16 +125,16 @@ def test_a_single_clip_is_trained_on_by_the_command_that_key_prints(name: str, t
     monkeypatch.setattr("core.matte.prior.SelfieSegmenter", lambda: _knows_the_person)
     mine = tmp_path / "mine"
     printed = typed("key", tmp_path / f"{name}.png", "--out", mine)
-    assert f"cleanplate train --data {mine} --out RUN" in printed
+    assert f"cleanplate train --stage net --start bundled --data {mine} --out RUN" in printed
     calls = recorded(monkeypatch)
-    text = typed("--data", mine, "--out", tmp_path / "run")
+    text = typed("--stage", "net", "--start", "bundled", "--data", mine, "--out", tmp_path / "run")
     assert "nobody is held out, so this run is not judged" in text
-    assert [options.validation for _, options in calls] == [0, 0]
+    assert [options.validation for _, options in calls] == [0]
     assert len(load(mine).people) == 1
 
     data = write_data(tmp_path / "data")
     assert "not judged" not in typed("--data", data, "--data", mine, "--out", tmp_path / "both")
-    assert [options.validation for _, options in calls[2:]] == [16, 16], "by the people of the other folder"
+    assert [options.validation for _, options in calls[1:]] == [16, 16], "by the people of the other folder"
     assert len(load(data, more=(mine,)).people) == 2
 
 
@@ -198,8 +200,24 @@ def test_every_model_that_can_be_trained_is_in_the_registry_and_has_stages():
 def test_without_tensorboard_the_sentence_says_what_to_do(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     data = write_data(tmp_path / "data")
+    asked = ("--data", data, "--out", tmp_path / "run", "--device", "cpu", "--validation", "0")
     with pytest.raises(SettingsError, match=r"pip install tensorboard.*--no-tensorboard"):
-        typed("--data", data, "--out", tmp_path / "run", "--device", "cpu", "--validation", "0")
+        typed(*asked, "--tensorboard")
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_curves_nobody_asked_for_are_written_where_tensorboard_is_installed(
+    tmp_path: Path, monkeypatch, installed: bool
+):
+    calls = recorded(monkeypatch)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name, *more: installed or None if name == "tensorboard" else found(name, *more),
+    )
+    text = typed("--data", tmp_path, "--out", tmp_path / "run", "--device", "cpu", "--validation", "0")
+    assert {options.curves is not None for _, options in calls} == {installed}
+    assert ("tensorboard --logdir" in text) == installed
 
 
 @pytest.mark.parametrize(
