@@ -41,6 +41,18 @@ def read_picture(path: Path) -> U8:
     return np.asarray(rgb, np.uint8)
 
 
+def decoded(path: Path, mode: int) -> np.ndarray | None:
+    """A file's picture in OpenCV's order of colours, as `cv2.imread` gives it; None where it gives none.
+
+    That one cannot be used: on Windows it does not find files whose path has letters of another alphabet.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+        return cv2.imdecode(data, mode) if data.size else None
+    except (OSError, cv2.error):
+        return None
+
+
 def _whole(data: bytes) -> bool:
     """Whether the file has its end mark: OpenCV fills what is missing with grey and says nothing."""
     if data.startswith(b"\xff\xd8"):

@@ -260,8 +260,13 @@ def _write(folder: Path, origin: Path, pictures: Iterable[U8], suffix: str) -> i
 def _save(path: Path, picture: U8, options: tuple[int, ...]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     code = cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    if not cv2.imwrite(str(path), cv2.cvtColor(picture, code), options):
-        raise MediaError(f"{path} cannot be written: is there room on the disk?")
+    # Not imwrite: on Windows it cannot write below a folder with letters of another alphabet.
+    data = cv2.imencode(path.suffix, cv2.cvtColor(picture, code), options)[1]
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        why = error.strerror or error
+        raise MediaError(f"{path} cannot be written ({why}): is there room on the disk?") from error
 
 
 def _refuse_taken(folder: Path, origin: Path) -> None:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from core.errors import MediaError
+from core.pictures import decoded
 from core.types import U8
 
 PERSON_SIDE = 720  # long side of a cut-out in memory, px
@@ -66,7 +67,7 @@ def allowed(folder: Path, licences: frozenset[str]) -> list[Path]:
 
 def read_rgba(path: Path, long_side: int = PERSON_SIDE) -> U8:
     """An RGBA picture of 8 or 16 bits as uint8 HxWx4, straight alpha, at most long_side px long."""
-    bgra = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    bgra = decoded(path, cv2.IMREAD_UNCHANGED)
     if bgra is None or bgra.ndim != 3 or bgra.shape[2] != 4:
         raise MediaError(f"{path} is not a picture with alpha; give RGBA WebP or PNG cut-outs")
     if bgra.dtype == np.uint16:
@@ -81,7 +82,7 @@ def read_rgba(path: Path, long_side: int = PERSON_SIDE) -> U8:
 
 def read_rgb(path: Path, width: int) -> U8:
     """An RGB picture, uint8 HxWx3, at most width px wide."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    bgr = decoded(path, cv2.IMREAD_COLOR)
     if bgr is None:
         raise MediaError(f"{path} cannot be read as a picture; remove it or convert it to JPEG or PNG")
     if bgr.shape[1] > width:

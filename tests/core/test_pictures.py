@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.errors import MediaError
-from core.pictures import read_picture
+from core.pictures import decoded, read_picture
 
 
 def write(path: Path, rgb: np.ndarray, *options: int) -> Path:
@@ -35,6 +35,21 @@ def test_transparency_is_left_away(tmp_path: Path, rgb: np.ndarray) -> None:
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.dstack((rgb[..., ::-1], np.zeros((40, 30), np.uint8))))
     assert (read_picture(path) == rgb).all()
+
+
+def test_decoded_is_what_opencvs_imread_gives(tmp_path: Path, rgb: np.ndarray) -> None:
+    rgba = np.dstack((rgb, rgb[..., 0])).astype(np.uint16) * 257
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), rgba)
+    for mode in (cv2.IMREAD_UNCHANGED, cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE):
+        assert (decoded(path, mode) == cv2.imread(str(path), mode)).all()
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", None])
+def test_decoded_is_none_where_there_is_no_picture(tmp_path: Path, data: bytes | None) -> None:
+    if data is not None:
+        (tmp_path / "a.png").write_bytes(data)
+    assert decoded(tmp_path / "a.png", cv2.IMREAD_COLOR) is None
 
 
 def test_a_picture_of_one_pixel_is_a_picture(tmp_path: Path) -> None:

@@ -53,6 +53,21 @@ def others(count: int) -> list[str]:
     return [name for name in (f"p{k}" for k in range(99)) if not held_out_by_name(name)][:count]
 
 
+def test_material_needs_nothing_of_opencv_that_windows_has_for_its_own_alphabet_alone(
+    tmp_path: Path, monkeypatch
+):
+    folder = tmp_path / "Zoë 写真"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "me.png"), drawn_person(1))
+    cv2.imwrite(str(folder / "room.jpg"), np.full((40, 60, 3), 90, np.uint8))
+    for name in ("imread", "imwrite"):
+        monkeypatch.setattr(cv2, name, lambda *given: pytest.fail(f"asked OpenCV for {given[0]}"))
+    add_people(folder / "me.png", folder / "mine")
+    add_room(folder / "room.jpg", folder / "mine")
+    material = load(tmp_path / "none", more=(folder / "mine",))
+    assert (len(material.people), len(material.rooms)) == (1, 1)
+
+
 def test_of_the_shared_data_the_same_are_held_out_as_ever(tmp_path: Path):
     data = tmp_path / "data"
     (data / "people_rendered").mkdir(parents=True)
