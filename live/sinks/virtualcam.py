@@ -150,7 +150,10 @@ class _ObsCamera:
         self.name = f"{self._camera.device}, {size[0]}x{size[1]} I420"
 
     def show(self, picture: Picture) -> None:
-        self._camera.send(i420_of(picture, self._size).ravel())
+        try:
+            self._camera.send(i420_of(picture, self._size).ravel())
+        except RuntimeError as error:
+            raise DeviceError(f"the virtual camera {self._camera.device} is gone: {error}") from error
 
     def close(self) -> None:
         self._camera.close()

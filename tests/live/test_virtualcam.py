@@ -179,6 +179,16 @@ def test_on_other_systems_the_camera_of_obs_or_unity_gets_the_pictures(other_sys
     assert camera.closed
 
 
+def test_on_other_systems_a_camera_that_is_gone_is_told_as_such(other_system, monkeypatch):
+    def send(self, pixels) -> None:
+        raise RuntimeError("the extension has stopped")
+
+    sink = VirtualCameraSink(SIZE, 30)
+    monkeypatch.setattr(FakeCamera, "send", send)
+    with pytest.raises(DeviceError, match="OBS Virtual Camera is gone: the extension has stopped"):
+        sink.push(flat((30, 90, 160)))
+
+
 def test_on_other_systems_a_missing_camera_names_what_to_install(other_system):
     with pytest.raises(DeviceError, match=r"one\.; .*No camera registered.*install OBS Studio 30 or newer"):
         VirtualCameraSink(SIZE, 30, "Unity Video Capture 2")
