@@ -61,7 +61,7 @@ class CameraSource:
             raise
         height, width = self._first[0].shape[:2]
         self.size = (width, height)  # what was granted in words may not be what comes
-        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS))
+        self.fps = max(float(self._capture.get(cv2.CAP_PROP_FPS)), 0.0)  # some answer -1: they do not tell
         granted = Mode(_code(self._capture), self.size, self.fps)
         self.name = f"camera {self._label}{_card(self._path)}, {_in_words(granted, asked)}"
 
@@ -173,13 +173,17 @@ def _ask(capture: cv2.VideoCapture, mode: Mode) -> None:
 
 
 def _code(capture: cv2.VideoCapture) -> str:
-    return int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True).decode("ascii", "replace")
+    """ "MJPG"; "" where the system tells none, or a number of its own."""
+    number = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
+    code = number.to_bytes(4, "little").decode("ascii", "replace")
+    return code if code.isascii() and code.isprintable() else ""
 
 
 def _in_words(granted: Mode, asked: Mode) -> str:
     """What the camera does, and what was asked where that is another size or a lower rate."""
     (width, height), (asked_width, asked_height) = granted.size, asked.size
-    words = f"{width}x{height} {granted.code} at {granted.fps:g}"
+    words = f"{width}x{height}{f' {granted.code}' * bool(granted.code)}"
+    words += f" at {granted.fps:g}" * (granted.fps > 0)  # some systems do not tell it
     if granted.size == asked.size and not 0 < granted.fps < 0.95 * asked.fps:
         return words
     return f"{words} (asked for {asked_width}x{asked_height} at {asked.fps:g})"

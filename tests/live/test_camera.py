@@ -92,6 +92,14 @@ def test_motion_jpeg_a_small_buffer_size_and_rate_are_asked_for(opened):
     assert source.name == "camera 0, 64x48 MJPG at 25 (asked for 640x360 at 25)"
 
 
+@pytest.mark.parametrize("told", [0.0, -1.0, 20.0, 4294967295.0])  # 20: a number of Windows for RGB
+def test_a_format_and_a_rate_that_are_not_told_are_left_out(opened, told):
+    capture = FakeCapture()
+    capture.get = lambda name: told if name == cv2.CAP_PROP_FOURCC else -1.0
+    source = opened(capture, size=SIZE)
+    assert (source.name, source.fps) == ("camera 0, 64x48", 0.0)
+
+
 def test_torn_pictures_are_passed_over_and_leave_gaps_in_the_numbers(opened):
     capture = FakeCapture()
     source = opened(capture)
