@@ -87,6 +87,11 @@ def parse_background(spec: str) -> Background:
         if not path.is_file():
             raise SettingsError(f"background {spec!r} is not there: give a picture or video file that exists")
         return Background(Kind.PICTURE if suffix in PICTURES else Kind.VIDEO, path=path)
+    if path.is_file():
+        kinds = " ".join(sorted(PICTURES | VIDEOS))
+        raise SettingsError(
+            f"background {spec!r} is a file of a kind that cannot be shown: convert it to one of {kinds}"
+        )
     near = difflib.get_close_matches(lower, [*COLOURS, "blur", "none", "transparent"], 1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise SettingsError(

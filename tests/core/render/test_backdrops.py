@@ -26,6 +26,14 @@ def test_numbers_in_words_are_read() -> None:
     assert parse_background("#00b140").rgb == (0, 177, 64)
 
 
+def test_a_file_of_another_kind_is_told_which_there_are(tmp_path: Path) -> None:
+    (tmp_path / "beach.heic").write_bytes(b"a telephone's picture")
+    with pytest.raises(
+        SettingsError, match=r"beach\.heic' is a file of a kind .*: convert it to one of .*\.jpg"
+    ):
+        parse_background(str(tmp_path / "beach.heic"))
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [("blurr", "did you mean 'blur'"), ("#12345", "hexadecimal"), ("#zzzzzz", "hexadecimal"),
