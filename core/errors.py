@@ -13,6 +13,10 @@ class DeviceError(CleanplateError):
     """A camera, a virtual camera, a GPU or a port cannot be used."""
 
 
+class AbsentDeviceError(DeviceError):
+    """There is none, as far as the system tells."""
+
+
 class MediaError(CleanplateError):
     """A picture or a video cannot be read or written."""
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from core.errors import DeviceError, MediaError, SettingsError
+from core.errors import AbsentDeviceError, DeviceError, MediaError, SettingsError
 from core.nets.registry import find_model
 from core.nets.trained import find_trained
 from core.render.backdrops import Background, Kind, parse_background
@@ -221,7 +221,7 @@ class _SourceOpener:
                 raise
             # A camera named by its label: nothing of this name is there now.
             raise DeviceError(f"camera {spec!r} is gone; plug it in again") from error
-        except DeviceError as error:
+        except AbsentDeviceError as error:  # not one that is there, and that another program uses
             if not self._guessed or lists_cameras():
                 raise
             log.warning("%s", error)

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from core.errors import DeviceError
+from core.errors import AbsentDeviceError, DeviceError
 from core.types import U8, Frame
 from live.modes import Mode, best_mode, modes_of
 
@@ -131,7 +131,7 @@ def _open(device: int | str, path: Path, label: str) -> cv2.VideoCapture:
     if sys.platform != "linux":
         capture = cv2.VideoCapture(device)
         if not capture.isOpened():
-            raise DeviceError(
+            raise AbsentDeviceError(
                 f"camera {label} cannot be opened: is it plugged in, free, and allowed for this program?"
                 + ALLOW.get(sys.platform, "")
             )

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.errors import DeviceError
+from core.errors import AbsentDeviceError, DeviceError
 from live.sources.camera import ASKED_FPS, CameraSource
 
 SIZE = (64, 48)
@@ -110,7 +110,7 @@ def test_torn_pictures_are_passed_over_and_leave_gaps_in_the_numbers(opened):
 
 def test_a_camera_that_does_not_open_says_what_to_look_at(opened):
     words = r"camera 0 cannot be opened: is it plugged in, free, and allowed.*Privacy & .ecurity, Camera"
-    with pytest.raises(DeviceError, match=words):
+    with pytest.raises(AbsentDeviceError, match=words):
         opened(FakeCapture(opens=False))
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.errors import DeviceError, MediaError, PlateError, SettingsError, WeightsError
+from core.errors import AbsentDeviceError, DeviceError, MediaError, PlateError, SettingsError, WeightsError
 from core.types import Frame, Plate, View
 from live.assemble import Parts
 from live.controls import Held
@@ -128,7 +128,7 @@ def other_system(monkeypatch):
     def open_camera(spec, *arguments):
         opened.append(spec)
         if spec == "0":
-            raise DeviceError("camera 0 cannot be opened")
+            raise AbsentDeviceError("camera 0 cannot be opened")
         return open_source(spec, *arguments)
 
     monkeypatch.setattr("live.session.open_source", open_camera)
@@ -144,6 +144,17 @@ def test_where_cameras_are_not_listed_the_demo_plays_once_the_first_cannot_be_op
     assert "no camera was found" in said[1]
     assert '"demo", 64x48' in said[2]
     assert "camera 0 cannot be opened" in caplog.text
+
+
+def test_a_camera_that_is_there_and_gives_nothing_is_never_the_demo(stage, other_system, monkeypatch):
+    def in_use(spec, *arguments):
+        if spec == "0":
+            raise DeviceError("camera 0 opens but gives no picture")
+        return open_source(spec, *arguments)
+
+    monkeypatch.setattr("live.session.open_source", in_use)
+    with pytest.raises(DeviceError, match="gives no picture"):
+        run(camera__source="auto", camera__size=SIZE, frames=1)
 
 
 def test_a_camera_that_was_asked_for_is_never_the_demo(stage, other_system):
