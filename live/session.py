@@ -32,7 +32,7 @@ from live.refresh import Refreshing
 from live.report import Report
 from live.settings import Settings
 from live.sinks.base import Sink
-from live.sinks.registry import open_sink
+from live.sinks.registry import open_sink, parsed_output
 from live.sinks.virtualcam import VirtualCameraSink
 from live.sources.base import Source
 from live.sources.on_demand import OnDemandSource, PausedFilm, Watch
@@ -86,6 +86,8 @@ def run_session(
     backdrop = build_backdrop(background)
     if find_trained(settings.model.name) is None:
         find_model(settings.model.name)
+    for spec in _expanded(settings.output.sinks):
+        parsed_output(spec)
     pause = Pause()
     with stopped_by_signals(stop), ExitStack() as opened:
         opened.enter_context(paused_by_signal(pause))

@@ -37,24 +37,15 @@ def open_sink(
     Raises:
         SettingsError: no such kind. DeviceError, MediaError: it cannot be opened.
     """
-    kind, _, rest = spec.partition(":")
-    if kind not in KINDS:
-        near = get_close_matches(kind, KINDS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"allowed are {', '.join(KINDS)}"
-        raise SettingsError(f"unknown output {spec!r}: {hint}")
+    kind, rest = parsed_output(spec)
     if kind == "virtualcam":
         from live.sinks.virtualcam import VirtualCameraSink
 
         return VirtualCameraSink(size, fps, device=rest or None)
     if kind == "file":
-        if not rest:
-            raise SettingsError("output 'file' needs a path: file:clip.mp4, file:clip.mov or file:folder")
         from live.sinks.file import FileSink
 
         return FileSink(Path(rest).expanduser(), size, clip, transparent=transparent, force=force)
-    if rest:
-        instead = "; the port is --port, or port under [web]" if kind == "webrtc" else ""
-        raise SettingsError(f"output {spec!r}: {kind} takes nothing after the colon{instead}")
     if kind == "webrtc":
         from live.sinks.webrtc import WebRtcSink
 
@@ -66,3 +57,22 @@ def open_sink(
     from live.sinks.null import NullSink
 
     return NullSink()
+
+
+def parsed_output(spec: str) -> tuple[str, str]:
+    """The kind, and what follows its colon: a device or a path, which may have colons of its own.
+
+    Raises:
+        SettingsError: no such kind, or what follows does not belong to it.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind not in KINDS:
+        near = get_close_matches(kind, KINDS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"allowed are {', '.join(KINDS)}"
+        raise SettingsError(f"unknown output {spec!r}: {hint}")
+    if kind == "file" and not rest:
+        raise SettingsError("output 'file' needs a path: file:clip.mp4, file:clip.mov or file:folder")
+    if rest and kind not in ("virtualcam", "file"):
+        instead = "; the port is --port, or port under [web]" if kind == "webrtc" else ""
+        raise SettingsError(f"output {spec!r}: {kind} takes nothing after the colon{instead}")
+    return kind, rest

@@ -98,8 +98,8 @@ def test_every_part_is_closed_at_the_end(stage, pictures):
 
 
 def test_every_part_is_closed_when_an_output_cannot_be_opened(stage, pictures):
-    with pytest.raises(SettingsError, match="did you mean 'window'"):
-        run(camera__source=str(pictures), output__sinks=("null", "windw"))
+    with pytest.raises(MediaError, match=r"results of kind \.avi cannot be written"):
+        run(camera__source=str(pictures), output__sinks=("null", "file:out.avi"))
     assert stage.closed == 1
 
 
@@ -271,6 +271,9 @@ def test_a_virtual_camera_of_auto_that_cannot_be_opened_is_told_and_left_out(sta
         ({"background__spec": "gone.jpg"}, SettingsError, "gone.jpg"),
         ({"model__name": "platnet"}, WeightsError, "did you mean platenet"),
         ({"model__name": "./gone"}, WeightsError, "no folder or file ./gone"),
+        ({"output__sinks": ("null", "windw")}, SettingsError, "did you mean 'window'"),
+        ({"output__sinks": ("file:",)}, SettingsError, "needs a path"),
+        ({"output__sinks": ("webrtc:9000",)}, SettingsError, "the port is --port"),
         ({"camera__source": "gone.mp4"}, MediaError, "gone.mp4"),
         ({"camera__source": "/dev/video77"}, DeviceError, "/dev/video77"),
         ({"plate__name": "gone"}, PlateError, 'no plate "gone"'),

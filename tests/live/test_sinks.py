@@ -13,6 +13,7 @@ import pytest
 from core.errors import CleanplateError, DeviceError, MediaError, SettingsError
 from core.types import Picture
 from live.sinks import open_sink
+from live.sinks.registry import parsed_output
 from tests.fakes import room_picture
 from tests.live.clips import read_back
 
@@ -53,6 +54,11 @@ def test_macos_has_no_window_as_it_would_end_the_program(monkeypatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(DeviceError, match=r"main thread alone.*use --output webrtc"):
         open_sink("window", SIZE, 30)
+
+
+def test_a_drive_letter_belongs_to_the_path() -> None:
+    assert parsed_output(r"file:C:\films\take.mp4") == ("file", r"C:\films\take.mp4")
+    assert parsed_output("virtualcam") == ("virtualcam", "")
 
 
 def test_the_null_output_takes_everything() -> None:
