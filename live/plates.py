@@ -207,10 +207,7 @@ def people_in(plate: Plate) -> str:
     """A sentence about somebody whom the plate seems to show; "" where nobody is. By looks alone."""
     for found in check_views(plate, person_finder()):
         if found.what == "person" and found.severity is Severity.REFUSE:
-            return (
-                f"the plate seems to show somebody ({found.sentence}): a poster is fine, but who is in it is "
-                "taken for a part of the room; the plate must show the EMPTY room"
-            )
+            return f"the plate seems to show somebody, who is then taken for room ({found.sentence})"
     return ""
 
 
