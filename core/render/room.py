@@ -23,6 +23,7 @@ from core.types import F32, F64, U8, Alignment, Matter, PartwiseMatter, Plate, R
 _FLAT = np.zeros((1, 1, 2), np.float32)
 SLACK = 32  # px by which a part is made larger than asked for: the next frame's is not the same
 ALIASES = 0.7  # a bilinear warp to less than this leaves pixels out
+LEAST_SCALE = 1e-3  # that is counted with
 SAME_SCALE = 1.1  # times, by which a reduced plate may be off: a camera that zooms does not have it made anew
 
 
@@ -117,31 +118,46 @@ class RoomWarper:
     def seen_small(
         self, H: F64, size: tuple[int, int], small: tuple[int, int], mesh: F32 | None = None
     ) -> Room:
-        """The whole of it, at the smaller size: a small plate is warped, so nothing aliases."""
+        """The whole of it, at the smaller size, as a frame is made small: halved, and the rest bilinear.
+
+        To warp what is small already would look at it twice, and leave it softer than the frame.
+        """
         plate = self._plate
         scale = small[0] / size[0], small[1] / size[1]
+        to_small = resized_from_original(*scale)
+        shifts = None if mesh is None else mesh * np.array(scale, np.float32)
         if len(plate.views) > 1:
-            shifts = None if mesh is None else mesh * np.array(scale, np.float32)
-            return self._composed(resized_from_original(*scale) @ H, small, (0, 0, *small), shifts)
+            return self._composed(to_small @ H, small, (0, 0, *small), shifts)
         room, H = self._at_scale_of(H, size)
-        of = room.rgb.shape[1::-1]
-        width, height = (max(1, round(n * s)) for n, s in zip(of, scale, strict=True))
-        if (width, height) not in self._shrunk:
-            self._shrunk = {(width, height): shrunk_room(room, (width, height))}
-        plate_from_small = resized_from_original(of[0] / width, of[1] / height)
-        small_H = resized_from_original(*scale) @ H @ plate_from_small
-        if mesh is not None:
-            shifts = mesh * np.array(scale, np.float32)
-            return _bent(self._shrunk[width, height], small_H, small, (0, 0, *small), shifts)
-        if small == (width, height) and np.allclose(small_H, np.eye(3), atol=1e-9):
-            return self._shrunk[width, height]
-        return _warped(self._shrunk[width, height], small_H, small)
+        width, height = room.rgb.shape[1::-1]
+        small_from_room = resized_from_original(small[0] / width, small[1] / height)
+        if mesh is None and np.allclose(to_small @ H, small_from_room, atol=1e-9):
+            return self._shrunk_to(room, small)
+        H = to_small @ H
+        halves = 0
+        while _scale_in_middle(H, small) * 2 ** (halves + 1) <= 1:
+            halves += 1
+        if halves:
+            half = max(1, width >> halves), max(1, height >> halves)
+            room, H = (
+                self._shrunk_to(room, half),
+                H @ resized_from_original(width / half[0], height / half[1]),
+            )
+        if shifts is not None:
+            return _bent(room, H, small, (0, 0, *small), shifts)
+        return _warped(room, H, small)
 
     def plate_xy(self, alignment: Alignment, size: tuple[int, int]) -> F32:
         """Where on the plate each pixel of a frame of that size looks: float32 HxWx2, plate pixels."""
         assert alignment.H is not None
         mesh = alignment.mesh if alignment.mesh is not None else _FLAT
         return bent_map(alignment.H, mesh, size, (0, 0, *size))[0]
+
+    def _shrunk_to(self, room: Room, size: tuple[int, int]) -> Room:
+        """`room`, the plate or its reduction, at a smaller size (width, height), made once."""
+        if (found := self._shrunk.get(size)) is None:
+            found = self._shrunk[size] = shrunk_room(room, size)
+        return found
 
     def _at_scale_of(self, H: F64, size: tuple[int, int]) -> tuple[Room, F64]:
         """The plate of one view and its H; of one that is larger than the frame sees it, as when it was
@@ -159,6 +175,7 @@ class RoomWarper:
                 coverage = cv2.resize(coverage, (width, height), interpolation=cv2.INTER_AREA)
                 cv2.threshold(coverage, 254, 255, cv2.THRESH_BINARY, dst=coverage)
             self._reduced = held = scale, Room(rgb, coverage)
+            self._shrunk = {}
         reduced = held[1]
         height, width = reduced.rgb.shape[:2]
         return reduced, H @ resized_from_original(plate.size[0] / width, plate.size[1] / height)
@@ -226,7 +243,7 @@ def _scale_in_middle(H: F64, size: tuple[int, int]) -> float:
     """How many pixels of a frame, one way, a plate's pixel has under H in the middle of the frame."""
     back = np.linalg.inv(H)
     depth = float(back[2] @ ((size[0] - 1) / 2, (size[1] - 1) / 2, 1))
-    return float(np.sqrt(abs(depth**3 / np.linalg.det(back))))
+    return max(LEAST_SCALE, float(np.sqrt(abs(depth**3 / np.linalg.det(back)))))
 
 
 def _contains(H: F64, of: tuple[int, int], size: tuple[int, int]) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.align.geometry import resized_from_original
-from core.matte.working_size import shrunk_room
+from core.matte.working_size import shrink_into, shrunk_room
 from core.render.room import RoomWarper, matte_in
 from core.types import Alignment, Light, Plate, Room, State, View
 
@@ -61,6 +61,22 @@ def test_the_small_room_is_the_whole_one_shrunk(H: np.ndarray) -> None:
     assert apart.mean() < 0.6
     assert apart.max() <= 8
     assert (small.coverage is None) == (H is not TURNED)
+
+
+@pytest.mark.parametrize("scale", [0.65, 0.4])
+@pytest.mark.parametrize("bent", [False, True], ids=["plain", "mesh"])
+def test_of_a_moving_camera_the_small_room_is_as_sharp_as_its_frames(scale: float, bent: bool) -> None:
+    detail = np.random.default_rng(5).integers(0, 256, (180, 320, 3), dtype=np.uint8)
+    warper = RoomWarper(Plate("room", SIZE, (View(cv2.GaussianBlur(detail, (0, 0), 1.2)),)))
+    H = np.array([[1.08, 0.02, -12.4], [-0.015, 1.08, -8.3], [0, 0, 1.0]])  # the frame lies within the plate
+    room = warper.room(replace(aligned(H), mesh=0 * MESH if bent else None), SIZE)
+    small = round(320 * scale), round(180 * scale)
+    frame = np.empty((small[1], small[0], 3), np.uint8)
+    shrink_into(room.whole().rgb, frame)
+    inner = np.s_[2:-2, 2:-2]
+    apart = np.abs(room.small(small).rgb.astype(int) - frame)[inner]
+    detail_left = np.abs(frame.astype(int) - cv2.blur(frame, (3, 3)))[inner]
+    assert apart.mean() < 0.29 * detail_left.mean()
 
 
 MESH = np.stack(np.meshgrid(np.linspace(-5, 4, 12), np.linspace(2, -3, 7)), -1).astype(np.float32)
