@@ -102,8 +102,9 @@ def works(python: Path) -> bool:
 
 
 def pip(python: Path, *arguments: str) -> None:
-    # The variables, unlike -c, also reach the isolated environments in which packages are built.
-    pinned = {"PIP_CONSTRAINT": str(CONSTRAINTS), "PIP_BUILD_CONSTRAINT": str(CONSTRAINTS)}
+    # The variables, unlike -c, also reach the isolated environments in which packages are built. As an
+    # address: pip takes a path with a blank in it for two.
+    pinned = dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), CONSTRAINTS.as_uri())
     command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
     subprocess.run(command, check=True, env=os.environ | pinned)
 

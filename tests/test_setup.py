@@ -89,6 +89,15 @@ def test_the_environment_is_found_as_each_system_lays_it_out(
     assert not setup.is_headless(tmp_path / "another")
 
 
+def test_pip_is_given_the_pins_also_below_a_folder_with_a_blank_in_its_name(setup, monkeypatch, tmp_path):
+    ran = []
+    monkeypatch.setattr(setup, "CONSTRAINTS", tmp_path / "my projects" / "constraints.txt")
+    monkeypatch.setattr(setup.subprocess, "run", lambda command, check, env: ran.append(env))
+    setup.pip(Path("python"), "install", "numpy")
+    for name in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"):
+        assert ran[0][name].split() == [f"{tmp_path.as_uri()}/my%20projects/constraints.txt"]
+
+
 class Venv:
     """A virtual environment's folder, with what would have been run in it."""
 
