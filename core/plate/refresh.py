@@ -1,7 +1,8 @@
 """Keeps a plate fresh: slow drift of the room goes in, a person never does, however still.
 
 What is learned is only what already looks like the plate, and only what is no change of the whole
-room's light: that is the aligner's, which knows it also for what lies hidden behind somebody.
+room's light: that is the aligner's, which knows it also for what lies hidden behind somebody. What
+is hidden fades by as much as what is seen around it.
 A moved cup is taken over after a while only when that is asked for, and only far from anybody, where
 the matte never had doubts.
 """
@@ -27,6 +28,9 @@ NEWS_LEVELS = 0.75  # mean change of a part of the picture that is worth a new p
 
 _CLAIMED = 8  # of 255: alpha from which a pixel is somebody's
 _PARTS = (32, 18)  # columns, rows in which change is looked for
+_SPREAD = 4.0  # of these parts: how far around somebody light is taken to be alike
+_LEAST_LIGHT = 1e-3  # levels in the blurred parts: where hardly anything is seen nothing is said
+_FADE_LEAST = 0.002  # a share of a pixel that nobody sees
 _COARSE = 4  # px to one, for what lies near a person
 _COMMON_SAMPLES = 6_000
 _COMMON_ROUNDS = 8
@@ -50,6 +54,7 @@ class PlateRefresh:
         self._absorb_after = absorb_after
         self._recorded = self._handed_out = self._base = plate.rgb
         self._room = plate.rgb.astype(np.float32)
+        self._owed = np.zeros((_PARTS[1], _PARTS[0], 3), np.float32)  # share by which the hidden is to fade
         self._thing: F32 | None = None
         self._age = np.zeros(plate.rgb.shape[:2], np.int32)
 
@@ -75,6 +80,7 @@ class PlateRefresh:
         if float(cv2.norm(self._base, self._recorded, cv2.NORM_INF)) > DRIFT_LEVELS / 2:
             alike |= _most(self._apart(self._recorded, rgb, alignment)) < limit
         room = inside & ~near_person & alike
+        before = self._room[::_COARSE, ::_COARSE].copy()
         change = apart * (np.float32(LEARN_SHARE) / gain)
         cv2.add(self._room, change, dst=self._room, mask=room.view(np.uint8))
         # What is seen must not share with the light what only the light can do for what is hidden: the two
@@ -83,6 +89,7 @@ class PlateRefresh:
         if float(np.abs(common).max()) > _COMMON_LEAST:
             change = cv2.LUT(self._recorded, common)
             cv2.subtract(self._room, change, dst=self._room, mask=room.view(np.uint8))
+        self._fade_the_hidden(before, room, inside & near_person)
         if self._absorb_after is not None:
             unlit = np.asarray(self._room + apart / gain, np.float32)
             self._watch(unlit, inside & ~near_person & ~alike, person)
@@ -104,6 +111,24 @@ class PlateRefresh:
             return None
         self._handed_out = self._base
         return self.plate()
+
+    def _fade_the_hidden(self, before: F32, seen: np.ndarray, hidden: np.ndarray) -> None:
+        """Lets the room near somebody fade by the share that was just learnt around it: else whoever sat
+        beside a window all afternoon would, on getting up, bare a wall of noon.
+
+        before: float32, every _COARSE-th pixel of the room before this lesson. seen, hidden: bool HxW.
+        """
+        known = seen[::_COARSE, ::_COARSE, None].astype(np.float32)
+        learnt, light = (
+            cv2.GaussianBlur(cv2.resize(part * known, _PARTS, interpolation=cv2.INTER_AREA), (0, 0), _SPREAD)
+            for part in (self._room[::_COARSE, ::_COARSE] - before, before)
+        )
+        self._owed += learnt / np.maximum(light, _LEAST_LIGHT)
+        if float(np.abs(self._owed).max()) < _FADE_LEAST:
+            return
+        faded = cv2.multiply(self._room, cv2.resize(1 + self._owed, self._plate.size))
+        cv2.copyTo(faded, hidden.view(np.uint8), self._room)
+        self._owed[:] = 0
 
     def _apart(self, room: U8, rgb: U8, alignment: Alignment) -> NDArray[np.int16]:
         """By how much the frame differs from this picture of the room, seen from there: int16 HxWx3, as the

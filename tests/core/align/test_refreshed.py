@@ -12,14 +12,14 @@ LESSONS = 100
 BODY = (slice(40, None), slice(110, 210))
 
 
-def lived_in(rgb: np.ndarray, H_of, gain_of) -> tuple[Alignment, np.ndarray]:
+def lived_in(rgb: np.ndarray, H_of, gain_of, body=BODY) -> tuple[Alignment, np.ndarray]:
     """The alignment and the plate after LESSONS seconds in which somebody sat still before the room.
 
     H_of, gain_of: the camera's place and its exposure in each of them.
     """
     aligner, refresh = PlateAligner(plate_of(rgb), SIZE), PlateRefresh(plate_of(rgb))
     shirt, alpha = room(9), np.zeros(SIZE[::-1], np.uint8)
-    alpha[BODY] = 255
+    alpha[body] = 255
     for second in range(LESSONS):
         for k in range(2):
             frame = seen(rgb, H_of(second), 2 * second + k, gain_of(second))
@@ -48,3 +48,16 @@ def test_a_camera_that_sags_is_followed_and_not_learnt():
     alignment, _ = lived_in(rgb, lambda s: turned(0.0, sag_px * s), lambda s: 1.0)
     assert alignment.H is not None
     assert alignment.H[1, 2] - turned(0.0, sag_px * (LESSONS - 1))[1, 2] == pytest.approx(0, abs=0.2)
+
+
+def test_the_room_behind_who_sits_beside_a_window_fades_with_the_wall_around():
+    rgb = room()
+    across = np.linspace(0, 1, SIZE[0])[None, :, None]
+
+    def dusk(second: int) -> np.ndarray:
+        return np.asarray(1 - 0.3 * across * second / LESSONS)
+
+    body = (slice(40, None), slice(180, 300))
+    alignment, plate = lived_in(rgb, lambda s: turned(0.0), dusk, body)
+    now = (rgb * dusk(LESSONS - 1))[body]
+    assert np.abs(apply_light(plate, alignment.light)[body] - now).mean() < 7

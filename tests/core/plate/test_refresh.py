@@ -91,12 +91,13 @@ def test_nothing_is_learnt_within_the_promised_distance_of_somebody():
     rgb = np.random.default_rng(0).integers(60, 180, (360, 640, 3)).astype(np.uint8)
     alpha = np.zeros(rgb.shape[:2], np.uint8)
     alpha[:, 300:340] = 255
-    shadow = rgb.copy()
-    shadow[:, 340 : 340 + 60] -= 8
+    shimmer = rgb.copy()  # no darker as a whole: that would be passed on to what is hidden
+    signs = np.random.default_rng(1).choice([-8, 8], (360, 60, 1))
+    shimmer[:, 340 : 340 + 60] = rgb[:, 340 : 340 + 60] + signs
     refresh = PlateRefresh(Plate("room", (640, 360), (View(rgb),)))
     for _ in range(60):
-        refresh.learn(shadow, alpha, _locked())
-    learnt = (refresh.plate().rgb != rgb).any(2).mean(0)
+        refresh.learn(shimmer, alpha, _locked())
+    learnt = (np.abs(refresh.plate().rgb.astype(int) - rgb) > 3).any(2).mean(0)
     assert (learnt[340 - KEEP_OFF_PX : 340 + KEEP_OFF_PX] < 0.01).all()
     assert learnt[340 + 2 * KEEP_OFF_PX] > 0.9
 
