@@ -159,7 +159,7 @@ def test_no_fault_of_a_camera_lets_the_room_out_and_the_sinks_stay_fed() -> None
 
     idle_seen, sink = Semaphore(0), Watching()
     source = ThreadedSource(
-        ScriptedSource([0, 1, GONE]), reopen=reopen, meter=meter, back_off_s=(0.0,), grace_s=20
+        ScriptedSource([0, 1, GONE]), reopen=reopen, meter=meter, back_off_s=(0.0,), grace_s=5
     )
     run(source, [sink], meter=meter, stop=stop, renderer=FakeRenderer(fail_at=(5,)))
     end.set()
