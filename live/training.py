@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from core.errors import MediaError, SettingsError, WeightsError
 
 PLATENET_STAGES = {"net": 0.8, "refiner": 0.2}  # of the minutes
 BUNDLED = "bundled"  # for --start: the weights that cleanplate brings
+Work = Callable[[Callable[[str], None], Callable[[], bool]], Path]  # takes tell and stopped, as `run` does
 MODELS = ("platenet", "bgmv2-mobilenetv2", "bgmv2-resnet50", "bgmv2-resnet101", "bgm2020")
 
 
@@ -100,8 +102,8 @@ def run(asked: Run, tell: Callable[[str], None], stopped: Callable[[], bool] = l
     for stage in [asked.stage] if asked.stage is not None else list(shares):
         minutes = asked.minutes if asked.stage is not None else asked.minutes * shares[stage]
         tell(f"{asked.model}, {stage}: {minutes:.1f} minutes on {device}")
-        train = _platenet_stage if asked.model == "platenet" else _paper_stage
-        weights = train(asked, stage, minutes, device, tell, stopped)
+        prepared = _platenet_stage if asked.model == "platenet" else _paper_stage
+        weights = prepared(asked, stage, minutes, device)(tell, stopped)
         if stopped():
             break
         written.append(weights)
@@ -119,14 +121,7 @@ def stages_of(model: str) -> dict[str, float]:
     return {name: share for name, (share, _, _) in STAGES[model.split("-")[0]].items()}
 
 
-def _platenet_stage(
-    asked: Run,
-    stage: str,
-    minutes: float,
-    device: str,
-    tell: Callable[[str], None],
-    stopped: Callable[[], bool],
-) -> Path:
+def _platenet_stage(asked: Run, stage: str, minutes: float, device: str) -> Work:
     from core.training.refiner import RefinerOptions, train_refiner
     from core.training.train import Options, train
 
@@ -151,7 +146,7 @@ def _platenet_stage(
             steady=start is not None and asked.steady is not False,
             learning_rate=asked.rate,
         )
-        return train(options, tell, stopped)
+        return partial(train, options)
     refiner_options = RefinerOptions(
         data=first,
         base=_base(asked, "platenet.safetensors"),
@@ -169,17 +164,10 @@ def _platenet_stage(
         start=start,
         learning_rate=asked.rate,
     )
-    return train_refiner(refiner_options, tell, stopped)
+    return partial(train_refiner, refiner_options)
 
 
-def _paper_stage(
-    asked: Run,
-    stage: str,
-    minutes: float,
-    device: str,
-    tell: Callable[[str], None],
-    stopped: Callable[[], bool],
-) -> Path:
+def _paper_stage(asked: Run, stage: str, minutes: float, device: str) -> Work:
     from core.training.paper_run import PaperOptions, train_paper
 
     first, *more = asked.data
@@ -202,7 +190,7 @@ def _paper_stage(
         validation=asked.validation,
         curves=asked.folder / "curves" if asked.tensorboard else None,
     )
-    return train_paper(options, tell, stopped)
+    return partial(train_paper, options)
 
 
 def _start(asked: Run) -> Path:

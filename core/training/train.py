@@ -173,15 +173,13 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
                 save_weights(weights, average, net, options.unknown_licences)
                 save_checkpoint(clock.elapsed)
                 _judge(held_out, average, device, step, curves, tell)
-        if (
-            step > begun_at or not weights.is_file()
-        ):  # else nothing was learnt, and the file is the finished one
+        # else nothing was learnt, and the file is the finished one
+        if step > begun_at or not weights.is_file():
             save_weights(weights, average, net, options.unknown_licences)
             if step and not clock.stopped:
                 sizes, batch_size = stage_at(curriculum, 1.0)
-                while (
-                    sum(s[-1].shape[::-1] == sizes[0] for s in shown) < CALIBRATION
-                ):  # gone on with near its end
+                # a run that was gone on with near its end has seen few
+                while sum(s[-1].shape[::-1] == sizes[0] for s in shown) < CALIBRATION:
                     shown.extend(s for s in feed.batch(sizes, batch_size) if s[-1].shape[::-1] == sizes[0])
                 last = [s[:-1] for s in shown if s[-1].shape[::-1] == sizes[0]]
                 write_ranges(weights, platenet_ranges(weights, last))
