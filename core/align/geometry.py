@@ -16,6 +16,14 @@ def resized_from_original(sx: float, sy: float) -> F64:
     return np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1.0]])
 
 
+def halvings(scale: float, most: int = 16) -> int:
+    """How often a picture is halved before it is brought to `scale`: the last step does not enlarge it."""
+    count = 0
+    while count < most and scale * 2 ** (count + 1) <= 1:
+        count += 1
+    return count
+
+
 @lru_cache(maxsize=16)
 def corners_of(size: tuple[int, int]) -> F64:
     """The centres of the four corner pixels, float64 4x2, clockwise from the top left; read-only."""

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 
-from core.align.geometry import inverse, oriented, resized_from_original
+from core.align.geometry import halvings, inverse, oriented, resized_from_original
 from core.types import F32, F64, U8, Plate, View
 
 FEATHER = 0.05  # of a view's width: how far from its border it gives way to others
@@ -24,7 +24,6 @@ _UNKNOWN = 1e3
 _APART = 1.2  # widths between the middles of two views that cannot overlap
 _SMALL = 4  # seams are found at this part of the size: they are smooth
 _HALVES = 3
-_HALVED = 0.5  # scale from which a half is taken: just as `shrink_into` makes a frame small for the network
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +53,10 @@ class Part:
     def at_scale(self, scale: float) -> tuple[U8, F64]:
         """The reduction to warp from when a pixel of the part becomes `scale` pixels.
 
-        The smallest that is not enlarged: else the room would be softer than the frame.
+        The smallest that is not enlarged, just as `shrink_into` makes a frame small for the network: else
+        the room would be softer than the frame.
         """
-        level = 0
-        while level < _HALVES and scale * 2**level <= _HALVED:
-            level += 1
+        level = halvings(scale, _HALVES)
         return self.halves[level] if level else (self.packed, self.plate_from_part)
 
 

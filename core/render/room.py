@@ -13,7 +13,7 @@ from threading import Lock
 import cv2
 import numpy as np
 
-from core.align.geometry import corners_of, resized_from_original
+from core.align.geometry import corners_of, halvings, resized_from_original
 from core.align.light import apply_light
 from core.matte.working_size import shrunk_room
 from core.plate.compose import compose_views
@@ -134,10 +134,7 @@ class RoomWarper:
         if mesh is None and np.allclose(to_small @ H, small_from_room, atol=1e-9):
             return self._shrunk_to(room, small)
         H = to_small @ H
-        halves = 0
-        while _scale_in_middle(H, small) * 2 ** (halves + 1) <= 1:
-            halves += 1
-        if halves:
+        if halves := halvings(_scale_in_middle(H, small)):
             half = max(1, width >> halves), max(1, height >> halves)
             room, H = (
                 self._shrunk_to(room, half),
