@@ -123,7 +123,7 @@ def _matter(model: Model, *, live: bool, fps: float | None) -> tuple[Matter, str
     trained = find_trained(model.name)
     if trained is not None or model.name == PLATENET:
         platenet, runtime = build_platenet(_options(model, live or fps is not None, trained))
-        pace = Pace(platenet, fps) if fps is not None and model.size == AUTO_SIZE else None
+        pace = Pace(platenet, fps, model.closer) if fps is not None and model.size == AUTO_SIZE else None
         name = PLATENET if trained is None else f"{PLATENET} of {model.name}"
         return platenet, f"{name}, {runtime}", pace
     line = find_model(model.name)
@@ -144,9 +144,10 @@ def _matter(model: Model, *, live: bool, fps: float | None) -> tuple[Matter, str
 
 
 def _options(model: Model, paced: bool, trained: Trained | None) -> MatterOptions:
-    working_pixels, closer_pixels = model.size[0] * model.size[1], None
-    if model.size == AUTO_SIZE:
-        working_pixels, closer_pixels = WORKING_PIXELS, None if paced else CLOSER_PIXELS
+    if model.size == AUTO_SIZE:  # a film has time for a second look, a live run only now and then: see Pace
+        working_pixels, closer = WORKING_PIXELS, not paced
+    else:
+        working_pixels, closer = model.size[0] * model.size[1], model.closer
     refiner = REFINER if trained is None or trained.refiner is None else trained.refiner
     return MatterOptions(
         model.device,
@@ -156,5 +157,5 @@ def _options(model: Model, paced: bool, trained: Trained | None) -> MatterOption
         refiner_weights=refiner if model.refine else None,
         overlapping=True,
         impatient=paced,
-        closer_pixels=closer_pixels,
+        closer_pixels=CLOSER_PIXELS if closer else None,
     )

@@ -63,7 +63,7 @@ class PeerTimes:
 class Bench:
     """All figures of one run.
 
-    working_size: (width, height) at which the network looked in the end, where the program chose it.
+    working_sizes: (width, height) at which the network looked in the end, where the program chose it.
     fps: frames through source, align, render and sink when nothing waits. live_*: at 30 frames per second.
     added_latency: capture until the picture left through the sink, live. conversions: of pictures, which a
     camera and a virtual camera need besides. first_picture_s: from the start of
@@ -73,7 +73,7 @@ class Bench:
     machine: str
     runs_on: str
     size: tuple[int, int]
-    working_size: tuple[int, int] | None
+    working_sizes: tuple[tuple[int, int], ...]
     frames: int
     fps: float
     stages: dict[str, StageTimes]
@@ -117,7 +117,7 @@ def bench(model: Model, size: tuple[int, int], frames: int, peers: Path | None, 
         machine=_machine(),
         runs_on=parts.runs_on,
         size=size,
-        working_size=parts.pace.working_size if parts.pace is not None else None,
+        working_sizes=parts.pace.sizes if parts.pace is not None else (),
         frames=frames,
         fps=fast.fps,
         stages={name: StageTimes(spread.p50_ms, spread.p95_ms) for name, spread in fast.stages.items()},
@@ -136,9 +136,8 @@ def report(result: Bench) -> str:
     """The figures as a table for people."""
     width, height = result.size
     latency = result.added_latency
-    looks = ""
-    if result.working_size is not None:
-        looks = ", the network looks at {}x{}".format(*result.working_size)
+    looks = " and ".join(f"{wide}x{high}" for wide, high in result.working_sizes)
+    looks = looks and f", the network looks at {looks}"
     lines = [
         f"{result.machine}; {result.runs_on}; demo scene at {width}x{height}{looks}",
         "",

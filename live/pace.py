@@ -7,11 +7,13 @@ worth less than one that is a little softer. How much a machine bears changes wh
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
-from core.matte.working_size import STEPS
+from core.matte.working_size import CLOSER_PIXELS, STEPS
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ FAR_TOO_MUCH = 1.6  # of that time, at which CHECKED_EVERY frames decide: there 
 MOST_EXPECTED = 0.85  # of that time, for a larger size: what is expected is a guess
 GROWTH = 0.75  # time grows with the pixels to this power: columns are aligned and masks made at any size
 GROWTH_BESIDE = 0.2  # the same of the other thread, which shares the cores
+CLOSER_GROWTH, CLOSER_GROWTH_BESIDE = 3.4, 1.2  # times as long with a second look, both threads (measured)
 PATIENCE, LONGEST_PATIENCE = 150, 1 << 14  # frames until a larger size is tried
 RETRY = 900  # frames: a size that was too slow within them was tried too soon
 
@@ -33,28 +36,54 @@ class ResizableMatter(Protocol):
     def working_size(self) -> tuple[int, int]: ...
 
     @property
+    def closer_size(self) -> tuple[int, int] | None: ...
+
+    @property
     def changing_size(self) -> bool: ...
 
-    def work_at(self, working_pixels: int) -> None: ...
+    def work_at(self, working_pixels: int, closer_pixels: int | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How closely is looked: arguments of `work_at`, and how many times as long as at the step before
+    frames should take, (begin, finish): a guess."""
+
+    pixels: int
+    closer_pixels: int | None
+    times: tuple[float, float]
+
+
+SIZES = tuple(
+    Step(pixels, None, ((pixels / before) ** GROWTH, (pixels / before) ** GROWTH_BESIDE))
+    for before, pixels in pairwise((STEPS[0], *STEPS))
+)
+SECOND_LOOK = Step(STEPS[-1], CLOSER_PIXELS, (CLOSER_GROWTH, CLOSER_GROWTH_BESIDE))
 
 
 class Pace:
-    """Watches how long frames take and moves the matter's working size up or down by one step."""
+    """Watches how long frames take and moves the matter up or down by one step."""
 
-    def __init__(self, matter: ResizableMatter, fps: float) -> None:
-        """fps: frames a second that the source gives."""
+    def __init__(self, matter: ResizableMatter, fps: float, closer: bool = False) -> None:
+        """fps: frames a second that the source gives. closer: where there is time for it, a second look."""
         self._matter, self._interval_ms = matter, 1000 / fps
-        self._at = len(STEPS) - 1
+        self._steps = (*SIZES, SECOND_LOOK) if closer else SIZES
+        self._at = len(SIZES) - 1
         self._times_ms = np.zeros((2, WATCHED), np.float32)
         self._seen = self._since_change = 0
         self._since_growth = RETRY
         self._patience = PATIENCE
-        matter.work_at(STEPS[self._at])
+        matter.work_at(self._steps[self._at].pixels)
 
     @property
-    def working_size(self) -> tuple[int, int]:
-        """(width, height) at which the network looks now."""
-        return self._matter.working_size
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """(width, height) at which the network looks now, once or twice; none before the first frame."""
+        first, closer = self._looks
+        return tuple(size for size in (first, closer) if size is not None and all(size))
+
+    @property
+    def _looks(self) -> tuple[tuple[int, int], tuple[int, int] | None]:
+        return self._matter.working_size, self._matter.closer_size
 
     def note(self, begin_ms: float, finish_ms: float) -> None:
         """A frame was begun and another finished, each on a thread of its own, in so many milliseconds."""
@@ -76,9 +105,9 @@ class Pace:
                 if self._since_growth < RETRY:
                     self._patience = min(2 * self._patience, LONGEST_PATIENCE)
                 self._step(-1, slowest_ms)
-        elif self._at + 1 < len(STEPS) and self._since_change >= self._patience:
-            times = STEPS[self._at + 1] / STEPS[self._at]
-            expected_ms = max(begin_ms * times**GROWTH, finish_ms * times**GROWTH_BESIDE)
+        elif self._at + 1 < len(self._steps) and self._since_change >= self._patience:
+            times = self._steps[self._at + 1].times
+            expected_ms = max(begin_ms * times[0], finish_ms * times[1])
             if expected_ms < MOST_EXPECTED * self._interval_ms and self._step(1, slowest_ms):
                 self._since_growth = 0
 
@@ -88,11 +117,12 @@ class Pace:
         Of a small frame several steps are the same: no larger than the frame, or enlarged to the least.
         """
         self._seen = self._since_change = 0
-        before = self._matter.working_size
-        while 0 <= self._at + by < len(STEPS):
+        before = self._looks
+        while 0 <= self._at + by < len(self._steps):
             self._at += by
-            self._matter.work_at(STEPS[self._at])
-            if self._matter.changing_size or self._matter.working_size != before:
+            step = self._steps[self._at]
+            self._matter.work_at(step.pixels, step.closer_pixels)
+            if self._matter.changing_size or self._looks != before:
                 break
         else:
             return False
@@ -101,6 +131,6 @@ class Pace:
             frame_ms,
             self._interval_ms,
             "more" if by > 0 else "fewer",
-            STEPS[self._at],
+            step.pixels + (step.closer_pixels or 0),
         )
         return True

@@ -84,6 +84,7 @@ class Output:
 class Model:
     name: str = _text("platenet")
     size: tuple[int, int] = _size(AUTO_SIZE, 64, 4096)
+    closer: bool = _switch(False)
     refine: bool = _switch(True)
     device: str = _choice("auto", "cpu", "cuda")
     threads: int = _number(0, 0, 256)

@@ -68,7 +68,7 @@ class StatusLine:
                 line = status_words(
                     self._meter.snapshot(),
                     self._aligner.last,
-                    self._pace.working_size if self._pace is not None else None,
+                    self._pace.sizes if self._pace is not None else (),
                     paused=self._pause.on,
                 )
                 self._stream.write(CLEAR_LINE + fitted(line, _columns(self._stream)))
@@ -89,12 +89,12 @@ def fitted(line: str, columns: int) -> str:
 def status_words(
     snapshot: Snapshot,
     alignment: Alignment | None,
-    working_size: tuple[int, int] | None = None,
+    sizes: tuple[tuple[int, int], ...] = (),
     *,
     paused: bool = False,
 ) -> str:
-    """One line: rate, what is known of the plate, drops, the size at which the network looks where the
-    program chooses it, age at the sinks, time a frame takes. What is most wanted comes first: narrow
+    """One line: rate, what is known of the plate, drops, the sizes at which the network looks where the
+    program chooses them, age at the sinks, time a frame takes. What is most wanted comes first: narrow
     terminals show no more."""
     if paused:
         return f"paused: nothing of you or your room is shown · {snapshot.frames} frames so far"
@@ -112,8 +112,8 @@ def status_words(
     words.append(f"{snapshot.counts.get('dropped', 0)} dropped")
     if stale := snapshot.counts.get("stale", 0):
         words.append(f"{stale} too old")
-    if working_size is not None and all(working_size):  # it has none before its first frame
-        words.append(f"network at {working_size[0]}x{working_size[1]}")
+    if sizes:
+        words.append("network at " + " and ".join(f"{width}x{height}" for width, height in sizes))
     if snapshot.ages:
         words.append(f"{max(age.p50_ms for age in snapshot.ages.values()):3.0f} ms old at the sink")
     words.append(f"{work_ms:4.1f} ms work")

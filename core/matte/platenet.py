@@ -45,9 +45,8 @@ class PlateMatter:
         closer_pixels: int | None = None,
     ) -> None:
         """make_runtime: takes a working size (width, height), on any thread. refiner None: bilinear
-        upsampling. working_pixels: see work_at. impatient: no frame waits for fewer columns, or another
-        working size, to be made ready. closer_pixels: see `_looked_closer`; None spares that, and the
-        segmenter's look at the head.
+        upsampling. working_pixels, closer_pixels: see work_at. impatient: no frame waits for fewer columns,
+        or another working size, to be made ready.
         """
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels, self._impatient = working_pixels, impatient
@@ -56,7 +55,7 @@ class PlateMatter:
         self._desk: _Desk | None = None
         self._desks: dict[tuple[int, int], _Desk] = {}  # kept: what was compiled is never freed
         self._opening: Future[PlateNetRuntime] | None = None
-        self._next: Future[_Desk] | None = None
+        self._next: Future[tuple[_Desk, int | None]] | None = None  # and closer_pixels
         self._held: _HeldRoom | None = None  # what `matte` was given last
         self._expected: tuple[U8, _Desk, Callable[[], U8] | None] | None = None
 
@@ -65,20 +64,37 @@ class PlateMatter:
         """(width, height) at which the last frame was looked at; (0, 0) before there was one."""
         return (0, 0) if self._desk is None else self._desk.size
 
-    def work_at(self, working_pixels: int) -> None:
+    @property
+    def closer_size(self) -> tuple[int, int] | None:
+        """(width, height) of the second look, where there is a plate; None without one."""
+        return None if self._desk is None else self._closer_than(self._desk.size, self._closer_pixels)
+
+    def work_at(self, working_pixels: int, closer_pixels: int | None = None) -> None:
         """Looks at coming frames at about so many pixels: see `platenet_size`. An impatient matter does so
-        from the frame on for which the networks of that size are ready. To be called between frames."""
-        self._working_pixels = working_pixels
+        from the frame on for which the networks of that size are ready. To be called between frames.
+
+        closer_pixels: of a second look, see `_looked_closer`; None spares that, and the segmenter's look at
+        the head.
+        """
+        self._working_pixels, self._next = working_pixels, None
         if self._desk is None:
+            self._closer_pixels = closer_pixels
             return
         size = platenet_size(self._frame_size, working_pixels)
-        self._next = None
-        if size == self._desk.size:
-            return
-        if self._impatient:
-            self._next = _in_background(partial(self._ready_desk, size, self._desk.share))
-        else:
+        closer = self._closer_than(size, closer_pixels)
+        if not self._impatient or (size, closer) == (self._desk.size, self.closer_size):
+            self._closer_pixels = closer_pixels
             self._move_to(self._desk_at(size))
+            return
+        share = None if size == self._desk.size else self._desk.share
+        self._next = _in_background(partial(self._made_ready, size, share, closer, closer_pixels))
+
+    def _closer_than(self, size: tuple[int, int], closer_pixels: int | None) -> tuple[int, int] | None:
+        """Where a second look would be taken; None where it would see no more."""
+        if closer_pixels is None:
+            return None
+        closer = platenet_size(self._frame_size, closer_pixels)
+        return None if closer == size else closer
 
     @property
     def changing_size(self) -> bool:
@@ -116,12 +132,10 @@ class PlateMatter:
         """See core.types.PartwiseMatter."""
         desk = self._prepared((rgb.shape[1], rgb.shape[0]))
         first = self._looked(desk, rgb, room)
-        if self._closer_pixels is None or room is None:
+        if room is None:
             return first
-        size = platenet_size(self._frame_size, self._closer_pixels)
-        if size == desk.size:
-            return first
-        return self._looked_closer(desk, self._desk_at(size), rgb, room, first)
+        size = self.closer_size
+        return first if size is None else self._looked_closer(desk, self._desk_at(size), rgb, room, first)
 
     def _looked_closer(self, desk: _Desk, closer: _Desk, rgb: U8, room: SeenRoom, first: Coarse) -> Coarse:
         """A second look, at a larger size, that moves edges and nothing else: see `_moved_edges`.
@@ -223,15 +237,19 @@ class PlateMatter:
         """Where frames of this size are looked at now."""
         if frame_size != self._frame_size or self._desk is None:
             self._frame_size, self._next = frame_size, None
-            return self._move_to(self._desk_at(platenet_size(frame_size, self._working_pixels)))
+            desk = self._move_to(self._desk_at(platenet_size(frame_size, self._working_pixels)))
+            desk.finder.forget()  # also where it is looked at in the same size: people are elsewhere in it
+            return desk
         if self._next is not None and self._next.done():
             made, self._next = self._next, None
-            return self._move_to(made.result())
+            desk, self._closer_pixels = made.result()
+            return self._move_to(desk)
         return self._desk
 
     def _move_to(self, desk: _Desk) -> _Desk:
-        desk.finder.forget()
-        self._desk = desk
+        if desk is not self._desk:
+            desk.finder.forget()
+            self._desk = desk
         return desk
 
     def _runtime(self, desk: _Desk, width: int) -> PlateNetRuntime:
@@ -258,13 +276,25 @@ class PlateMatter:
             self._desks[size] = _Desk(size)
         return self._desks[size]
 
-    def _ready_desk(self, size: tuple[int, int], share: int) -> _Desk:
-        """One with the runtimes that the next frame will ask for: of the columns that are looked at now, the
-        narrowest being `share` 0, and of all, lest somebody reaches beyond them."""
+    def _made_ready(
+        self,
+        size: tuple[int, int],
+        share: int | None,
+        closer_size: tuple[int, int] | None,
+        closer_pixels: int | None,
+    ) -> tuple[_Desk, int | None]:
+        """A desk with the runtimes that the next frame will ask for: of the columns that are looked at now,
+        the narrowest being `share` 0, and of all, lest somebody reaches beyond them. None: it has them. And
+        `closer_pixels`, with the runtime of that look made ready as well."""
         desk = self._desk_at(size)
-        for width in {desk.finder.widths[min(share, len(desk.finder.widths) - 1)], desk.finder.whole.width}:
-            self._runtime(desk, width)
-        return desk
+        if share is not None:
+            narrow = desk.finder.widths[min(share, len(desk.finder.widths) - 1)]
+            for width in {narrow, desk.finder.whole.width}:
+                self._runtime(desk, width)
+        if closer_size is not None:
+            closer = self._desk_at(closer_size)
+            self._runtime(closer, closer.finder.whole.width)
+        return desk, closer_pixels
 
 
 class _Desk:

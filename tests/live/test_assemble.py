@@ -33,8 +33,13 @@ class Matter:
         self.options, self.asked = options, []
         Matter.made = self
 
-    def work_at(self, working_pixels: int) -> None:
+    working_size = (832, 480)
+    closer_size: tuple[int, int] | None = None
+    changing_size = False
+
+    def work_at(self, working_pixels: int, closer_pixels: int | None = None) -> None:
         self.asked.append(working_pixels)
+        self.closer_size = None if closer_pixels is None else (1280, 704)
 
 
 @pytest.fixture
@@ -63,6 +68,17 @@ def test_the_networks_size_follows_a_camera_s_pace(renderer):
     parts.close()
 
 
+@pytest.mark.parametrize("closer", [False, True])
+def test_a_camera_gets_a_second_look_where_one_is_asked_for_and_there_is_time(renderer, closer):
+    model = Model(closer=closer)
+    parts = build_parts(None, parse_background("green"), model, (64, 48), live=True, fps=30.0)
+    assert Matter.made.options.closer_pixels is None, "not before it is known how long one look takes"
+    for _ in range(1000):
+        parts.pace.note(1.0, 1.0)
+    assert parts.pace.sizes == ((832, 480), *([(1280, 704)] if closer else []))
+    parts.close()
+
+
 def test_a_film_is_looked_at_as_closely_as_the_network_can(renderer):
     parts = build_parts(None, parse_background("green"), Model(), (64, 48), live=False)
     assert parts.pace is None
@@ -81,6 +97,11 @@ def test_a_size_that_the_user_chose_is_kept(renderer):
     parts = build_parts(None, parse_background("green"), model, (64, 48), live=False)
     assert Matter.made.options.working_pixels == 640 * 352
     assert Matter.made.options.closer_pixels is None
+    parts.close()
+    model = Model(size=(640, 352), closer=True)
+    parts = build_parts(None, parse_background("green"), model, (64, 48), live=True, fps=30.0)
+    assert parts.pace is None
+    assert Matter.made.options.closer_pixels == CLOSER_PIXELS
     parts.close()
 
 

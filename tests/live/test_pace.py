@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 
-from core.matte.working_size import STEPS, platenet_size
+from core.matte.working_size import CLOSER_PIXELS, STEPS, platenet_size
 from live.pace import CHECKED_EVERY, FAR_TOO_MUCH, LONGEST_PATIENCE, MOST_LOAD, PATIENCE, WATCHED, Pace
 
 FPS = 25.0
@@ -20,19 +20,25 @@ class Machine:
     def __init__(self, ms_per_megapixel: float, fixed_ms: float = 4.0, finish_ms: float = 10.0) -> None:
         self.ms_per_megapixel, self.fixed_ms, self.finish_ms = ms_per_megapixel, fixed_ms, finish_ms
         self.pixels, self.asked = 0, []
+        self.closer_pixels: int | None = None
         self.changing_size = False
 
     @property
     def working_size(self) -> tuple[int, int]:
-        return self.pixels, 1
+        return self.pixels, int(self.pixels > 0)
 
-    def work_at(self, working_pixels: int) -> None:
-        self.pixels = working_pixels
+    @property
+    def closer_size(self) -> tuple[int, int] | None:
+        return None if self.closer_pixels is None else (self.closer_pixels, 1)
+
+    def work_at(self, working_pixels: int, closer_pixels: int | None = None) -> None:
+        self.pixels, self.closer_pixels = working_pixels, closer_pixels
         self.asked.append(working_pixels)
 
     def frames(self, pace: Pace, count: int) -> None:
         for _ in range(count):
-            pace.note(self.fixed_ms + self.ms_per_megapixel * self.pixels / 1e6, self.finish_ms)
+            pixels = self.pixels + (self.closer_pixels or 0)
+            pace.note(self.fixed_ms + self.ms_per_megapixel * pixels / 1e6, self.finish_ms)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +59,41 @@ def test_the_largest_size_that_keeps_up_is_found_and_kept(ms_per_megapixel: floa
     changes = len(machine.asked)
     machine.frames(pace, 20 * PATIENCE)
     assert (machine.pixels, len(machine.asked)) == (expected, changes)
-    assert pace.working_size == (expected, 1)
+    assert pace.sizes == ((expected, 1),)
+
+
+def test_a_second_look_is_taken_where_it_is_asked_for_and_there_is_time() -> None:
+    for asked, ms_per_megapixel, expected in (
+        (True, 12.0, CLOSER_PIXELS),
+        (True, 30.0, None),
+        (False, 12.0, None),
+    ):
+        machine = Machine(ms_per_megapixel)
+        pace = Pace(machine, FPS, closer=asked)
+        machine.frames(pace, PATIENCE - CHECKED_EVERY)
+        assert pace.sizes == ((STEPS[2], 1),), "first it is seen how long one look takes"
+        machine.frames(pace, 2 * PATIENCE)
+        assert (machine.pixels, machine.closer_pixels) == (STEPS[2], expected)
+        assert pace.sizes == ((STEPS[2], 1), *([] if expected is None else [(expected, 1)]))
+
+
+def test_no_size_is_told_before_there_was_a_frame() -> None:
+    machine = Machine(12.0)
+    pace = Pace(machine, FPS)
+    machine.pixels = 0
+    assert pace.sizes == ()
+
+
+def test_a_second_look_is_the_first_thing_that_is_given_up() -> None:
+    machine = Machine(12.0)
+    pace = Pace(machine, FPS, closer=True)
+    machine.frames(pace, 2 * PATIENCE)
+    assert machine.closer_pixels == CLOSER_PIXELS
+    machine.ms_per_megapixel = 35.0
+    machine.frames(pace, WATCHED)
+    assert (machine.pixels, machine.closer_pixels) == (STEPS[2], None)
+    machine.frames(pace, 10 * PATIENCE)
+    assert (machine.pixels, machine.closer_pixels) == (STEPS[2], None)
 
 
 def test_the_other_thread_counts_as_well() -> None:
@@ -142,7 +182,7 @@ class SmallCamera(Machine):
         super().__init__(ms_per_megapixel)
         self.frame_size = frame_size
 
-    def work_at(self, working_pixels: int) -> None:
+    def work_at(self, working_pixels: int, closer_pixels: int | None = None) -> None:
         super().work_at(working_pixels)
         self.size = platenet_size(self.frame_size, working_pixels)
         self.pixels = self.size[0] * self.size[1]
@@ -174,4 +214,6 @@ def test_nothing_is_said_where_there_is_no_other_size(caplog: pytest.LogCaptureF
     machine = SmallCamera((320, 240), 900.0)
     with caplog.at_level(logging.INFO):
         machine.frames(Pace(machine, FPS), 10 * WATCHED)
+        machine.ms_per_megapixel = 1.0
+        machine.frames(Pace(machine, FPS, closer=True), 10 * PATIENCE)
     assert not caplog.records

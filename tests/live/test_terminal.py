@@ -30,10 +30,10 @@ def test_the_status_line_says_rate_work_age_drops_and_what_is_known_of_the_plate
     spent = {"align": 2.0, "matte": 9.0, "render": 10.0, "learn": 0.5, "source": 20.0}
     stages = {name: Spread(ms, 2 * ms, 9) for name, ms in spent.items()}
     snapshot = Snapshot(9, 29.97, stages, {"page": Spread(41.0, 50.0, 9)}, {"dropped": 3})
-    line = status_words(snapshot, LOCKED, (832, 480))
+    line = status_words(snapshot, LOCKED, ((832, 480), (1280, 704)))
     assert " 30.0 frames/s" in line
     assert "21.5 ms work" in line
-    assert "network at 832x480" in line
+    assert "network at 832x480 and 1280x704 ·" in line
     assert " 41 ms old at the sink" in line
     assert "3 dropped" in line
     assert "plate locked 0.97 ·" in line
@@ -44,13 +44,13 @@ def test_eighty_columns_have_the_rate_the_plate_the_drops_and_the_networks_size(
     stages = {"render": Spread(412.0, 500.0, 9)}
     snapshot = Snapshot(9, 29.97, stages, {"page": Spread(1241.0, 1250.0, 9)}, {"dropped": 12345})
     tracking = Alignment(np.eye(3), Light(), State.TRACKING, 0.99, "following 0.2 px a frame")
-    row = fitted(status_words(snapshot, tracking, (832, 480)), 80)
+    row = fitted(status_words(snapshot, tracking, ((832, 480),)), 80)
     assert row.startswith(" 30.0 frames/s · plate tracking 0.99 · 12345 dropped · network at 832x480 ·")
 
 
 def test_of_a_lost_plate_eighty_columns_have_the_reason():
     lost = Alignment(None, Light(), State.LOST, 0.1, "2 of 31 cells agree")
-    row = fitted(status_words(Snapshot(9, 29.97), lost, (832, 480)), 80)
+    row = fitted(status_words(Snapshot(9, 29.97), lost, ((832, 480),)), 80)
     assert row.startswith(" 30.0 frames/s · plate lost 0.10: 2 of 31 cells agree · 0 dropped")
 
 
@@ -58,7 +58,6 @@ def test_the_status_line_before_the_first_frame_is_no_crash():
     words = status_words(Meter().snapshot(), None)
     assert "0 dropped" in words
     assert "network" not in words, "a size that the user chose is no news"
-    assert "network" not in status_words(Meter().snapshot(), None, (0, 0)), "it has not looked yet"
 
 
 def test_the_status_line_says_that_the_run_is_paused():

@@ -210,6 +210,46 @@ def test_a_working_size_that_is_taken_back_is_not_taken() -> None:
         assert m.working_size == (512, 288)
 
 
+def test_a_second_look_begins_when_its_network_is_ready_and_ends_at_once() -> None:
+    may_go_on, made = Event(), []
+
+    def make(size: tuple[int, int]) -> Stepped:
+        if size[1] != 288:
+            assert may_go_on.wait(10)
+        made.append(size)
+        return Stepped(size)
+
+    m = PlateMatter(make, None, None, 512 * 288, impatient=True)
+    rgb, plate = np.full((704, 1280, 3), 50, np.uint8), np.full((704, 1280, 3), 90, np.uint8)
+
+    def edge() -> int:
+        return int(np.argmax(m.matte(rgb, plate, None)[0] > 127))
+
+    once = edge()
+    m.work_at(512 * 288, 1280 * 704)
+    assert m.changing_size
+    assert (edge(), m.closer_size) == (once, None)
+    may_go_on.set()
+    assert eventually(lambda: edge() == 642)
+    assert (m.working_size, m.closer_size, m.changing_size) == ((512, 288), (1280, 704), False)
+    count = len(made)
+    assert edge() == 642
+    assert len(made) == count, "what the first frame asks for was made beforehand"
+    m.work_at(512 * 288)
+    assert eventually(lambda: edge() == once)
+    assert m.closer_size is None
+
+
+def test_a_second_look_that_would_see_no_more_is_none() -> None:
+    m, made = matter()
+    small = np.zeros((288, 512, 3), np.uint8)
+    m.matte(small, small, None)
+    m.work_at(512 * 288, 1280 * 704)
+    assert (m.closer_size, m.changing_size) == (None, False)
+    m.matte(small, small, None)
+    assert [r.size for r in made] == [(512, 288)]
+
+
 def test_a_working_size_that_cannot_be_made_is_said_once_and_the_old_one_goes_on() -> None:
     def make(size: tuple[int, int]) -> Recorder:
         if size[1] != 288:
