@@ -24,7 +24,7 @@ FAR_TOO_MUCH = 1.6  # of that time, at which CHECKED_EVERY frames decide: there 
 MOST_EXPECTED = 0.85  # of that time, for a larger size: what is expected is a guess
 GROWTH = 0.75  # time grows with the pixels to this power: columns are aligned and masks made at any size
 GROWTH_BESIDE = 0.2  # the same of the other thread, which shares the cores
-CLOSER_GROWTH, CLOSER_GROWTH_BESIDE = 3.4, 1.2  # times as long with a second look, both threads (measured)
+CLOSER_GROWTH, CLOSER_GROWTH_BESIDE = 3.3, 1.4  # times as long with a second look, both threads (measured)
 PATIENCE, LONGEST_PATIENCE = 150, 1 << 14  # frames until a larger size is tried
 RETRY = 900  # frames: a size that was too slow within them was tried too soon
 

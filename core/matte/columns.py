@@ -25,6 +25,7 @@ SPARE = 1.5  # margins that new columns have, so that the next frame fits too
 PATIENCE = 30  # frames for which fewer columns would have done, before there are fewer
 TOUCHING = 64  # grey levels of the rough alpha that may not reach the first or last column
 LONGEST_PATIENCE = 1 << 12
+FOUND = 8  # levels of alpha: less is no edge that a closer look could move
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,15 @@ class ColumnFinder:
             self.now = self._around(self._needed, ready) if ready else best
             self._begin_waiting()
         return self.now
+
+    def around(self, alpha: U8, ready: Collection[int] = ()) -> Columns:
+        """The columns for a closer look at somebody who is found already, which follows nobody.
+
+        alpha: uint8, of any size. ready: widths to which the choice is limited; empty for all.
+        """
+        x, _, w, _ = cv2.boundingRect(cv2.threshold(alpha, FOUND - 1, 255, cv2.THRESH_BINARY)[1])
+        scale = self.whole.width / alpha.shape[1]
+        return self._around((round(x * scale), round((x + w) * scale)), ready or self.widths)
 
     def too_few(self, columns: Columns, rough: U8) -> bool:
         """Whether somebody reaches beyond the columns found last. The next are then all, for longer each

@@ -147,7 +147,9 @@ class PlateMatter:
         cv2.resize(desk.prior, closer.size, dst=closer.prior, interpolation=cv2.INTER_LINEAR)
         small = room.small(closer.size)
         coverage = closer.everywhere if small.coverage is None else small.coverage
-        second = self._look(closer, small.rgb, coverage, closer.finder.whole)
+        ready = closer.runtimes if self._impatient else ()
+        columns = closer.finder.around(first.alpha_u8, ready)
+        second = self._look(closer, small.rgb, coverage, columns)
         return Coarse(first.alpha_u8, second.rgb, lambda: _moved_edges(first.finish(), second.finish()))
 
     def _looked(self, desk: _Desk, rgb: U8, room: SeenRoom | None) -> Coarse:
@@ -285,7 +287,8 @@ class PlateMatter:
     ) -> tuple[_Desk, int | None]:
         """A desk with the runtimes that the next frame will ask for: of the columns that are looked at now,
         the narrowest being `share` 0, and of all, lest somebody reaches beyond them. None: it has them. And
-        `closer_pixels`, with the runtime of that look made ready as well."""
+        `closer_pixels`, with two runtimes of that look made ready as well: for the fewest columns and for
+        all."""
         desk = self._desk_at(size)
         if share is not None:
             narrow = desk.finder.widths[min(share, len(desk.finder.widths) - 1)]
@@ -293,7 +296,8 @@ class PlateMatter:
                 self._runtime(desk, width)
         if closer_size is not None:
             closer = self._desk_at(closer_size)
-            self._runtime(closer, closer.finder.whole.width)
+            for width in {closer.finder.widths[0], closer.finder.whole.width}:
+                self._runtime(closer, width)
         return desk, closer_pixels
 
 

@@ -68,6 +68,22 @@ def test_the_fewest_columns_with_all_of_a_person_are_looked_at(span: Span, width
     assert columns.first % MULTIPLE == columns.end % MULTIPLE == 0
 
 
+def test_a_closer_look_has_the_columns_of_the_matte_that_it_is_to_mend() -> None:
+    finder = ColumnFinder((1280, 704))
+    alpha = np.zeros((120, 208), np.uint8)
+    alpha[60:, 70:110] = 255
+    alpha[70, 64:70] = 8  # strands
+    narrow = finder.around(alpha)
+    assert hold(narrow, (64 * 1280 // 208 - 20, 110 * 1280 // 208 + 20)), "with a margin"
+    assert narrow.width == finder.widths[0]
+    assert finder.around(alpha, [1280]) == Columns(0, 1280), "no other is ready"
+    alpha[40, :] = 7
+    assert finder.around(alpha) == narrow, "less is no edge"
+    alpha[:, 190] = 255
+    assert finder.around(alpha).width > narrow.width
+    assert finder.now == Columns(0, 1280), "it follows nobody"
+
+
 def test_a_margin_is_kept_for_what_is_too_thin_to_count() -> None:
     assert hold(Watched().find((250, 520)), (227, 543))
 
