@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import pytest
 from aiohttp.test_utils import TestServer
+from aioice import stun
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from core.errors import DeviceError
@@ -30,7 +31,7 @@ from live.i420 import i420_of
 from live.pause import Pause
 from live.sinks.webrtc import WebRtcSink
 from live.web.video import Broadcast, RtpClock
-from live.web.whep import Whep, gather_only_on
+from live.web.whep import Whep, gather_here
 from tests.live.chromium import Chromium, find_chromium
 
 SIZE = (320, 180)
@@ -73,12 +74,19 @@ def feeding(sink: WebRtcSink, make: Callable[[int], Picture] = moving) -> Iterat
 
 
 class Watcher:
-    """`async with Watcher(url)`: a viewer by aiortc. codec: offer only this one."""
+    """`async with Watcher(url)`: a viewer by aiortc.
 
-    def __init__(self, url: str, codec: str | None = None, address: str | None = None) -> None:
+    codec: offer only this one. address: be at this one alone.
+    as_firefox: say so, and do not go to 127.0.0.1 from another address, as Firefox does not.
+    """
+
+    def __init__(
+        self, url: str, codec: str | None = None, address: str | None = None, as_firefox: bool = False
+    ) -> None:
         self._url = url
         self._codec = codec
         self._address = address
+        self._as_firefox = as_firefox
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
 
     async def __aenter__(self) -> Watcher:
@@ -87,17 +95,24 @@ class Watcher:
             known = transceiver.receiver.getCapabilities("video").codecs
             transceiver.setCodecPreferences([c for c in known if c.mimeType == self._codec])
         if self._address is not None:
-            gather_only_on(self._address, transceiver.receiver.transport)
+            gather_here(self._address, transceiver.receiver.transport, strict=True)
         await self._pc.setLocalDescription(await self._pc.createOffer())
         headers = {"Content-Type": "application/sdp"}
+        offer = self._pc.localDescription.sdp
+        if self._as_firefox:
+            offer = offer.replace("o=-", "o=mozilla...THIS_IS_SDPARTA-153.8.0", 1)
         async with (
             aiohttp.ClientSession() as http,
-            http.post(self._url + "whep", data=self._pc.localDescription.sdp, headers=headers) as reply,
+            http.post(self._url + "whep", data=offer, headers=headers) as reply,
         ):
             assert reply.status == 201, await reply.text()
             self.answer = await reply.text()
             self.session = self._url.rstrip("/") + reply.headers["Location"]
-        await self._pc.setRemoteDescription(RTCSessionDescription(self.answer, "answer"))
+        taken = self.answer
+        if self._as_firefox:
+            lines = taken.splitlines(keepends=True)
+            taken = "".join(line for line in lines if "a=candidate:" not in line or " 127.0.0.1 " not in line)
+        await self._pc.setRemoteDescription(RTCSessionDescription(taken, "answer"))
         self._track = transceiver.receiver.track
         return self
 
@@ -422,11 +437,60 @@ def test_the_answer_offers_this_machine_to_itself_alone(sink):
         async with Watcher(sink.url) as watcher:
             return watcher.answer
 
-    answer = asyncio.run(watch())
+    assert {host for host, _ in candidates(asyncio.run(watch()))} == {"127.0.0.1"}
 
-    candidates = [line for line in answer.splitlines() if line.startswith("a=candidate:")]
-    assert candidates
-    assert all(line.split()[4] == "127.0.0.1" for line in candidates)
+
+def candidates(answer: str) -> list[tuple[str, int]]:
+    """The addresses that an answer offers."""
+    lines = [line.split() for line in answer.splitlines() if line.startswith("a=candidate:")]
+    return [(words[4], int(words[5])) for words in lines]
+
+
+@pytest.fixture
+def other_address(monkeypatch) -> str:
+    """An address of this machine besides 127.0.0.1, as a network gives one."""
+    address = "127.0.0.2"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind((address, 0))
+        except OSError:
+            pytest.skip(f"this system has no {address}")
+    monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: [address, "169.254.7.7"])
+    return address
+
+
+def test_firefox_which_does_not_go_to_127_0_0_1_sees_the_pictures(sink, other_address):
+    async def watch() -> str:
+        async with Watcher(sink.url, address=other_address, as_firefox=True) as watcher:
+            await watcher.frames(3)
+            return watcher.answer
+
+    with feeding(sink):
+        answer = asyncio.run(watch())
+
+    assert {host for host, _ in candidates(answer)} == {"127.0.0.1", other_address}
+
+
+def test_what_comes_to_firefoxs_address_from_another_machine_is_dropped(sink, other_address):
+    def bound(host: str) -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind((host, 0))
+        made.settimeout(5)
+        return made
+
+    async def ask() -> None:
+        async with Watcher(sink.url, address=other_address, as_firefox=True) as watcher:
+            offered = next(at for at in candidates(watcher.answer) if at[0] == other_address)
+            question = bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST))
+            stranger.sendto(question, offered)
+            own.sendto(question, offered)
+            await asyncio.to_thread(own.recv, 1500)  # the questions are taken in their order
+
+    with bound("127.0.0.3") as stranger, bound(other_address) as own:
+        asyncio.run(ask())
+        stranger.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stranger.recv(1500)
 
 
 def test_rtp_times_rise_whatever_the_capture_times_do():
