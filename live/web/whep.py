@@ -138,9 +138,10 @@ class Whep:
             raise web.HTTPForbidden(text="Only the page of cleanplate may pause.\n")
         if request.content_type != "application/json":  # which a form of another page cannot send
             raise web.HTTPUnsupportedMediaType(text='Send {"paused": true} as application/json.\n')
+        text = await text_of(request)
         try:
-            wanted = (await request.json())["paused"]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+            wanted = json.loads(text)["paused"]
+        except (json.JSONDecodeError, RecursionError, KeyError, TypeError):
             wanted = None
         if not isinstance(wanted, bool):
             raise web.HTTPBadRequest(text='Send {"paused": true} or false.\n')
@@ -165,7 +166,7 @@ class Whep:
             raise web.HTTPServiceUnavailable(
                 text=f"{MAX_VIEWERS} viewers are watching already.\n", headers={"Retry-After": "10"}
             )
-        offer = await request.text()
+        offer = await text_of(request)
         session = secrets.token_urlsafe(18)
         viewer = self._admit(session)
         try:
@@ -236,6 +237,17 @@ class Whep:
         task = asyncio.get_running_loop().create_task(viewer.pc.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+async def text_of(request: web.Request) -> str:
+    """What a request brings: UTF-8, which SDP and JSON are, whatever else it calls itself.
+
+    Raises: HTTPBadRequest, HTTPRequestEntityTooLarge.
+    """
+    try:
+        return (await request.read()).decode()
+    except UnicodeDecodeError as error:
+        raise web.HTTPBadRequest(text="Send UTF-8.\n") from error
 
 
 def without_candidates(offer: str) -> str:

@@ -493,6 +493,26 @@ def test_what_comes_to_firefoxs_address_from_another_machine_is_dropped(sink, ot
             stranger.recv(1500)
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("whep", {"Content-Type": "application/sdp"}, b"\xff\xfe"),
+        ("whep", {"Content-Type": "application/sdp; charset=klingon"}, b"v=0"),
+        ("pause", {"Content-Type": "application/json; charset=klingon"}, b"{}"),
+        ("pause", {"Content-Type": "application/json"}, b"[" * 60_000),
+        ("pause", {"Content-Type": "application/json"}, b"\xff"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_the_askers_mistake(pausable, caplog, path, headers, body):
+    sink, _ = pausable
+    headers = headers | {"Origin": sink.url.rstrip("/")}
+
+    status, _, _ = asyncio.run(request("POST", sink.url + path, headers=headers, data=body))
+
+    assert status == 400
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_rtp_times_rise_whatever_the_capture_times_do():
     clock = RtpClock()
 
