@@ -95,7 +95,7 @@ class WebRtcSink:
     def state(self) -> dict[str, Any]:
         """What the page shows: state (live, paused, idle or waiting), size, rate and pictures encoded.
 
-        paused is null where the page cannot pause.
+        paused is null where the page cannot pause. While waiting the rate is 0.
         """
         last, times = self._last, list(self._times)
         times = [time_ns for time_ns in times if times[-1] - time_ns <= RATE_WINDOW_NS]
@@ -104,7 +104,7 @@ class WebRtcSink:
         if last is not None and time.monotonic_ns() - last[0] < STALE_NS:
             state = "live" if not last[1] else "paused" if paused else "idle"
         span_ns = times[-1] - times[0] if len(times) > 1 else 0
-        fps = (len(times) - 1) * 1e9 / span_ns if span_ns > 0 else 0.0
+        fps = (len(times) - 1) * 1e9 / span_ns if span_ns > 0 and state != "waiting" else 0.0
         encoded = self._broadcast.encoded if self._broadcast is not None else 0
         shown = {"state": state, "paused": paused, "size": list(self._size)}
         return shown | {"fps": round(fps, 1), "encoded": encoded}

@@ -250,6 +250,16 @@ def test_nothing_is_encoded_while_nobody_watches(sink):
     assert sink.state()["encoded"] == 0
 
 
+def test_a_rate_is_told_only_while_pictures_come(sink, monkeypatch):
+    for index in range(20):
+        sink.push(moving(index))
+    assert (sink.state()["state"], sink.state()["fps"]) == ("live", 25)
+
+    monkeypatch.setattr("live.sinks.webrtc.STALE_NS", 0)
+
+    assert (sink.state()["state"], sink.state()["fps"]) == ("waiting", 0)
+
+
 def test_an_idle_picture_is_sent_like_any_other_and_named(sink):
     async def watch() -> None:
         async with Watcher(sink.url) as watcher:
