@@ -174,7 +174,9 @@ class Whep:
         except Exception as error:  # whatever the SDP parser and aiortc make of a bad offer
             self._end(session)
             log.info("webrtc: offer refused: %r", error)
-            raise web.HTTPBadRequest(text="This offer has no video that can be answered.\n") from error
+            raise web.HTTPBadRequest(
+                text="This offer asks for no video that is sent here: H.264 or VP8.\n"
+            ) from error
         headers = {"Location": f"/whep/{session}"}
         return web.Response(status=201, text=answer, content_type=SDP, headers=headers)
 
@@ -213,6 +215,8 @@ class Whep:
         for transport in transports:
             gather_here(self._host, transport, strict=strict)
         await pc.setLocalDescription(await pc.createAnswer())
+        if transceiver.currentDirection != "sendonly":
+            raise ValueError("video is not asked for")
         codec = agreed_codec(pc.localDescription.sdp)
 
         def connection_changed() -> None:

@@ -431,15 +431,27 @@ def test_browsers_leave_the_port_of_http_out(port, named, status, origin):
     assert asyncio.run(ask()) == status
 
 
-def test_a_refused_offer_leaves_no_viewer_behind(sink):
-    async def ask() -> str:
-        headers = {"Content-Type": "application/sdp"}
-        offer = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"  # no video in it
-        status, _, _ = await request("POST", sink.url + "whep", headers=headers, data=offer)
-        assert status == 400
-        return (await request("GET", sink.url + "state"))[1]
+async def offer(direction: str) -> str:
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    pc.addTransceiver("video", direction=direction)
+    await pc.setLocalDescription(await pc.createOffer())
+    await pc.close()
+    return str(pc.localDescription.sdp)
 
-    assert '"viewers": 0' in asyncio.run(ask())
+
+@pytest.mark.parametrize("kind", ["nothing", "sendonly", "inactive"])
+def test_an_offer_that_asks_for_no_video_is_refused_and_leaves_no_viewer_behind(sink, kind):
+    async def ask() -> tuple[int, str]:
+        headers = {"Content-Type": "application/sdp"}
+        empty = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
+        sdp = empty if kind == "nothing" else await offer(kind)
+        status, _, _ = await request("POST", sink.url + "whep", headers=headers, data=sdp)
+        return status, (await request("GET", sink.url + "state"))[1]
+
+    status, state = asyncio.run(ask())
+
+    assert status == 400
+    assert '"viewers": 0' in state
 
 
 def test_the_answer_offers_this_machine_to_itself_alone(sink):
