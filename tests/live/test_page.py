@@ -7,10 +7,13 @@ import itertools
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from core.errors import DeviceError
+from core.types import Picture
 from live.sinks.webrtc import WebRtcSink
 from tests.live.chromium import Chromium, find_chromium
 from tests.live.test_webrtc import SIZE, WITHOUT_NETWORK, feeding, moving, needs_chromium
@@ -110,13 +113,18 @@ def test_connected_without_a_picture_is_not_called_a_missing_network(sink):
     asyncio.run(watch())
 
 
-def test_the_buttons_are_in_sight_and_of_one_line_in_small_windows_too(sink):
+@pytest.mark.parametrize("picture_size", [(320, 180), (180, 320)])
+def test_the_buttons_are_in_sight_and_of_one_line_in_small_windows_too(picture_size):
     sizes = [(1280, 900), (820, 420), (480, 400), (320, 480)]
     place = "(({bottom, right, height}) => [bottom, right, height])(full.getBoundingClientRect())"
+    width, height = picture_size
+    shown = Picture(np.full((height, width, 3), (0, 90, 200), np.uint8), None, 0, 0)
+    sink = WebRtcSink(picture_size, 25, port=0)
 
     async def look() -> list[list[float]]:
         places = []
         async with page(sink.url) as browser:
+            await browser.until("frame.classList.contains('playing')")
             for width, height in sizes:
                 view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
                 await browser.call("Emulation.setDeviceMetricsOverride", **view)
@@ -124,7 +132,13 @@ def test_the_buttons_are_in_sight_and_of_one_line_in_small_windows_too(sink):
                 places.append(await browser.evaluate(place))
         return places
 
-    for (width, height), (bottom, right, high) in zip(sizes, asyncio.run(look()), strict=True):
+    try:
+        with feeding(sink, lambda index: replace(shown, time_ns=index * 40_000_000)):
+            places = asyncio.run(look())
+    finally:
+        sink.close()
+
+    for (width, height), (bottom, right, high) in zip(sizes, places, strict=True):
         assert bottom <= height
         assert right <= width
         assert high < 40  # px; of two lines it is 51
