@@ -84,7 +84,7 @@ class Encoder:
         context.gop_size = KEYFRAME_EVERY
         context.max_b_frames = 0
         context.thread_count = 2 if size[0] * size[1] > 1280 * 720 else 1
-        # The buffer bounds keyframes to a burst that a socket's default buffer takes.
+        # The buffer bounds keyframes to a quarter of a second's bits.
         options = {"maxrate": str(rate), "bufsize": str(rate // 4)}
         if codec == "H264":
             context.profile = "Baseline"

@@ -10,24 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import json
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
-from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.sdp import SessionDescription
 
 from live.pause import Pause
+from live.web.transport import gather_here, send_in_bursts
 from live.web.video import Broadcast, Codec, PacketTrack
-
-if TYPE_CHECKING:
-    from aioice.ice import StunProtocol
 
 log = logging.getLogger(__name__)
 
@@ -214,6 +210,7 @@ class Whep:
         strict = not from_firefox(offer)
         for transport in transports:
             gather_here(self._host, transport, strict=strict)
+        send_in_bursts(transceiver.sender.transport)
         await pc.setLocalDescription(await pc.createAnswer())
         if transceiver.currentDirection != "sendonly":
             raise ValueError("video is not asked for")
@@ -268,41 +265,6 @@ def without_candidates(offer: str) -> str:
 def from_firefox(offer: str) -> bool:
     """Whether Firefox, or what is made of it, wrote the offer."""
     return "\no=mozilla" in offer
-
-
-def gather_here(host: str, transport: RTCDtlsTransport, *, strict: bool) -> None:
-    """Makes the transport offer `host` as its only address, where it is strict.
-
-    aioice 0.13 leaves 127.0.0.1 out and takes all others: without a network there would be none, and
-    with one the pictures would be on offer to the network.
-    Firefox (153) pairs 127.0.0.1 with no other address, and takes it for none of its own: for it the other
-    addresses of this machine are offered too, and what comes to them from another machine is dropped.
-    """
-    connection = transport.transport.iceGatherer._connection
-    gather = connection.get_component_candidates
-
-    @functools.wraps(gather)
-    async def gather_there(component: int, addresses: list[str], timeout: int = 5) -> Any:
-        if strict:
-            return await gather(component=component, addresses=[host], timeout=timeout)
-        own = [host, *(a for a in addresses if not ipaddress.ip_address(a).is_link_local)]
-        found = await gather(component=component, addresses=own, timeout=timeout)
-        for protocol in connection._protocols:
-            receive_only_from(own, protocol)
-        return found
-
-    connection.get_component_candidates = gather_there  # type: ignore[method-assign]
-
-
-def receive_only_from(own: Collection[str], protocol: StunProtocol) -> None:
-    """Drops datagrams that did not come from one of these addresses."""
-    receive = protocol.datagram_received
-
-    def receive_own(data: bytes | str, addr: tuple[Any, ...]) -> None:
-        if addr[0] in own:
-            receive(data, addr)
-
-    protocol.datagram_received = receive_own  # type: ignore[method-assign]
 
 
 def agreed_codec(answer: str) -> Codec:

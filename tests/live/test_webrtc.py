@@ -30,8 +30,9 @@ from core.types import Picture
 from live.i420 import i420_of
 from live.pause import Pause
 from live.sinks.webrtc import WebRtcSink
+from live.web.transport import gather_here
 from live.web.video import Broadcast, RtpClock
-from live.web.whep import Whep, gather_here
+from live.web.whep import Whep
 from tests.live.chromium import Chromium, find_chromium
 
 SIZE = (320, 180)
