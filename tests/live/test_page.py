@@ -87,6 +87,19 @@ def test_the_page_says_why_there_is_no_video_and_what_helps(sink, first, said):
         asyncio.run(watch())
 
 
+def test_the_page_recovers_from_what_another_program_said_on_its_port(sink):
+    stranger = """const ask = fetch; let strange = true;
+    window.fetch = (at, ...how) => at == "/state" && strange
+      ? (strange = false, Promise.resolve(new Response('{"status": "up"}'))) : ask(at, ...how);"""
+
+    async def watch() -> None:
+        async with page(sink.url, stranger) as browser:
+            await browser.until("words.textContent.includes('Live')")
+
+    with feeding(sink):
+        asyncio.run(watch())
+
+
 def test_a_screen_reader_is_told_changes_alone(sink):
     async def watch() -> int:
         async with page(sink.url, QUICKLY) as browser:
