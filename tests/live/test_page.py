@@ -71,6 +71,19 @@ def test_the_page_keeps_no_picture_when_the_program_is_gone(sink):
         thread.join()
 
 
+def test_full_screen_shows_what_is_said_in_place_of_the_picture_too(sink):
+    async def watch() -> bool:
+        async with page(sink.url) as browser:
+            await browser.until("!full.disabled")
+            await browser.call("Runtime.evaluate", expression="full.click()", userGesture=True)
+            await browser.until("document.fullscreenElement != null")
+            said = "document.fullscreenElement.contains(document.getElementById('note'))"
+            return bool(await browser.evaluate(said))
+
+    with feeding(sink):
+        assert asyncio.run(watch())
+
+
 @pytest.mark.parametrize(
     ("first", "said"),
     [
