@@ -14,6 +14,7 @@ from threading import Event
 import cv2
 import numpy as np
 
+from core.evaluation.peer_weights import require_peers
 from core.render.backdrops import parse_background
 from core.render.composite import fgr_without_room, over, three
 from core.types import U8, Frame, Picture
@@ -21,7 +22,7 @@ from live.assemble import Parts, build_parts
 from live.i420 import i420_of
 from live.idle import IdlePicture
 from live.loop import run_loop
-from live.meter import Meter, Snapshot
+from live.meter import KEEP, Meter, Snapshot
 from live.settings import Model
 from live.sinks.base import Sink
 from live.sinks.null import NullSink
@@ -29,9 +30,11 @@ from live.sources.base import Source
 from live.sources.demo import LOOP_S, DemoSource
 from live.threads import ThreadedSink, ThreadedSource
 
-WARM_UP = 30  # frames: states fill, caches warm, the demo composes its poses
-SETTLING = 300  # frames flat out, in which the size is found that keeps up with LIVE_FPS
-LIVE_S = 5.0  # length of the live part, whose age and drops are told
+WARM_UP = 30  # frames: states fill, caches warm, the demo composes its poses;
+WARM_UP_S, LEAST_WARM_UP = 5.0, 10  # of a slow machine fewer
+SETTLING = 300  # frames flat out, in which the size is found that keeps up with LIVE_FPS;
+SETTLING_S, LEAST_SETTLING = 15.0, 45  # fewer, too: where it is far too slow, 15 decide for a smaller size
+LIVE_S, LEAST_LIVE = 5.0, 10  # length of the live part, whose age and drops are told, and its fewest frames
 LIVE_FPS = 30.0
 BACKDROP = "#00b140"
 JPEG_QUALITY = 85  # a middling one
@@ -64,10 +67,11 @@ class Bench:
     """All figures of one run.
 
     working_sizes: (width, height) at which the network looked in the end, where the program chose it.
-    fps: frames through source, align, render and sink when nothing waits. live_*: at 30 frames per second.
-    added_latency: capture until the picture left through the sink, live. conversions: of pictures, which a
-    camera and a virtual camera need besides. first_picture_s: from the start of
-    the process; None where the system does not say when that was. memory in MiB; peak before the peers.
+    fps: frames through source, align, render and sink when nothing waits. live_*: at 30 frames per second,
+    over live_s seconds. added_latency: capture until the picture left through the sink, live.
+    conversions: of pictures, which a camera and a virtual camera need besides. first_picture_s: from the
+    start of the process; None where the system does not say when that was. memory in MiB, at the end of
+    the live part; peak before the peers.
     """
 
     machine: str
@@ -79,6 +83,7 @@ class Bench:
     stages: dict[str, StageTimes]
     conversions: dict[str, StageTimes]
     live_fps: float
+    live_s: float
     live_dropped: int
     added_latency: StageTimes
     first_picture_s: float | None
@@ -93,26 +98,31 @@ class Bench:
 def bench(model: Model, size: tuple[int, int], frames: int, peers: Path | None, tell: Tell) -> Bench:
     """Runs the program on the demo, flat out and live, then the peers on the same frames.
 
-    peers: folder with their weights, None to leave them out. tell: takes a line of progress.
+    frames: of the part flat out, two or more. peers: folder with their weights, None to leave them out.
+    tell: takes a line of progress.
+    Raises: WeightsError, before anything is measured: a peer's file is missing. All that build_parts does.
     """
+    if peers is not None:
+        require_peers(peers, PEERS)
     demo = DemoSource(size, LIVE_FPS)
     first = _FirstPicture()
     parts = build_parts(demo.plate(), parse_background(BACKDROP), model, size, live=True, fps=LIVE_FPS)
     try:
         tell("warming up")
-        _run(_Kept(demo), parts, [first], frames=WARM_UP)
+        _run(_Kept(demo), parts, [first], frames=WARM_UP, enough=_Enough(WARM_UP_S, LEAST_WARM_UP))
         unpaced = _Unpaced(demo)
         if parts.pace is not None:
             tell(f"finding the size that keeps up with {LIVE_FPS:g} frames per second")
-            _run(unpaced, parts, [], frames=SETTLING)
+            _run(unpaced, parts, [], frames=SETTLING, enough=_Enough(SETTLING_S, LEAST_SETTLING))
         tell("as fast as it goes")
         fast = _run(unpaced, parts, [], frames=frames)
         tell(f"live, at {LIVE_FPS:g} frames per second")
-        live = _run(_Kept(demo), parts, [], frames=round(LIVE_S * LIVE_FPS))
+        live_part = _Enough(LIVE_S, LEAST_LIVE)
+        live = _run(_Kept(demo), parts, [], enough=live_part)
+        now_mib, peak_mib = _memory_mib(), _peak_memory_mib()
     finally:
         parts.close()
     age = live.ages[NullSink.name]
-    now_mib, peak_mib = _memory_mib(), _peak_memory_mib()
     return Bench(
         machine=_machine(),
         runs_on=parts.runs_on,
@@ -123,12 +133,13 @@ def bench(model: Model, size: tuple[int, int], frames: int, peers: Path | None, 
         stages={name: StageTimes(spread.p50_ms, spread.p95_ms) for name, spread in fast.stages.items()},
         conversions=_conversions(demo.picture(0.0)),
         live_fps=live.fps,
+        live_s=live_part.lasted_s,
         live_dropped=live.counts.get("dropped", 0),
         added_latency=StageTimes(age.p50_ms, age.p95_ms),
         first_picture_s=first.after_start_s,
         memory_mib=now_mib,
         peak_memory_mib=peak_mib,
-        peers=list(_peers(peers, unpaced, tell)) if peers is not None else [],
+        peers=list(_peers(peers, model, unpaced, tell)) if peers is not None else [],
     )
 
 
@@ -141,14 +152,15 @@ def report(result: Bench) -> str:
     lines = [
         f"{result.machine}; {result.runs_on}; demo scene at {width}x{height}{looks}",
         "",
-        f"{'stage':<24}{'p50 ms':>8}{'p95 ms':>8}",
-        *(f"{name:<24}{t.p50_ms:8.2f}{t.p95_ms:8.2f}" for name, t in result.stages.items()),
+        f"{'stage':<24}{'p50 ms':>8}{'p95 ms':>9}",
+        *(f"{name:<24}{t.p50_ms:8.2f}{t.p95_ms:9.2f}" for name, t in result.stages.items()),
         "",
         "with a camera and a virtual one, on threads of their own:",
-        *(f"{name:<24}{t.p50_ms:8.2f}{t.p95_ms:8.2f}" for name, t in result.conversions.items()),
+        *(f"{name:<24}{t.p50_ms:8.2f}{t.p95_ms:9.2f}" for name, t in result.conversions.items()),
         "",
         f"{'as fast as it goes':<24}{result.fps:8.1f} frames a second over {result.frames} frames",
-        f"{'live':<24}{result.live_fps:8.1f} of {LIVE_FPS:g} frames a second, {result.live_dropped} dropped",
+        f"{'live':<24}{result.live_fps:8.1f} of {LIVE_FPS:g} frames a second, {result.live_dropped} dropped "
+        f"in {result.live_s:.1f} s",
         f"{'added latency, live':<24}{latency.p50_ms:8.1f} ms (p95 {latency.p95_ms:.1f})",
         f"{'memory':<24}{_mib(result.memory_mib):>8} now, {_mib(result.peak_memory_mib)} at most",
     ]
@@ -157,14 +169,21 @@ def report(result: Bench) -> str:
             f"first picture            {result.first_picture_s:.2f} s after the start of the process"
         )
     if result.peers:
-        lines += ["", f"{'on the same frames':<24}{'p50 ms':>8}{'p95 ms':>8}{'frames/s':>10}"]
-        lines += [f"{p.name:<24}{p.p50_ms:8.2f}{p.p95_ms:8.2f}{p.fps:10.1f}" for p in result.peers]
+        lines += ["", f"{'on the same frames':<24}{'p50 ms':>8}{'p95 ms':>9}{'frames/s':>10}"]
+        lines += [f"{p.name:<24}{p.p50_ms:8.2f}{p.p95_ms:9.2f}{p.fps:10.1f}" for p in result.peers]
     return "\n".join(lines)
 
 
-def _run(source: Source, parts: Parts, more: list[Sink], frames: int) -> Snapshot:
-    """Takes frames through the whole loop, threads and all, into a sink that keeps nothing."""
-    meter, stop = Meter(), Event()
+def _run(
+    source: Source, parts: Parts, more: list[Sink], frames: int | None = None, enough: _Enough | None = None
+) -> Snapshot:
+    """Takes frames through the whole loop, threads and all, into a sink that keeps nothing.
+
+    Ends after `frames`, or when there were enough; figures are of all frames.
+    """
+    meter, stop = Meter(keep=max(frames or 0, KEEP)), Event()
+    if enough is not None:
+        enough.stop, more = stop, [*more, enough]
     threaded = ThreadedSource(source, meter=meter, stop=stop)
     sink = ThreadedSink(NullSink(), meter=meter)
     try:
@@ -210,6 +229,34 @@ def _timed(way: Callable[[], object]) -> StageTimes:
         times_ms.append((time.perf_counter_ns() - begin_ns) / 1e6)
     p50, p95 = np.percentile(times_ms, (50, 95))
     return StageTimes(float(p50), float(p95))
+
+
+class _Enough:
+    """A sink that stops a run of its pictures after so long, though never before so many.
+
+    The clock runs from the first picture; an idle one is none. lasted_s: until it stopped.
+    """
+
+    name = "enough"
+
+    def __init__(self, seconds: float, least: int, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._seconds, self._least, self._clock_ns = seconds, least, clock_ns
+        self._count, self._first_ns = 0, 0
+        self.stop, self.lasted_s = Event(), 0.0
+
+    def push(self, picture: Picture) -> None:
+        if picture.idle or self.stop.is_set():
+            return
+        now_ns = self._clock_ns()
+        if self._count == 0:
+            self._first_ns = now_ns
+        self._count += 1
+        self.lasted_s = (now_ns - self._first_ns) / 1e9
+        if self._count >= self._least and self.lasted_s >= self._seconds:
+            self.stop.set()
+
+    def close(self) -> None:
+        pass
 
 
 class _Kept:
@@ -262,15 +309,22 @@ class _FirstPicture:
         pass
 
 
-def _peers(models: Path, source: _Unpaced, tell: Tell) -> Iterator[PeerTimes]:
-    """Each peer's alpha, and the composite over the same colour that the program uses."""
-    from core.evaluation.peers import load_peers
+def _peers(models: Path, model: Model, source: _Unpaced, tell: Tell) -> Iterator[PeerTimes]:
+    """Each peer's alpha, and the composite over the same colour that the program uses.
 
+    They have the threads and the device that the program has; the segmenter has no GPU to run on.
+    """
+    import torch
+
+    from core.evaluation.peers import load_peers
+    from core.runtime.choose import resolve_device
+
+    threads = model.threads or os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    peers = load_peers(models, threads, PEERS, resolve_device(model.device))
     frames = [source.read().rgb.copy() for _ in range(PEER_FRAMES)]  # torch warns of read-only arrays
     backdrop = np.full_like(frames[0], (0, 0xB1, 0x40))
-    for name, peer in load_peers(models).items():
-        if name not in PEERS:
-            continue
+    for name, peer in peers.items():
         tell(f"{name}, on the same frames")
         times_ms: list[float] = []
         for rgb in frames:
@@ -286,7 +340,8 @@ def _peers(models: Path, source: _Unpaced, tell: Tell) -> Iterator[PeerTimes]:
 
 
 def _machine() -> str:
-    return f"{_processor()}, {os.cpu_count()} threads"
+    count = os.cpu_count() or 1
+    return f"{_processor()}, {count} {'thread' if count == 1 else 'threads'}"
 
 
 def _processor() -> str:

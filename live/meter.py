@@ -12,7 +12,7 @@ import numpy as np
 
 from core.types import F32
 
-_KEEP = 600  # samples: 10 s at 60 frames per second
+KEEP = 600  # samples: 10 s at 60 frames per second
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,22 @@ class _Ring:
 
     __slots__ = ("count", "last", "samples")
 
-    def __init__(self) -> None:
-        self.samples: F32 = np.zeros(_KEEP, np.float32)
+    def __init__(self, keep: int = KEEP) -> None:
+        self.samples: F32 = np.zeros(keep, np.float32)
         self.count = 0
         self.last = 0.0
 
     def add(self, value: float) -> None:
-        self.samples[self.count % _KEEP] = value
+        self.samples[self.count % len(self.samples)] = value
         self.last = value
         self.count += 1
 
+    def kept(self) -> F32:
+        """The samples, in no order."""
+        return self.samples[: min(self.count, len(self.samples))]
+
     def spread(self) -> Spread:
-        p50, p95 = np.percentile(self.samples[: min(self.count, _KEEP)], (50, 95))
+        p50, p95 = np.percentile(self.kept(), (50, 95))
         return Spread(float(p50), float(p95), self.count)
 
 
@@ -65,10 +69,10 @@ class _Stage:
 
     __slots__ = ("_clock_ns", "_from_ns", "ring")
 
-    def __init__(self, clock_ns: Callable[[], int]) -> None:
+    def __init__(self, clock_ns: Callable[[], int], keep: int) -> None:
         self._clock_ns = clock_ns
         self._from_ns = 0
-        self.ring = _Ring()
+        self.ring = _Ring(keep)
 
     def __enter__(self) -> None:
         self._from_ns = self._clock_ns()
@@ -85,15 +89,20 @@ class Meter:
     Each stage, age and count name belongs to one writing thread; any thread may take a snapshot.
     """
 
-    def __init__(self, clock_ns: Callable[[], int] | None = None) -> None:
-        """clock_ns: stands in for both clocks, that of the frames' times and the one that times spans."""
+    def __init__(self, clock_ns: Callable[[], int] | None = None, keep: int = KEEP) -> None:
+        """
+        Args:
+            clock_ns: stands in for both clocks, that of the frames' times and the one that times spans.
+            keep: how many samples of each kind figures are made of, the newest.
+        """
+        self._keep = keep
         self._clock_ns = clock_ns or time.monotonic_ns
         # Until Python 3.13 Windows' monotonic clock moves in steps of 16 ms: longer than most stages.
         self._span_clock_ns = clock_ns or time.perf_counter_ns
         self._stages: dict[str, _Stage] = {}
         self._ages: dict[str, _Ring] = {}
         self._counts: Counter[str] = Counter()
-        self._frame_gaps = _Ring()
+        self._frame_gaps = _Ring(keep)
         self._frame_ns: int | None = None
         self._frames = 0
 
@@ -101,12 +110,12 @@ class Meter:
         """Context manager that times its block, also one that raises."""
         stage = self._stages.get(name)
         if stage is None:
-            stage = self._stages[name] = _Stage(self._span_clock_ns)
+            stage = self._stages[name] = _Stage(self._span_clock_ns, self._keep)
         return stage
 
     def age(self, sink: str, time_ns: int) -> None:
         """A picture captured at `time_ns` has just left through this sink."""
-        self._ages.setdefault(sink, _Ring()).add((self._clock_ns() - time_ns) / 1e6)
+        self._ages.setdefault(sink, _Ring(self._keep)).add((self._clock_ns() - time_ns) / 1e6)
 
     def count(self, name: str, more: int = 1) -> None:
         """Counts drops and faults, e.g. "dropped", "fault render"."""
@@ -128,7 +137,7 @@ class Meter:
         return {name: stage.ring.last for name, stage in self._stages.items()}
 
     def snapshot(self) -> Snapshot:
-        gaps = self._frame_gaps.samples[: min(self._frame_gaps.count, _KEEP)]
+        gaps = self._frame_gaps.kept()
         mean_ms = float(gaps.mean()) if gaps.size else 0.0
         return Snapshot(
             frames=self._frames,

@@ -17,6 +17,7 @@ import torch
 from openvino import opset13 as ov
 
 from core.evaluation.methods import MEDIAPIPE, PLATELESS, RVM
+from core.evaluation.peer_weights import FILES
 from core.evaluation.peers import RvmPeer, mediapipe_selfie
 from core.matte.working_size import STEPS
 from core.render.build import MatterOptions, build_platenet
@@ -46,7 +47,7 @@ def costs(frames: list[U8], plate: U8, models: Path | None, threads: int) -> dic
         ms = _median_ms(lambda rgb: matter.matte(rgb, plate, None), frames)
         found["{}, looked at in {}x{}".format(WITH_PLATE, *matter.working_size)] = ms
     if models is not None:
-        found[RVM] = _median_ms(RvmPeer(models / "rvm_mobilenetv3_int8release.safetensors"), frames)
+        found[RVM] = _median_ms(RvmPeer(models / FILES[RVM]), frames)
         found[MEDIAPIPE] = _median_ms(mediapipe_selfie(models, threads), frames)
     return found
 

@@ -6,7 +6,7 @@ would. None of them sees a plate, except the plain difference key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import torch
 
-from core.errors import WeightsError
+from core.evaluation.peer_weights import FILES, require_peers, require_weights
 from core.nets.rvm import build_rvm, downsample_ratio_for
 from core.nets.sinet import SINet
 from core.nets.weights import load_weights
@@ -58,8 +58,7 @@ class OnnxSegmenter:
         Raises:
             WeightsError: no such file.
         """
-        if not path.is_file():
-            raise WeightsError(f"there is no peer model {path}: name the folder that holds the peers' models")
+        require_weights(path)
         self._prepare = prepare
         self._size = size
         self._person = person
@@ -76,19 +75,19 @@ class OnnxSegmenter:
 
 def mediapipe_selfie(models: Path, threads: int = 2) -> OnnxSegmenter:
     """MediaPipe selfie segmentation, general, 256x256."""
-    path = models / "mediapipe_selfie_general_256x256.onnx"
+    path = models / FILES["mediapipe"]
     return OnnxSegmenter(path, _unit_nhwc, (256, 256), lambda y: y[0, :, :, 0], threads)
 
 
 def meet_full(models: Path, threads: int = 2) -> OnnxSegmenter:
     """Google Meet's full segmentation model, 256x144."""
-    path = models / "meet_segm_full_144x256.onnx"
+    path = models / FILES["meet"]
     return OnnxSegmenter(path, _unit_nhwc, (256, 144), lambda y: _softmax_second(y[0], axis=2), threads)
 
 
 def sinet_obs(models: Path, threads: int = 2) -> OnnxSegmenter:
     """SINet as retrained for the OBS plugin, 320x320."""
-    path = models / "sinet_obs_320x320.onnx"
+    path = models / FILES["sinet-obs"]
     return OnnxSegmenter(path, lambda rgb: _sinet_input(rgb)[None], (320, 320), lambda y: y[0, 1], threads)
 
 
@@ -157,19 +156,25 @@ def difference_key(rgb: U8, plate_rgb: U8, low: float = 12.0, high: float = 48.0
     return np.clip((difference - low) / (high - low), 0.0, 1.0)
 
 
-def load_peers(models: Path, threads: int = 2) -> dict[str, Peer]:
-    """All plate-less peers whose files lie in `models`, by the name used in tables.
+def load_peers(
+    models: Path, threads: int = 2, names: Collection[str] = FILES, device: str = "cpu"
+) -> dict[str, Peer]:
+    """The plate-less peers of these names, whose files lie in `models`.
 
+    Args:
+        device: of RVM; the segmenters run on the CPU.
     Raises:
         WeightsError: a file is missing or does not fit.
     """
-    return {
-        "rvm": RvmPeer(models / "rvm_mobilenetv3_int8release.safetensors"),
-        "mediapipe": mediapipe_selfie(models, threads),
-        "meet": meet_full(models, threads),
-        "sinet": SinetPeer(models / "sinet.safetensors"),
-        "sinet-obs": sinet_obs(models, threads),
+    require_peers(models, names)
+    loaders: dict[str, Callable[[], Peer]] = {
+        "rvm": lambda: RvmPeer(models / FILES["rvm"], device=device),
+        "mediapipe": lambda: mediapipe_selfie(models, threads),
+        "meet": lambda: meet_full(models, threads),
+        "sinet": lambda: SinetPeer(models / FILES["sinet"]),
+        "sinet-obs": lambda: sinet_obs(models, threads),
     }
+    return {name: load() for name, load in loaders.items() if name in names}
 
 
 def _resize(rgb: U8, size: tuple[int, int]) -> U8:

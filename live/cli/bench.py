@@ -14,7 +14,16 @@ PEERS_FOLDER = Path("../shared/models")
 
 def bench(
     size: SizeOption = None,
-    frames: Annotated[int, typer.Option("--frames", metavar="N", min=1)] = 300,
+    frames: Annotated[
+        int,
+        typer.Option(
+            "--frames",
+            metavar="N",
+            min=2,
+            help="Frames as fast as it goes. Warming up and finding the size come before, 5 s live after; "
+            "about half a minute, on a slow machine more.",
+        ),
+    ] = 300,
     model: ModelOption = None,
     device: DeviceOption = None,
     peers: Annotated[

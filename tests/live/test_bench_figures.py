@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from typer.testing import CliRunner
 
+from core.errors import WeightsError
+from core.evaluation import peers as peers_file
+from core.evaluation.peer_weights import FILES
+from core.types import Picture
 from live import bench as bench_file
 from live.assemble import Parts
-from live.bench import bench, report
+from live.bench import PEERS, Bench, _Enough, _machine, bench, report
+from live.cli.app import app
 from live.settings import Model
+from tests.fakes import FakeClock
 from tests.live.scripted import FixedAligner, InvertingRenderer
 
 SIZE = (64, 48)
 
 
-@pytest.fixture(scope="module")
-def result():
+def measured(patch: pytest.MonkeyPatch, model: Model, frames: int, peers: Path | None = None) -> Bench:
+    """The benchmark of a network that is none, with short parts."""
+
     class Open:
         def close(self) -> None:
             pass
 
     parts = Parts(FixedAligner(), InvertingRenderer(), "a scripted network", Open())
+    patch.setattr(bench_file, "build_parts", lambda *arguments, **more: parts)
+    patch.setattr(bench_file, "LIVE_S", 0.2)
+    patch.setattr(bench_file, "WARM_UP", 2)
+    return bench(model, SIZE, frames, peers, lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def result():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench_file, "build_parts", lambda *arguments, **more: parts)
-        patch.setattr(bench_file, "LIVE_S", 0.2)
-        patch.setattr(bench_file, "WARM_UP", 2)
-        return bench(Model(), SIZE, 12, None, lambda line: None)
+        return measured(patch, Model(), 12)
 
 
 def test_every_stage_has_its_times_and_the_live_part_its_latency(result):
@@ -59,3 +75,51 @@ def test_it_can_be_printed_and_kept_as_json(result):
     assert again["size"] == list(SIZE)
     assert again["stages"]["render"]["p50_ms"] == result.stages["render"].p50_ms
     assert again["peers"] == []
+
+
+def test_the_live_part_is_over_after_its_time_and_no_sooner_than_after_a_few_pictures():
+    clock = FakeClock()
+    for frame_ms, pictures, lasted_s in ((10, 101, 1.0), (500, 4, 1.5)):
+        enough, pushed = _Enough(seconds=1.0, least=4, clock_ns=clock), 0
+        enough.push(Picture(np.zeros((2, 2, 3), np.uint8), None, 0, 0, idle=True))
+        clock.pass_ms(60_000)  # no picture yet: its time has not begun
+        while not enough.stop.is_set():
+            enough.push(Picture(np.zeros((2, 2, 3), np.uint8), None, 0, 0))
+            clock.pass_ms(frame_ms)
+            pushed += 1
+        assert (pushed, enough.lasted_s) == (pictures, pytest.approx(lasted_s))
+
+
+def test_the_live_part_says_how_long_it_was(result):
+    assert result.live_s >= 0.2
+    assert f"dropped in {result.live_s:.1f} s" in report(result)
+
+
+def test_a_missing_peer_is_told_before_anything_is_measured(tmp_path: Path, monkeypatch):
+    def too_late(*arguments, **more):
+        raise AssertionError("something was measured already")
+
+    monkeypatch.setattr(bench_file, "build_parts", too_late)
+    (tmp_path / FILES["rvm"]).touch()
+    with pytest.raises(WeightsError, match=FILES["mediapipe"]):
+        bench(Model(), SIZE, 12, tmp_path, lambda line: None)
+
+
+def test_peers_have_the_threads_and_the_device_of_the_program(tmp_path: Path, monkeypatch):
+    given = []
+    monkeypatch.setattr(peers_file, "load_peers", lambda *arguments: given.append(arguments) or {})
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    for name in PEERS:
+        (tmp_path / FILES[name]).touch()
+    measured(monkeypatch, Model(threads=3, device="cpu"), 2, tmp_path)
+    assert given == [3, (tmp_path, 3, PEERS, "cpu")]
+
+
+def test_one_frame_has_no_rate():
+    assert CliRunner().invoke(app, ["bench", "--frames", "1"]).exit_code == 2
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, ", 1 thread"), (2, ", 2 threads"), (None, ", 1 thread")])
+def test_threads_are_counted_in_good_english(count: int | None, words: str, monkeypatch):
+    monkeypatch.setattr(bench_file.os, "cpu_count", lambda: count)
+    assert _machine().endswith(words)

@@ -35,6 +35,20 @@ def test_only_the_newest_samples_count() -> None:
     assert spread.count == 1600
 
 
+def test_more_samples_are_kept_where_figures_are_to_be_of_all() -> None:
+    clock = FakeClock()
+    meter = Meter(clock, keep=1600)
+    for ms in [500.0] * 1000 + [2.0] * 600:
+        with meter.stage("render"):
+            clock.pass_ms(ms)
+        meter.frame_done()
+        meter.age("null", 0)
+    snapshot = meter.snapshot()
+    assert snapshot.stages["render"].p50_ms == pytest.approx(500)
+    assert snapshot.fps == pytest.approx(1000 / (999 * 500 + 600 * 2) * 1599, rel=1e-4)
+    assert snapshot.ages["null"].p50_ms == pytest.approx(800 * 500, rel=0.01)
+
+
 def test_a_stage_that_raises_is_timed_too() -> None:
     clock = FakeClock()
     meter = Meter(clock)
