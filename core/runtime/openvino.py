@@ -209,7 +209,7 @@ class OpenVinoPlateNet(PlateNetRuntime):
         )
         self._stack = _Stack(size)
         self._body.set_input_tensor(0, openvino.Tensor(self._stack.pixels, shared_memory=True))
-        self.name = f"OpenVINO on the CPU, {precision}, {threads} threads"
+        self.name = f"OpenVINO on the CPU, {precision}, {threads} {'thread' if threads == 1 else 'threads'}"
 
     def show(self, frame: U8, plate: U8, coverage: U8) -> None:
         self._stack.show(frame, plate, coverage)

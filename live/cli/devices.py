@@ -50,9 +50,10 @@ def _runtimes() -> list[str]:
 
     from core.runtime.graph import best_precision
 
-    core = openvino.Core()
+    core, threads = openvino.Core(), os.cpu_count() or 1
     lines = [
-        f"cpu   OpenVINO {version('openvino')}, {best_precision()}, {os.cpu_count()} threads, "
+        f"cpu   OpenVINO {version('openvino')}, {best_precision()}, "
+        f"{threads} {'thread' if threads == 1 else 'threads'}, "
         f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}"
     ]
     if Path("/dev/nvidiactl").exists():

@@ -153,6 +153,8 @@ def test_integers_are_used_where_the_weights_are_calibrated_and_only_there(tmp_p
     plain = tmp_path / "plain.safetensors"
     save_torch_file(load_platenet().state_dict(), plain)
     assert "int8" in OpenVinoPlateNet(SIZE, threads=1).name
+    assert OpenVinoPlateNet(SIZE, threads=1).name.endswith(", 1 thread")
+    assert OpenVinoPlateNet(SIZE, threads=2).name.endswith(", 2 threads")
     assert "int8" not in OpenVinoPlateNet(SIZE, plain, threads=1).name
     with pytest.raises(WeightsError, match="not calibrated"):
         OpenVinoPlateNet(SIZE, plain, precision="int8")
