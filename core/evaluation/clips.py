@@ -69,12 +69,13 @@ class Stock:
     """What may be shown: nothing of it was trained on."""
 
     def __init__(self, data: Path) -> None:
-        """data: the shared data folder (people, people_rendered, panoramas, props).
+        """data: the shared data folder (people, people_rendered, panoramas; for trials see their file).
 
         Raises:
             MediaError: it lacks people or rooms, such as a folder made for training.
         """
-        self.props = data / "props"
+        self.data, self.props = data, data / "props"
+        self._hairiest: list[Path] | None = None
         self.real = _trusted_people(data / "people")
         rendered = sorted((data / "people_rendered").glob("*.webp"))
         self.rendered = [p for p in rendered if held_out_identity(p)]
@@ -98,8 +99,13 @@ class Stock:
     def hairiest(self, count: int) -> list[Path]:
         """Held-out rendered people with most strands seen: by the soft share of the upper two thirds.
 
-        One picture an identity, best first.
+        One picture an identity, best first; fewer where there are not so many.
         """
+        if self._hairiest is None:
+            self._hairiest = self._by_softness()
+        return self._hairiest[:count]
+
+    def _by_softness(self) -> list[Path]:
         softness: dict[str, tuple[float, Path]] = {}
         for path in self.rendered:
             alpha = read_rgba(path)[..., 3]
@@ -107,7 +113,7 @@ class Stock:
                 top = alpha[: len(alpha) * 2 // 3]
                 found = (float(((top > 12) & (top < 243)).mean()), path)
                 softness[identity_of(path)] = max(found, softness.get(identity_of(path), found))
-        return [path for _, path in sorted(softness.values(), reverse=True)[:count]]
+        return [path for _, path in sorted(softness.values(), reverse=True)]
 
 
 def _trusted_people(folder: Path) -> list[Path]:

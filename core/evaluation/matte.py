@@ -14,7 +14,7 @@ from core.evaluation import metrics
 from core.evaluation.clips import CLASSES, LEAD_IN, TROUBLE, Clip, Stock, make_clips
 from core.evaluation.colour import BACKDROPS, Errors, foreground_errors
 from core.evaluation.methods import MASKS_ONLY, TRUE, Matted, Method, known_alpha
-from core.evaluation.trials import TRIALS, make_trials, trial_count
+from core.evaluation.trials import TRIALS, make_trials, require_for_trials, trial_count
 from core.types import F32
 
 KINDS = (*CLASSES, *TRIALS)
@@ -80,9 +80,16 @@ def _figures_of_kind(alpha: F32, truth: F32, clip: Clip, index: int) -> Figures:
     return {}
 
 
+def stock_for(data: Path, kinds: tuple[str, ...]) -> Stock:
+    """What clips of these kinds are made of. MediaError where the shared data folder lacks some of it."""
+    stock = Stock(data)
+    require_for_trials(stock, kinds)
+    return stock
+
+
 def evaluate(
     methods: dict[str, Method],
-    data: Path,
+    stock: Stock,
     size: tuple[int, int],
     per_class: int,
     seed: int,
@@ -92,11 +99,10 @@ def evaluate(
     """Everybody on the same clips.
 
     Args:
-        data: the shared data folder. size: (width, height). per_class: clips of each class of trouble.
+        stock: see stock_for. size: (width, height). per_class: clips of each class of trouble.
         kinds: classes and trials wanted; what is drawn for one does not depend on the others.
         tell: takes a line of progress.
     """
-    stock = Stock(data)
     clips: Iterator[Clip] = chain(
         make_clips(stock, size, per_class, seed, kinds), make_trials(stock, size, seed, kinds)
     )

@@ -11,7 +11,19 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from core.evaluation.clips import CLASSES, LEAD_IN, SCORED, TROUBLE, Clip, Stock, film, person_layers, place
+from core.errors import MediaError
+from core.evaluation.clips import (
+    CLASSES,
+    LEAD_IN,
+    SCORED,
+    TALL_ENOUGH,
+    TROUBLE,
+    Clip,
+    Stock,
+    film,
+    person_layers,
+    place,
+)
 from core.evaluation.things import HELD, hold, picture_of
 from core.training.material import read_rgba
 from core.types import F32, U8
@@ -35,6 +47,22 @@ def make_trials(
     for index, (kind, (count, make)) in enumerate(_TRIALS.items()):
         for k in range(count if kinds is None or kind in kinds else 0):
             yield make(stock, k, size, np.random.default_rng([seed, FIRST_DRAW + index, k]))
+
+
+def require_for_trials(stock: Stock, kinds: tuple[str, ...]) -> None:
+    """Raises MediaError where the stock lacks what the trials in `kinds` show besides people and rooms."""
+    missing = [held.file for held in HELD if held.file and not (stock.props / held.file).is_file()]
+    if "props" in kinds and missing:
+        raise MediaError(
+            f"{stock.props} lacks {', '.join(missing)}, which the trial props shows: add what is missing, or "
+            "name the other classes with --class"
+        )
+    hairy = len(stock.hairiest(HAIRY)) if "hair" in kinds else HAIRY
+    if hairy < HAIRY:
+        raise MediaError(
+            f"{stock.data} has {hairy} held-out people in people_rendered whose picture is {TALL_ENOUGH} px "
+            f"high or more, the trial hair shows {HAIRY}: add some, or name the other classes with --class"
+        )
 
 
 def trial_count(kinds: tuple[str, ...]) -> int:

@@ -46,7 +46,7 @@ def matte(
             "The table of costs has all live ones.",
         ),
     ] = "auto",
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draw.")] = 0,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda")] = "auto",
     only: Annotated[
         list[str] | None,
@@ -83,10 +83,6 @@ def matte(
 
     if peer_weights is not None and model is None:
         raise SettingsError(f"--peer-weights {peer_weights} needs --model, the name of the network they fit")
-    if not data.is_dir():
-        raise MediaError(
-            f"--data {data} is not a folder: the clips are made of people and rooms that it holds"
-        )
     from core.evaluation import matte as judge
     from core.evaluation.clips import CLASSES
     from core.evaluation.goals import goal_table, goals
@@ -95,6 +91,11 @@ def matte(
     from live.settings import AUTO_SIZE, load
 
     kinds = _chosen_kinds(classes, (*judge.KINDS, COST))
+    seen = tuple(kind for kind in kinds if kind != COST)
+    if seen and not data.is_dir():
+        raise MediaError(
+            f"--data {data} is not a folder: the clips are made of people and rooms that it holds"
+        )
     chosen = load(flags={"camera.size": size, "model.size": working_size})
     width_height = chosen.camera.size
     looks_at = chosen.model.size if chosen.model.size != AUTO_SIZE else platenet_size(width_height)
@@ -102,17 +103,20 @@ def matte(
     if found is None:
         typer.echo(f"(no peers: {peers} is not there)", err=True)
     results = judge.Results()
-    seen = tuple(kind for kind in kinds if kind != COST)
     if seen:
+        stock = judge.stock_for(data, seen)
         methods, runs_on = _methods(device, found, model, peer_weights, looks_at[0] * looks_at[1])
         if chosen.model.size == AUTO_SIZE:
             methods |= _as_films_are_made(device)
         methods = _chosen_methods(methods, only)
         results = judge.evaluate(
-            methods, data, width_height, per_class, seed, lambda line: typer.echo(line, err=True), seen
+            methods, stock, width_height, per_class, seed, lambda line: typer.echo(line, err=True), seen
         )
         seen_at = "{} looked at in {}x{}".format(size, *looks_at)
-        typer.echo(f"{runs_on}, {seen_at}, {per_class} clips a class, seed {seed}")
+        clips = f"{per_class} {'clip' if per_class == 1 else 'clips'} a class, "
+        if not any(kind in CLASSES for kind in seen):
+            clips = ""  # a trial has as many as it has
+        typer.echo(f"{runs_on}, {seen_at}, {clips}seed {seed}")
         if _trained_on_what_is_shown(model):
             typer.echo(
                 f"WARNING: {model} was trained with --unknown-licences, so it may have seen the real people, "
@@ -171,7 +175,7 @@ def alignment(
         Path,
         typer.Option("--shared", metavar="FOLDER", help="Holds data/panoramas and data/people_rendered."),
     ] = SHARED_FOLDER,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draw.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Few and short scenes, for a first look.")] = False,
 ) -> None:
     """Corner errors, holding still, finding again, and cost."""

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from core.errors import MediaError
-from core.evaluation.clips import CLASSES, LEAD_IN, SCORED, Clip, Stock, make_clips
+from core.evaluation.clips import CLASSES, LEAD_IN, SCORED, TALL_ENOUGH, Clip, Stock, make_clips
+from core.evaluation.matte import KINDS, stock_for
 from core.evaluation.things import HELD, hold, picture_of
 from core.evaluation.trials import DEEPEST, TRIALS, make_trials, shadow, trial_count
 from core.training.footage import add_people
@@ -96,6 +97,25 @@ def test_what_alone_a_folder_lacks_is_alone_named(
     with pytest.raises(MediaError, match=lacks) as refused:
         Stock(tmp_path / "data")
     assert holds not in str(refused.value)
+
+
+def test_too_few_people_with_hair_are_told_before_any_clip_is_made(data: Path, tmp_path: Path):
+    shutil.copytree(data, tmp_path / "data")
+    (tmp_path / "data" / "people_rendered" / "027.webp").unlink()
+    cv2.imwrite(str(tmp_path / "data" / "people_rendered" / "035.webp"), person(height=TALL_ENOUGH - 1))
+    with pytest.raises(MediaError, match=r"3 held-out people .* 500 px high or more, the trial hair shows 4"):
+        stock_for(tmp_path / "data", KINDS)
+    stock_for(tmp_path / "data", ("moving", "props"))
+    stock_for(data, KINDS)
+
+
+def test_a_thing_that_is_missing_is_told_before_any_clip_is_made(data: Path, tmp_path: Path):
+    shutil.copytree(data, tmp_path / "data")
+    gone = next(held.file for held in HELD if held.file)
+    (tmp_path / "data" / "props" / gone).unlink()
+    with pytest.raises(MediaError, match=f"lacks {gone}, which the trial props shows"):
+        stock_for(tmp_path / "data", KINDS)
+    stock_for(tmp_path / "data", ("moving", "hair"))
 
 
 def test_a_held_thing_belongs_to_the_matte(trials: dict[str, list[Clip]]):

@@ -9,12 +9,14 @@ import pytest
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from core.errors import SettingsError
+from core.errors import MediaError, SettingsError
 from core.evaluation import matte
 from core.evaluation.methods import KEYED, PLATELESS, TRACKED, keyed
+from live import matte_cost
 from live.cli import app as cli
 from live.cli import evaluate
 from live.cli.evaluate import _chosen_kinds, _chosen_methods
+from live.matte_cost import MatteCost
 
 METHODS = {TRACKED: keyed, PLATELESS: keyed, KEYED: keyed, "rvm": keyed}
 
@@ -49,6 +51,7 @@ def test_weights_that_were_trained_on_what_is_shown_are_told_above_the_tables(
     save_file({"weight": np.zeros(1, np.float32)}, tmp_path / "platenet.safetensors", metadata)
     results = matte.Results()
     results.figures[TRACKED]["clean"] = [{"mad": 0.1, "mse": 0.1, "grad": 0.1, "dtssd": 0.1, "band": 0.1}]
+    monkeypatch.setattr(matte, "stock_for", lambda *arguments: None)
     monkeypatch.setattr(matte, "evaluate", lambda *arguments: results)
     monkeypatch.setattr(evaluate, "_methods", lambda *arguments: (METHODS, "by hand"))
     arguments = ("--data", tmp_path, "--model", tmp_path, "--class", "clean", "--working-size", "832x480")
@@ -57,3 +60,50 @@ def test_weights_that_were_trained_on_what_is_shown_are_told_above_the_tables(
     above, _, tables = shown.output.partition("| clean |")
     assert tables
     assert ("WARNING" in above and f"{tmp_path} was trained with --unknown-licences" in above) == warned
+
+
+def said(*arguments: object):
+    return CliRunner().invoke(cli.app, ["evaluate", *map(str, arguments)])
+
+
+def test_a_folder_that_is_not_enough_is_refused_before_a_network_is_loaded(tmp_path: Path, monkeypatch):
+    def too_late(*arguments):
+        raise AssertionError("networks were loaded already")
+
+    monkeypatch.setattr(evaluate, "_methods", too_late)
+    shown = said("matte", "--data", tmp_path, "--class", "hair")
+    assert isinstance(shown.exception, MediaError)
+    assert f"{tmp_path} is not enough" in str(shown.exception)
+
+
+def test_cost_needs_no_people_and_no_rooms(tmp_path: Path, monkeypatch):
+    cost = MatteCost("brgconv_avx2_f32", "f32", 2, {"cleanplate, with plate": 41.26})
+    monkeypatch.setattr(matte_cost, "measure_apart", lambda peers, limited: cost)
+    shown = said("matte", "--data", tmp_path / "nowhere", "--class", "cost")
+    assert shown.exception is None
+    assert "| cleanplate, with plate | 41.3 | 41.3 |" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("per_class", "kind", "head"),
+    [
+        (1, "clean", "1 clip a class, seed 0"),
+        (2, "clean", "2 clips a class, seed 0"),
+        (3, "hair", "832x480, seed 0"),
+    ],
+)
+def test_the_head_says_how_many_clips_there_were(
+    per_class: int, kind: str, head: str, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(matte, "stock_for", lambda *arguments: None)
+    monkeypatch.setattr(matte, "evaluate", lambda *arguments: matte.Results())
+    monkeypatch.setattr(evaluate, "_methods", lambda *arguments: (METHODS, "by hand"))
+    arguments = ("--data", tmp_path, "--class", kind, "--working-size", "832x480", "--per-class", per_class)
+    assert head in said("matte", *arguments).output
+
+
+@pytest.mark.parametrize("command", ["matte", "alignment"])
+def test_a_seed_is_no_negative_number(command: str):
+    shown = said(command, "--seed", "-1")
+    assert shown.exit_code == 2
+    assert "--seed" in shown.output
