@@ -1,4 +1,8 @@
-"""The aligner on real captures, for the alignment table: what fits must fit, what cannot must say so."""
+"""The aligner on real captures, for the alignment table: what fits must fit, what cannot must say so.
+
+A carried camera comes back to where it was: a plate that is said to fit a picture from later on is asked
+for there by matched features alone, and a fit that they share is none of the false ones.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,13 @@ import numpy as np
 
 from core.align.light import apply_light
 from core.align.tracker import PlateAligner
-from core.types import U8, Alignment, Frame, Plate, View
+from core.errors import MediaError
+from core.types import F32, F64, U8, Alignment, Frame, Plate, View
 
 SAME_PLACE = 3  # pictures, a second apart, within which a camera in the hand may still see the plate
+SHARED_FEATURES = 30  # from which on two pictures show the same
+SHARED_PX = 10.0  # where a fit puts these, at the median: the room is not flat, and the camera was carried
+_RATIO, _RANSAC_PX = 0.75, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +58,49 @@ def states(pictures: list[U8], reference: int) -> list[Alignment]:
 
 
 def usable_elsewhere(pictures: list[U8], references: range) -> tuple[int, int]:
-    """How often a plate was said to fit a picture taken from elsewhere, and of how many it was asked."""
-    asked = claimed = 0
+    """How often a plate was wrongly said to fit a picture taken later or earlier, and of how many it was
+    asked."""
+    asked = false = 0
     for reference in references:
         for index, alignment in enumerate(states(pictures, reference)):
             if abs(index - reference) > SAME_PLACE:
-                asked, claimed = asked + 1, claimed + alignment.usable
-    return claimed, asked
+                asked += 1
+                false += alignment.usable and not came_back(pictures[reference], pictures[index], alignment.H)
+    return false, asked
+
+
+def came_back(plate_rgb: U8, rgb: U8, H: F64 | None) -> bool:
+    """Whether features that both pictures share, matched without the aligner, lie where H says."""
+    there, here = shared_features(plate_rgb, rgb)
+    if H is None or len(there) < SHARED_FEATURES:
+        return False
+    said = cv2.perspectiveTransform(there[:, None].astype(np.float64), H)[:, 0]
+    return float(np.median(np.linalg.norm(said - here, axis=1))) <= SHARED_PX
+
+
+def shared_features(plate_rgb: U8, rgb: U8) -> tuple[F32, F32]:
+    """SIFT features of the plate and of the picture that one homography joins, float32 Nx2 each, px."""
+    sift = cv2.SIFT.create(3000)
+    (there, of_plate), (here, of_picture) = (
+        sift.detectAndCompute(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.empty(0, np.uint8))
+        for picture in (plate_rgb, rgb)
+    )
+    none = np.zeros((0, 2), np.float32)
+    if of_plate is None or of_picture is None or len(here) < 2:
+        return none, none
+    pairs = cv2.BFMatcher().knnMatch(of_plate, of_picture, k=2)
+    clear = [first for first, second in pairs if first.distance < _RATIO * second.distance]
+    # Many that match one feature are joined by a homography that takes all to a point.
+    clear = list({m.trainIdx: m for m in sorted(clear, key=lambda m: -m.distance)}.values())
+    if len(clear) < 4:
+        return none, none
+    plate_xy = np.array([there[match.queryIdx].pt for match in clear], np.float32)
+    frame_xy = np.array([here[match.trainIdx].pt for match in clear], np.float32)
+    found, inliers = cv2.findHomography(plate_xy, frame_xy, cv2.USAC_MAGSAC, _RANSAC_PX)
+    if found is None:
+        return none, none
+    keep = inliers[:, 0] > 0
+    return plate_xy[keep], frame_xy[keep]
 
 
 def desk(folder: Path) -> list[U8]:
@@ -64,7 +108,9 @@ def desk(folder: Path) -> list[U8]:
 
 
 def frames_of(clip: Path) -> list[U8]:
-    """Every frame of a short clip, uint8 HxWx3."""
+    """Every frame of a short clip, uint8 HxWx3; none of a file that is not there."""
+    if not clip.is_file():
+        return []  # OpenCV would say so once for each of its backends
     video, frames = cv2.VideoCapture(str(clip)), []
     while (read_one := video.read())[0]:
         frames.append(np.ascontiguousarray(read_one[1][..., ::-1]))
@@ -72,10 +118,10 @@ def frames_of(clip: Path) -> list[U8]:
 
 
 def read(path: Path) -> U8:
-    """uint8 HxWx3. Raises FileNotFoundError."""
+    """uint8 HxWx3. Raises MediaError."""
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise FileNotFoundError(f"no readable picture at {path}")
+        raise MediaError(f"no readable picture at {path}")
     return np.ascontiguousarray(bgr[..., ::-1])
 
 
