@@ -43,7 +43,7 @@ def bump_row(table: Table, shared: Path, seed: int, quick: bool) -> None:
     within = float(np.mean(np.array(waits) <= 3))
     table.add(
         "bump of 40 px in one frame",
-        "locked within 3 frames",
+        ">= 95 % locked within 3 frames",
         f"{within:.0%} of {len(waits)} bumps",
         within >= 0.95,
     )

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from core.errors import MediaError
 from core.plate.checks import CORNER_STRENGTH, MIN_FIELDS, MIN_POINTS
 from core.types import F32, F64, U8, Frame, Plate, View
 
@@ -180,7 +182,7 @@ class Person:
         pictures = [cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in files]
         rgba = [np.asarray(cv2.cvtColor(p, cv2.COLOR_BGRA2RGBA), np.uint8) for p in pictures if p is not None]
         if len(rgba) != len(files) or not rgba:
-            raise FileNotFoundError(f"no readable person at {path}")
+            raise MediaError(f"no readable person at {path}: take it out of the folder, or bring it anew")
         return Person(rgba, share, seed, enter_at)
 
     def draw(self, size: tuple[int, int], index: int) -> tuple[F32, F32]:
@@ -267,16 +269,21 @@ def bump(frames: int, at: int, px: float, size: tuple[int, int], seed: int) -> F
 
 
 def panoramas(shared: Path, min_width: int = 0) -> list[Path]:
-    """The places in ../shared at least min_width wide, sorted; headers are read, not pixels."""
+    """The places in ../shared at least min_width wide, sorted; each is read once to know."""
     found = sorted((shared / "data" / "panoramas").glob("*.jpg"))
-    return [p for p in found if min_width == 0 or load_panorama(p).shape[1] >= min_width]
+    return [p for p in found if min_width == 0 or _width(p) >= min_width]
+
+
+@cache
+def _width(path: Path) -> int:
+    return load_panorama(path).shape[1]
 
 
 def load_panorama(path: Path) -> U8:
     """uint8 HxWx3, twice as wide as high."""
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
-        raise FileNotFoundError(f"no readable panorama at {path}")
+        raise MediaError(f"no readable panorama at {path}: take it out of the folder, or bring it anew")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.errors import MediaError
 from core.evaluation import scenes
 from core.evaluation.scenes import Person, Scene, Trouble
 
@@ -78,6 +79,26 @@ def percentiles(values: list[float]) -> tuple[float, float]:
     if not values:
         return float("nan"), float("nan")
     return float(np.median(values)), float(np.percentile(values, 95))
+
+
+def require_for_scenes(shared: Path) -> None:
+    """Raises MediaError where the shared folder lacks what draw_scenes draws from."""
+    needed = {
+        "two JPEG panoramas in data/panoramas": len(scenes.panoramas(shared)) >= 2,
+        f"one of them {LARGE_MIN_WIDTH} px wide or more": bool(scenes.panoramas(shared, LARGE_MIN_WIDTH)),
+        "people with alpha in data/people_rendered, as WebP": bool(scenes.people(shared)),
+    }
+    lacking = [words for words, there in needed.items() if not there]
+    if lacking:
+        raise MediaError(
+            f"{shared} is not enough to judge an alignment with, it lacks {'; '.join(lacking)}: "
+            "give --shared a folder that has them"
+        )
+
+
+def has_held_out_places(shared: Path) -> bool:
+    """Whether there are places that nothing was tuned on."""
+    return any(path.name.startswith(scenes.HELD_OUT_PLACES) for path in scenes.panoramas(shared))
 
 
 def draw_scenes(

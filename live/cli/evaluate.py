@@ -173,7 +173,12 @@ def cost(
 def alignment(
     shared: Annotated[
         Path,
-        typer.Option("--shared", metavar="FOLDER", help="Holds data/panoramas and data/people_rendered."),
+        typer.Option(
+            "--shared",
+            metavar="FOLDER",
+            help="Holds data/panoramas and data/people_rendered; what needs data/captures or XFeat in models "
+            "has no row where they are not there.",
+        ),
     ] = SHARED_FOLDER,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draw.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Few and short scenes, for a first look.")] = False,
@@ -185,7 +190,7 @@ def alignment(
         raise MediaError(f"--shared {shared} is not a folder: the scenes are made of panoramas that it holds")
     from core.evaluation.alignment import run
 
-    typer.echo(run(shared, seed, quick).text())
+    typer.echo(run(shared, seed, quick, lambda line: typer.echo(line, err=True)).text())
 
 
 def _methods(
