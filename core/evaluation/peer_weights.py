@@ -17,6 +17,11 @@ FILES = {
 }
 
 
+def holds_peers(folder: Path) -> bool:
+    """Whether the weights of any peer lie there: a folder with none of them means that there are no peers."""
+    return any((folder / file).is_file() for file in FILES.values())
+
+
 def require_peers(models: Path, names: Iterable[str] = FILES) -> None:
     """Raises WeightsError where the folder lacks a file of these peers."""
     for name in names:

@@ -39,10 +39,11 @@ def bench(
     settings = read_settings(config, camera__size=size, model__name=model, model__device=device)
     import json
 
+    from core.evaluation.peer_weights import holds_peers
     from live.bench import bench as measure
     from live.bench import report
 
-    found = peers if peers.is_dir() else None
+    found = peers if holds_peers(peers) else None
     result = measure(
         settings.model, settings.camera.size, frames, found, lambda line: typer.echo(f"{line} ...", err=True)
     )
@@ -51,4 +52,4 @@ def bench(
         return
     typer.echo(report(result))
     if found is None:
-        typer.echo(f"(no peers: {peers} is not there)")
+        typer.echo(f"(no peers: there are no weights of theirs in {peers})")

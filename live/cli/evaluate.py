@@ -87,6 +87,7 @@ def matte(
     from core.evaluation.clips import CLASSES
     from core.evaluation.goals import goal_table, goals
     from core.evaluation.methods import PLATELESS
+    from core.evaluation.peer_weights import holds_peers
     from core.matte.working_size import platenet_size
     from live.settings import AUTO_SIZE, load
 
@@ -99,9 +100,9 @@ def matte(
     chosen = load(flags={"camera.size": size, "model.size": working_size})
     width_height = chosen.camera.size
     looks_at = chosen.model.size if chosen.model.size != AUTO_SIZE else platenet_size(width_height)
-    found = peers if peers.is_dir() else None
+    found = peers if holds_peers(peers) else None
     if found is None:
-        typer.echo(f"(no peers: {peers} is not there)", err=True)
+        typer.echo(f"(no peers: there are no weights of theirs in {peers})", err=True)
     results = judge.Results()
     if seen:
         stock = judge.stock_for(data, seen)
@@ -159,10 +160,11 @@ def cost(
 
     With ONEDNN_MAX_CPU_ISA=AVX2 in the environment, as on a processor without AVX-512.
     """
+    from core.evaluation.peer_weights import holds_peers
     from live import matte_cost
 
     load = matte_cost.load_per_core()
-    measured = matte_cost.measure(Path(peers) if peers and Path(peers).is_dir() else None)
+    measured = matte_cost.measure(Path(peers) if peers and holds_peers(Path(peers)) else None)
     if as_json:
         typer.echo(matte_cost.as_json(measured))
     else:

@@ -105,6 +105,18 @@ def test_a_missing_peer_is_told_before_anything_is_measured(tmp_path: Path, monk
         bench(Model(), SIZE, 12, tmp_path, lambda line: None)
 
 
+def test_a_folder_without_any_peer_is_as_good_as_none(tmp_path: Path, result, monkeypatch):
+    given = []
+    monkeypatch.setattr(bench_file, "bench", lambda *arguments: given.append(arguments[3]) or result)
+    command = ["bench", "--peers", str(tmp_path)]
+    assert (
+        f"(no peers: there are no weights of theirs in {tmp_path})" in CliRunner().invoke(app, command).output
+    )
+    (tmp_path / FILES["sinet"]).touch()
+    assert "no peers" not in CliRunner().invoke(app, command).output
+    assert given == [None, tmp_path]
+
+
 def test_peers_have_the_threads_and_the_device_of_the_program(tmp_path: Path, monkeypatch):
     given = []
     monkeypatch.setattr(peers_file, "load_peers", lambda *arguments: given.append(arguments) or {})
