@@ -7,7 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
@@ -23,6 +23,7 @@ from live.i420 import i420_of
 from live.idle import IdlePicture
 from live.loop import run_loop
 from live.meter import KEEP, Meter, Snapshot
+from live.pace import sizes_words
 from live.settings import Model
 from live.sinks.base import Sink
 from live.sinks.null import NullSink
@@ -33,7 +34,7 @@ from live.threads import ThreadedSink, ThreadedSource
 WARM_UP = 30  # frames: states fill, caches warm, the demo composes its poses;
 WARM_UP_S, LEAST_WARM_UP = 5.0, 10  # of a slow machine fewer
 SETTLING = 300  # frames flat out, in which the size is found that keeps up with LIVE_FPS;
-SETTLING_S, LEAST_SETTLING = 15.0, 45  # fewer, too: where it is far too slow, 15 decide for a smaller size
+SETTLING_S, LEAST_SETTLING = 15.0, 60  # fewer, too: where it is far too slow, 15 decide for a smaller size
 LIVE_S, LEAST_LIVE = 5.0, 10  # length of the live part, whose age and drops are told, and its fewest frames
 LIVE_FPS = 30.0
 BACKDROP = "#00b140"
@@ -66,7 +67,8 @@ class PeerTimes:
 class Bench:
     """All figures of one run.
 
-    working_sizes: (width, height) at which the network looked in the end, where the program chose it.
+    working_sizes: (width, height) at which the network looked flat out, once or twice, where the program
+    chose it; live_working_sizes: at the end of the live part, in which it goes on choosing.
     fps: frames through source, align, render and sink when nothing waits. live_*: at 30 frames per second,
     over live_s seconds. added_latency: capture until the picture left through the sink, live.
     conversions: of pictures, which a camera and a virtual camera need besides. first_picture_s: from the
@@ -85,6 +87,7 @@ class Bench:
     live_fps: float
     live_s: float
     live_dropped: int
+    live_working_sizes: tuple[tuple[int, int], ...]
     added_latency: StageTimes
     first_picture_s: float | None
     memory_mib: float | None
@@ -115,7 +118,8 @@ def bench(model: Model, size: tuple[int, int], frames: int, peers: Path | None, 
             tell(f"finding the size that keeps up with {LIVE_FPS:g} frames per second")
             _run(unpaced, parts, [], frames=SETTLING, enough=_Enough(SETTLING_S, LEAST_SETTLING))
         tell("as fast as it goes")
-        fast = _run(unpaced, parts, [], frames=frames)
+        fast = _run(unpaced, replace(parts, pace=None), [], frames=frames)  # at one size from end to end
+        working_sizes = parts.pace.sizes if parts.pace is not None else ()
         tell(f"live, at {LIVE_FPS:g} frames per second")
         live_part = _Enough(LIVE_S, LEAST_LIVE)
         live = _run(_Kept(demo), parts, [], enough=live_part)
@@ -127,7 +131,7 @@ def bench(model: Model, size: tuple[int, int], frames: int, peers: Path | None, 
         machine=_machine(),
         runs_on=parts.runs_on,
         size=size,
-        working_sizes=parts.pace.sizes if parts.pace is not None else (),
+        working_sizes=working_sizes,
         frames=frames,
         fps=fast.fps,
         stages={name: StageTimes(spread.p50_ms, spread.p95_ms) for name, spread in fast.stages.items()},
@@ -135,6 +139,7 @@ def bench(model: Model, size: tuple[int, int], frames: int, peers: Path | None, 
         live_fps=live.fps,
         live_s=live_part.lasted_s,
         live_dropped=live.counts.get("dropped", 0),
+        live_working_sizes=parts.pace.sizes if parts.pace is not None else (),
         added_latency=StageTimes(age.p50_ms, age.p95_ms),
         first_picture_s=first.after_start_s,
         memory_mib=now_mib,
@@ -147,8 +152,11 @@ def report(result: Bench) -> str:
     """The figures as a table for people."""
     width, height = result.size
     latency = result.added_latency
-    looks = " and ".join(f"{wide}x{high}" for wide, high in result.working_sizes)
-    looks = looks and f", the network looks at {looks}"
+    looks = in_the_end = ""
+    if result.working_sizes:
+        looks = f", the network looks at {sizes_words(result.working_sizes)}"
+    if result.live_working_sizes != result.working_sizes:
+        in_the_end = f", in the end at {sizes_words(result.live_working_sizes)}"
     lines = [
         f"{result.machine}; {result.runs_on}; demo scene at {width}x{height}{looks}",
         "",
@@ -160,7 +168,7 @@ def report(result: Bench) -> str:
         "",
         f"{'as fast as it goes':<24}{result.fps:8.1f} frames a second over {result.frames} frames",
         f"{'live':<24}{result.live_fps:8.1f} of {LIVE_FPS:g} frames a second, {result.live_dropped} dropped "
-        f"in {result.live_s:.1f} s",
+        f"in {result.live_s:.1f} s{in_the_end}",
         f"{'added latency, live':<24}{latency.p50_ms:8.1f} ms (p95 {latency.p95_ms:.1f})",
         f"{'memory':<24}{_mib(result.memory_mib):>8} now, {_mib(result.peak_memory_mib)} at most",
     ]

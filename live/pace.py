@@ -61,6 +61,11 @@ SIZES = tuple(
 SECOND_LOOK = Step(STEPS[-1], CLOSER_PIXELS, (CLOSER_GROWTH, CLOSER_GROWTH_BESIDE))
 
 
+def sizes_words(sizes: tuple[tuple[int, int], ...]) -> str:
+    """As people read it: 832x480 and 1280x704."""
+    return " and ".join(f"{width}x{height}" for width, height in sizes)
+
+
 class Pace:
     """Watches how long frames take and moves the matter up or down by one step."""
 

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from core.types import U8, Aligner, Alignment, Frame, State
 from live.meter import Meter, Snapshot
-from live.pace import Pace
+from live.pace import Pace, sizes_words
 from live.pause import Pause
 
 PERIOD_S = 0.5
@@ -113,7 +113,7 @@ def status_words(
     if stale := snapshot.counts.get("stale", 0):
         words.append(f"{stale} too old")
     if sizes:
-        words.append("network at " + " and ".join(f"{width}x{height}" for width, height in sizes))
+        words.append(f"network at {sizes_words(sizes)}")
     if snapshot.ages:
         words.append(f"{max(age.p50_ms for age in snapshot.ages.values()):3.0f} ms old at the sink")
     words.append(f"{work_ms:4.1f} ms work")

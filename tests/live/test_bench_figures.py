@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +26,16 @@ from tests.live.scripted import FixedAligner, InvertingRenderer
 SIZE = (64, 48)
 
 
-def measured(patch: pytest.MonkeyPatch, model: Model, frames: int, peers: Path | None = None) -> Bench:
+def measured(
+    patch: pytest.MonkeyPatch, model: Model, frames: int, peers: Path | None = None, pace: object = None
+) -> Bench:
     """The benchmark of a network that is none, with short parts."""
 
     class Open:
         def close(self) -> None:
             pass
 
-    parts = Parts(FixedAligner(), InvertingRenderer(), "a scripted network", Open())
+    parts = Parts(FixedAligner(), InvertingRenderer(), "a scripted network", Open(), pace)
     patch.setattr(bench_file, "build_parts", lambda *arguments, **more: parts)
     patch.setattr(bench_file, "LIVE_S", 0.2)
     patch.setattr(bench_file, "WARM_UP", 2)
@@ -93,6 +96,29 @@ def test_the_live_part_is_over_after_its_time_and_no_sooner_than_after_a_few_pic
 def test_the_live_part_says_how_long_it_was(result):
     assert result.live_s >= 0.2
     assert f"dropped in {result.live_s:.1f} s" in report(result)
+
+
+def test_the_size_is_told_of_each_part_and_chosen_by_the_live_one_alone(result, monkeypatch):
+    class Sizes:
+        """A pace that takes the next size with each frame that it is told of."""
+
+        noted = 0
+
+        @property
+        def sizes(self) -> tuple[tuple[int, int], ...]:
+            return ((self.noted, 1),)
+
+        def note(self, begin_ms: float, finish_ms: float) -> None:
+            self.noted += 1
+
+    monkeypatch.setattr(bench_file, "SETTLING", 7)
+    found = measured(monkeypatch, Model(), 12, pace=Sizes())
+    assert found.working_sizes == ((2 + 7, 1),)  # warmed up and settled
+    assert found.live_working_sizes[0][0] >= 2 + 7 + bench_file.LEAST_LIVE
+    assert "the network looks at 9x1" in report(found)
+    assert f", in the end at {found.live_working_sizes[0][0]}x1" in report(found)
+    same = replace(found, live_working_sizes=found.working_sizes)
+    assert "in the end" not in report(same) + report(result)
 
 
 def test_a_missing_peer_is_told_before_anything_is_measured(tmp_path: Path, monkeypatch):
