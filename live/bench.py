@@ -366,10 +366,10 @@ def _process_age_s() -> float | None:
     """Seconds since this process was started; None where the system has no /proc."""
     try:
         started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        up_s = float(Path("/proc/uptime").read_text().split()[0])
     except (OSError, IndexError, ValueError):
         return None
-    return up_s - started_ticks / os.sysconf("SC_CLK_TCK")
+    # Not /proc/uptime: it may be the container's (lxcfs), while processes count from the machine's start.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _memory_mib() -> float | None:

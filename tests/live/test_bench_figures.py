@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +63,19 @@ def test_every_stage_has_its_times_and_the_live_part_its_latency(result):
 
 def test_the_first_picture_is_counted_from_the_start_of_the_process(result):
     assert result.first_picture_s is None or result.first_picture_s > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when a process was started")
+def test_a_container_that_is_younger_than_its_machine_does_not_turn_the_first_picture_back(
+    tmp_path: Path, monkeypatch
+):
+    (tmp_path / "uptime").write_text("5.00 5.00\n")
+    monkeypatch.setattr(
+        bench_file, "Path", lambda path: tmp_path / "uptime" if path == "/proc/uptime" else Path(path)
+    )
+    age_s = bench_file._process_age_s()
+    assert age_s is not None
+    assert 0 < age_s < time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def test_it_can_be_printed_and_kept_as_json(result):
