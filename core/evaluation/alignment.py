@@ -57,7 +57,8 @@ def run(
     _capture_rows(table, shared / "data" / "captures")
     held = ", ".join(scenes.HELD_OUT_PLACES)
     table.notes.append(
-        f"seed {seed}; places never tuned on: {held}; errors are in pixels of the frame's size"
+        f"seed {seed}; places never tuned on: {held}, which all other rows may show, too; errors are in "
+        "pixels of the frame's size"
     )
     table.notes.append("places with too few corners to follow (as `plate check` says) are not drawn")
     table.notes.append(

@@ -61,6 +61,7 @@ def test_rows_without_pictures_are_left_out_and_that_is_said(folder: Path, monke
     assert told == ["nothing ...", "real pictures ..."]
     assert table.rows == []
     assert any("true alpha" in note for note in table.notes)
+    assert any("which all other rows may show, too" in note for note in table.notes)
     for words in ("handheld pictures", "desk-sequence", "red-kitchen"):
         assert any(note.startswith(f"no row of {words}: ") for note in table.notes)
 
