@@ -34,6 +34,14 @@ class Results:
     )
     colours: dict[str, list[Errors]] = field(default_factory=lambda: defaultdict(list))
 
+    def add(self, others: Results) -> None:
+        """Takes in what was measured on further clips."""
+        for name, kinds in others.figures.items():
+            for kind, clips in kinds.items():
+                self.figures[name][kind] += clips
+        for name, errors in others.colours.items():
+            self.colours[name] += errors
+
     def mean(self, method: str, figure: str, kinds: Iterable[str] = CLASSES) -> float | None:
         """Mean over the clips of these kinds, each clip weighing the same; None where there are none."""
         of_method = self.figures.get(method, {})
@@ -95,6 +103,7 @@ def evaluate(
     seed: int,
     tell: Callable[[str], None],
     kinds: tuple[str, ...] = KINDS,
+    results: Results | None = None,
 ) -> Results:
     """Everybody on the same clips.
 
@@ -102,22 +111,29 @@ def evaluate(
         stock: see stock_for. size: (width, height). per_class: clips of each class of trouble.
         kinds: classes and trials wanted; what is drawn for one does not depend on the others.
         tell: takes a line of progress.
+        results: takes each clip that everybody has seen: whoever stops the work has these; None is a new one.
     """
     clips: Iterator[Clip] = chain(
         make_clips(stock, size, per_class, seed, kinds), make_trials(stock, size, seed, kinds)
     )
     count = per_class * sum(kind in CLASSES for kind in kinds) + trial_count(kinds)
-    results = Results()
+    results = Results() if results is None else results
     for number, clip in enumerate(clips, 1):
-        for name, method in methods.items():
-            mattes: Iterable[Matted] = method(clip)
-            if clip.fgrs and name not in MASKS_ONLY:
-                mattes = list(mattes)
-                results.colours[name].append(foreground_errors(mattes, clip))
-            results.figures[name][clip.kind].append(score((m.alpha for m in mattes), clip))
-        if clip.fgrs and TRUE in methods:
-            results.colours[KNOWN_ALPHA].append(foreground_errors(known_alpha(clip), clip))
+        results.add(_on_one_clip(methods, clip))
         tell(f"clip {number} of {count}: {clip.kind}, {clip.name}")
+    return results
+
+
+def _on_one_clip(methods: dict[str, Method], clip: Clip) -> Results:
+    results = Results()
+    for name, method in methods.items():
+        mattes: Iterable[Matted] = method(clip)
+        if clip.fgrs and name not in MASKS_ONLY:
+            mattes = list(mattes)
+            results.colours[name].append(foreground_errors(mattes, clip))
+        results.figures[name][clip.kind].append(score((m.alpha for m in mattes), clip))
+    if clip.fgrs and TRUE in methods:
+        results.colours[KNOWN_ALPHA].append(foreground_errors(known_alpha(clip), clip))
     return results
 
 

@@ -21,6 +21,7 @@ DATA_FOLDER = SHARED_FOLDER / "data"
 PEERS_FOLDER = SHARED_FOLDER / "models"
 
 COST = "cost"
+INTERRUPTED = 130  # exit code of a shell's command that Ctrl-C ended
 
 DataOption = Annotated[
     Path, typer.Option("--data", metavar="FOLDER", help="People, rooms, panoramas, props.")
@@ -110,14 +111,26 @@ def matte(
         if chosen.model.size == AUTO_SIZE:
             methods |= _as_films_are_made(device)
         methods = _chosen_methods(methods, only)
-        results = judge.evaluate(
-            methods, stock, width_height, per_class, seed, lambda line: typer.echo(line, err=True), seen
-        )
+        told: list[str] = []
+
+        def tell(line: str) -> None:
+            told.append(line)
+            typer.echo(line, err=True)
+
+        stopped = False
+        try:
+            results = judge.evaluate(methods, stock, width_height, per_class, seed, tell, seen, results)
+        except KeyboardInterrupt:  # an hour's figures are not thrown away
+            if not told:
+                raise
+            stopped = True
         seen_at = "{} looked at in {}x{}".format(size, *looks_at)
         clips = f"{per_class} {'clip' if per_class == 1 else 'clips'} a class, "
         if not any(kind in CLASSES for kind in seen):
             clips = ""  # a trial has as many as it has
         typer.echo(f"{runs_on}, {seen_at}, {clips}seed {seed}")
+        if stopped:
+            typer.echo(f"STOPPED after {told[-1].partition(':')[0]}: the tables are of the clips so far")
         if _trained_on_what_is_shown(model):
             typer.echo(
                 f"WARNING: {model} was trained with --unknown-licences, so it may have seen the real people, "
@@ -129,6 +142,8 @@ def matte(
         for table in (judge.class_table(results), judge.trial_table(results), judge.colour_table(results)):
             if table:
                 typer.echo(f"\n{table}")
+        if stopped:
+            raise typer.Exit(INTERRUPTED)
     cost_ms: tuple[float | None, float | None] = (None, None)
     busy = False
     if COST in kinds:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.evaluation import matte
 from core.evaluation.clips import LEAD_IN
 from core.evaluation.matte import Results, caption, class_table, colour_table, score, trial_table
-from core.evaluation.methods import TRACKED
+from core.evaluation.methods import RVM, TRACKED, Matted
 from tests.core.evaluation.made_clips import made_clip
 
 
@@ -61,6 +62,28 @@ def test_hair_is_judged_by_the_sum_in_the_edge_band():
     clip = made_clip("hair")
     bald = (clip.alphas[0] > 0.9).astype(np.float32)
     assert score([bald] * len(clip.frames), clip)["sad"] == pytest.approx(0.5 * 20 * 40 / 1000)
+
+
+def test_who_stops_the_work_has_the_clips_that_everybody_has_seen(monkeypatch):
+    clips = [made_clip("drift"), made_clip("drift")]
+    monkeypatch.setattr(matte, "make_clips", lambda *arguments: iter(clips))
+    monkeypatch.setattr(matte, "make_trials", lambda *arguments: iter(()))
+
+    def right(clip):
+        return iter([Matted(alpha) for alpha in clip.alphas])
+
+    def stopped(clip):
+        if clip is clips[1]:
+            raise KeyboardInterrupt
+        return right(clip)
+
+    results, methods = Results(), {TRACKED: right, RVM: stopped}
+    with pytest.raises(KeyboardInterrupt):
+        matte.evaluate(methods, None, (60, 40), 2, 0, lambda line: None, ("drift",), results)
+    assert [len(results.figures[name]["drift"]) for name in methods] == [1, 1]
+    methods[RVM] = right
+    results = matte.evaluate(methods, None, (60, 40), 2, 0, lambda line: None, ("drift",))
+    assert [len(results.figures[name]["drift"]) for name in methods] == [2, 2]
 
 
 def test_tables_have_a_column_for_what_was_shown_alone():

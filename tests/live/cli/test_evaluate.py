@@ -102,6 +102,35 @@ def test_the_head_says_how_many_clips_there_were(
     assert head in said("matte", *arguments).output
 
 
+def stopped_after(clips: int, tmp_path: Path, monkeypatch):
+    def measure(methods, stock, size, per_class, seed, tell, kinds, results):
+        for number in range(1, clips + 1):
+            results.figures[TRACKED]["drift"].append(
+                dict.fromkeys(("mad", "mse", "grad", "dtssd", "band"), 2.0)
+            )
+            tell(f"clip {number} of 12: drift, somebody / somewhere")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(matte, "stock_for", lambda *arguments: None)
+    monkeypatch.setattr(matte, "evaluate", measure)
+    monkeypatch.setattr(evaluate, "_methods", lambda *arguments: (METHODS, "by hand"))
+    return said("matte", "--data", tmp_path, "--class", "drift", "--working-size", "832x480")
+
+
+def test_what_was_measured_before_ctrl_c_is_shown_and_not_judged(tmp_path: Path, monkeypatch):
+    shown = stopped_after(2, tmp_path, monkeypatch)
+    assert shown.exit_code == 130
+    assert "STOPPED after clip 2 of 12: the tables are of the clips so far" in shown.output
+    assert f"| {TRACKED} | 2.00 | 2.00 |" in shown.output
+    assert "| goal |" not in shown.output
+
+
+def test_ctrl_c_before_the_first_clip_shows_nothing(tmp_path: Path, monkeypatch):
+    shown = stopped_after(0, tmp_path, monkeypatch)
+    assert shown.exit_code == 130
+    assert "|" not in shown.output
+
+
 @pytest.mark.parametrize("command", ["matte", "alignment"])
 def test_a_seed_is_no_negative_number(command: str):
     shown = said(command, "--seed", "-1")
