@@ -256,7 +256,8 @@ class PlateMatter:
 
     def _runtime(self, desk: _Desk, width: int) -> PlateNetRuntime:
         if width not in desk.runtimes:
-            desk.runtimes[width] = self._make_runtime((width, desk.size[1]))
+            made = self._make_runtime((width, desk.size[1]))
+            desk.runtimes.setdefault(width, made)  # two threads may make it: the first may have been shown
         return desk.runtimes[width]
 
     def _open(self, desk: _Desk) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from threading import Event
+from threading import Event, current_thread
 
 import cv2
 import numpy as np
@@ -248,6 +248,39 @@ def test_a_second_look_that_would_see_no_more_is_none() -> None:
     assert (m.closer_size, m.changing_size) == (None, False)
     m.matte(small, small, None)
     assert [r.size for r in made] == [(512, 288)]
+
+
+def test_a_network_that_is_made_twice_does_not_take_the_place_of_the_one_that_saw_the_frame() -> None:
+    asked, too_late, late = [], Event(), []
+
+    def make(size: tuple[int, int]) -> Recorder:
+        asked.append(size)
+        if asked.count((832, 480)) == 1 and size == (832, 480):
+            late.append(current_thread())
+            assert too_late.wait(10)
+        return Overtaken(size)
+
+    class Overtaken(Recorder):
+        def show(self, *shown: np.ndarray) -> None:
+            super().show(*shown)
+            if self.size == (832, 480):
+                too_late.set()
+                late[0].join(10)
+
+    m = PlateMatter(make, None, None, 512 * 288, impatient=True)
+    rgb = np.zeros((720, 1280, 3), np.uint8)
+    m.matte(rgb, None, None)
+    m.work_at(832 * 480)
+    assert eventually(lambda: bool(late))
+    m.work_at(512 * 288)
+    m.work_at(832 * 480)
+
+    def looked_closer() -> bool:
+        assert (m.matte(rgb, None, None) == 200).all()
+        return m.working_size == (832, 480)
+
+    assert eventually(looked_closer)
+    assert too_late.is_set()
 
 
 def test_a_working_size_that_cannot_be_made_is_said_once_and_the_old_one_goes_on() -> None:
