@@ -233,7 +233,8 @@ def _cropped(rgba: U8) -> U8:
 def _write(folder: Path, origin: Path, pictures: Iterable[U8], suffix: str) -> int:
     """Writes pictures as <stem>-0001..., replaces the table's rows of that identity; returns how many.
 
-    What was there of it stays until all are written.
+    What was there of it stays until all are written. What the user wrote into its rows stays too: of a
+    picture under its name, and what all of them say of those that are new.
     """
     _refuse_taken(folder, origin)
     identity, before, names = _identity(origin), _rows(folder), []
@@ -241,8 +242,11 @@ def _write(folder: Path, origin: Path, pictures: Iterable[U8], suffix: str) -> i
         names.append(f"{identity}-{number:04d}{suffix}")
         _save(folder / names[-1], picture, _OPTIONS.get(suffix, ()))
     rows = [row for row in before if row.get("identity") != identity]
+    replaced = {row["file"]: row for row in before if row.get("identity") == identity}
+    said_of_all = _in_common(list(replaced.values()))
     for name in names:
-        rows.append(dict(zip(COLUMNS, (name, identity, _origin(origin), "yes", AUTO), strict=True)))
+        own = {"file": name, "identity": identity, "origin": _origin(origin)}
+        rows.append({"free": "yes", "held_out": AUTO} | said_of_all | replaced.get(name, {}) | own)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "SOURCES.part"
     with part.open("w", newline="", encoding="utf-8") as file:
@@ -251,10 +255,15 @@ def _write(folder: Path, origin: Path, pictures: Iterable[U8], suffix: str) -> i
         writer.writeheader()
         writer.writerows(rows)
     part.replace(folder / "SOURCES.tsv")
-    for row in before:
-        if row.get("identity") == identity and row["file"] not in names:
-            (folder / row["file"]).unlink(missing_ok=True)
+    for name in replaced:
+        if name not in names:
+            (folder / name).unlink(missing_ok=True)
     return len(names)
+
+
+def _in_common(rows: list[dict[str, str]]) -> dict[str, str]:
+    """The cells that are the same in all rows; none of no rows."""
+    return {k: v for k, v in rows[0].items() if all(row.get(k) == v for row in rows)} if rows else {}
 
 
 def _save(path: Path, picture: U8, options: tuple[int, ...]) -> None:

@@ -193,6 +193,20 @@ def test_a_clip_becomes_listed_cutouts_and_says_what_it_left_out(tmp_path: Path)
         key_clip(write_clip(tmp_path / "other" / "my clip.mp4", [120]), tmp_path / "mine", seen_at([120]))
 
 
+def test_what_was_written_by_hand_of_a_clip_stays_when_it_is_taken_again(tmp_path: Path):
+    xs = [120, 180, 150]
+    clip = write_clip(tmp_path / "me.mp4", xs)
+    key_clip(clip, tmp_path / "mine", seen_at(xs), most=2)
+    table = tmp_path / "mine" / "people" / "SOURCES.tsv"
+    lines = table.read_text().replace("auto", "yes").splitlines()
+    table.write_text("\n".join([f"{lines[0]}\tnotes", f"{lines[1]}\tmy hat", f"{lines[2]}\t", ""]))
+
+    key_clip(clip, tmp_path / "mine", seen_at(xs))
+    assert len(load(tmp_path / "mine", held_out=True).people) == 3
+    assert not load(tmp_path / "mine").people
+    assert [line.split("\t")[5] for line in table.read_text().splitlines()] == ["notes", "my hat", "", ""]
+
+
 def test_a_clip_is_the_same_by_whatever_path_it_is_given(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cv2.imwrite("me.png", drawn_person(1))
