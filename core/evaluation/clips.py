@@ -8,7 +8,6 @@ recurrent networks are judged warm.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import MediaError
-from core.training.material import allowed, held_out_identity, identity_of, read_rgb, read_rgba
+from core.training.material import allowed, held_out_identity, identity_of, read_rgb, read_rgba, table_rows
 from core.training.rooms import panorama_map
 from core.types import F32, F64, U8
 
@@ -122,8 +121,7 @@ def _trusted_people(folder: Path) -> list[Path]:
     if not table.is_file():
         return []
     trained = set(allowed(folder, frozenset({"yes"})))
-    with table.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = table_rows(table)
     good = [folder / row["file"] for row in rows if (row.get("quality") or "0") >= str(TRUSTED_QUALITY)]
     return sorted(path for path in good if path.is_file() and path not in trained)
 

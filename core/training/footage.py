@@ -19,7 +19,7 @@ import numpy as np
 
 from core.errors import MediaError
 from core.training.keying import Cutout, estimate_key, key_frame
-from core.training.material import AUTO, read_rgb, read_rgba
+from core.training.material import AUTO, read_rgb, read_rgba, table_rows
 from core.types import F32, U8
 
 COLUMNS = ("file", "identity", "origin", "free", "held_out")
@@ -300,7 +300,4 @@ def _origin(path: Path) -> str:
 
 def _rows(folder: Path) -> list[dict[str, str]]:
     table = folder / "SOURCES.tsv"
-    if not table.is_file():
-        return []
-    with table.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return table_rows(table) if table.is_file() else []

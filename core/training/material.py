@@ -184,6 +184,26 @@ def _kept_of_own(folders: tuple[Path, ...], kind: str, licences: frozenset[str])
     return frozenset(kept) if len(own - kept) >= LEAST_TRAINED else frozenset()
 
 
+def table_rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a SOURCES.tsv, also of one that a spreadsheet or an editor has saved since.
+
+    Raises:
+        MediaError: it is no UTF-8, or its first line does not name the column `file`.
+    """
+    try:
+        # editors of Windows put a mark before UTF-8
+        with table.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            rows, columns = list(reader), reader.fieldnames or ()
+    except UnicodeDecodeError as error:
+        raise MediaError(f"{table} is no text in UTF-8: save it as such, with tabs between cells") from error
+    if rows and "file" not in columns:
+        raise MediaError(
+            f"{table} has no column named file: its first line must name the columns, with tabs between"
+        )
+    return rows
+
+
 def _rows(folder: Path, licences: frozenset[str]) -> list[dict[str, str]]:
     """Rows of a folder's SOURCES.tsv with `free` in licences whose file is there."""
     table = folder / "SOURCES.tsv"
@@ -191,12 +211,11 @@ def _rows(folder: Path, licences: frozenset[str]) -> list[dict[str, str]]:
         raise MediaError(
             f"{table} is missing: it says which pictures may be trained on; add it or drop the folder"
         )
-    with table.open(newline="", encoding="utf-8") as lines:
-        return [
-            row
-            for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-            if (row.get("free") or "").strip() in licences and (folder / row["file"]).is_file()
-        ]
+    return [
+        row
+        for row in table_rows(table)
+        if (row.get("free") or "").strip() in licences and (folder / row["file"]).is_file()
+    ]
 
 
 def _mark(row: dict[str, str]) -> str:

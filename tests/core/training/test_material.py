@@ -142,3 +142,28 @@ def test_a_rendered_picture_without_a_number_is_named(tmp_path: Path):
     (tmp_path / "people_rendered" / "anna.webp").touch()
     with pytest.raises(MediaError, match=r"anna\.webp is not named by .* 012\.webp .*train people"):
         people_files((tmp_path,))
+
+
+def test_a_table_may_have_been_saved_by_an_editor_of_windows(tmp_path: Path):
+    people = own_people(tmp_path / "mine", ["me"]) / "people"
+    text = (people / "SOURCES.tsv").read_text("utf-8").replace("\r\n", "\n")
+    (people / "SOURCES.tsv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert names(people_files((tmp_path / "mine",))) == ["me-0001.webp"]
+    own_people(tmp_path / "mine", ["me", "you"])
+    assert names(people_files((tmp_path / "mine",))) == ["me-0001.webp", "you-0001.webp"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("file\tfree\nme.webp\tyes\n".encode("utf-16"), "no text in UTF-8"),
+        (b"file,free\nme.webp,yes\n", "no column named file"),
+    ],
+)
+def test_a_table_that_was_saved_as_something_else_is_refused(tmp_path: Path, data: bytes, words: str):
+    people = table(tmp_path / "mine" / "people", "file free", "me.webp yes")
+    (people / "SOURCES.tsv").write_bytes(data)
+    with pytest.raises(MediaError, match=words):
+        people_files((tmp_path / "mine",))
+    with pytest.raises(MediaError, match=words):
+        own_people(tmp_path / "mine", ["me"])
