@@ -21,8 +21,9 @@ from live.report import Report
 from live.sinks.base import Sink
 from live.sinks.file import FileSink
 from live.sources.base import FileSource
-from live.sources.registry import open_file
+from live.sources.registry import open_file, refuse_missing
 from live.threads import ThreadedSink, ThreadedSource
+from live.writers.formats import refuse_result
 
 Build = Callable[[tuple[int, int]], tuple[Aligner, Renderer]]
 
@@ -65,8 +66,7 @@ def process(
         MediaError: source not readable, output not writable, there already, or stopped.
             Nothing half-written is left. Whatever `build` or a stage raises comes out too.
     """
-    if output.resolve() == source.resolve():
-        raise MediaError(f"{output} is the source itself; choose another name for the result")
+    refuse_names(source, output, transparent=transparent, alpha=alpha, report=report, force=force)
     stop = stop or Event()
     meter = Meter()
     with ExitStack() as open_parts:
@@ -84,7 +84,7 @@ def process(
         )
         outbox = ThreadedSink(sink, newest=False, meter=meter)
         try:
-            lines = open_parts.enter_context(_report(report, force=force))
+            lines = open_parts.enter_context(_report(report))
             aligner, renderer = build(file.size)
             open_parts.callback(renderer.close)
             open_parts.callback(aligner.close)
@@ -108,6 +108,20 @@ def process(
             raise
         outbox.close()
     return Result(sink.outputs, frames, meter.snapshot())
+
+
+def refuse_names(
+    source: Path, output: Path, *, transparent: bool, alpha: bool, report: Path | None, force: bool
+) -> None:
+    """Raises MediaError where `process` would by the names alone: before a film of the room is read, say."""
+    refuse_missing(source)
+    if output.resolve() == source.resolve():
+        raise MediaError(f"{output} is the source itself; choose another name for the result")
+    refuse_result(output, transparent=transparent, alpha=alpha, single=is_picture(source), force=force)
+    if report is not None and report.exists() and not force:
+        raise MediaError(
+            f"the report {report} is there already; choose another name, or use --force to replace it"
+        )
 
 
 class _Counter:
@@ -141,15 +155,11 @@ def _bar(file: FileSource, output: Path, *, shown: bool) -> Iterator[Callable[[]
 
 
 @contextmanager
-def _report(path: Path | None, *, force: bool) -> Iterator[Report | None]:
+def _report(path: Path | None) -> Iterator[Report | None]:
     """The report under a temporary name, which becomes the final one only at a good end."""
     if path is None:
         yield None
         return
-    if path.exists() and not force:
-        raise MediaError(
-            f"the report {path} is there already; choose another name, or use --force to replace it"
-        )
     growing = path.with_name(f".{path.name}.partial")
     report = Report(growing)
     try:

@@ -40,6 +40,7 @@ from live.sources.registry import open_source
 from live.terminal import StatusLine, WatchedAligner
 from live.threads import ThreadedSink, ThreadedSource
 from live.waiting import wait_for_camera
+from live.writers.formats import refuse_result
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,10 @@ def run_session(
     if find_trained(settings.model.name) is None:
         find_model(settings.model.name)
     for spec in _expanded(settings.output.sinks):
-        parsed_output(spec)
+        kind, rest = parsed_output(spec)
+        if kind == "file":
+            file, transparent = Path(rest).expanduser(), background.kind is Kind.TRANSPARENT
+            refuse_result(file, transparent=transparent, force=force)
     pause = Pause()
     with stopped_by_signals(stop), ExitStack() as opened:
         opened.enter_context(paused_by_signal(pause))

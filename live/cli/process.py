@@ -58,11 +58,14 @@ def process(
     from live.assemble import build_parts
     from live.loop import stopped_by_signals
     from live.offline import process as process_file
+    from live.offline import refuse_names
     from live.plates import open_plate
     from live.terminal import log_to_terminal
 
     log_to_terminal(settings.log.level)
     behind = parse_background(settings.background.spec)
+    transparent = behind.kind is Kind.TRANSPARENT
+    refuse_names(source, output, transparent=transparent, alpha=alpha, report=report, force=force)
     room = open_plate(settings.plate.name)
 
     opened = ExitStack()
@@ -81,7 +84,7 @@ def process(
             source,
             output,
             build,
-            transparent=behind.kind is Kind.TRANSPARENT,
+            transparent=transparent,
             alpha=alpha,
             report=report,
             force=force,

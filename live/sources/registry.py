@@ -54,15 +54,20 @@ def open_file(path: Path, fps: float | None = None) -> FileSource:
     from live.sources.folder import FolderSource
     from live.sources.video import VideoSource
 
+    refuse_missing(path)
     if path.is_dir():
         return FolderSource.of_folder(path, fps)
+    if is_picture(path):
+        return FolderSource([path], str(path), fps)
+    return VideoSource(path)
+
+
+def refuse_missing(path: Path) -> None:
+    """Raises MediaError where open_file would since there is nothing of this name."""
     if not path.exists():
         raise MediaError(
             f"there is no file or folder {str(path)!r}: give a video, a picture or a folder of pictures"
         )
-    if is_picture(path):
-        return FolderSource([path], str(path), fps)
-    return VideoSource(path)
 
 
 def _is_camera(spec: str, path: Path) -> bool:

@@ -62,6 +62,31 @@ def refuse_existing(path: Path, *, alpha: bool = False) -> None:
         raise MediaError(f"{what}; choose another name, or use --force to replace it")
 
 
+def refuse_result(
+    path: Path, *, transparent: bool, alpha: bool = False, single: bool = False, force: bool = False
+) -> None:
+    """Raises MediaError where open_writers would by the name alone: nothing slow need come before that."""
+    if path.suffix == "" and path.is_file():
+        raise MediaError(f"{path} is a file already, not a folder; choose another name")
+    suffix = path.suffix.lower()
+    if transparent and suffix in _WITHOUT_ALPHA:
+        raise MediaError(
+            f"{path}: {suffix} cannot hold transparency; write .mov, .webm, .png or a folder, "
+            "or give a background, e.g. --background '#00b140'"
+        )
+    if suffix in PICTURE_SUFFIXES and not single and not path.is_dir():
+        raise MediaError(
+            f"{path} is one picture, the source has more; give a folder or {_listed(VIDEO_SUFFIXES)}"
+        )
+    if suffix not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES) and not is_folder(path):
+        known = _listed((*VIDEO_SUFFIXES, *(PICTURE_SUFFIXES if single else ())))
+        raise MediaError(
+            f"{path}: results of kind {suffix} cannot be written; allowed are {known} and folders"
+        )
+    if not force:
+        refuse_existing(path, alpha=alpha)
+
+
 def open_writers(
     path: Path,
     size: tuple[int, int],
@@ -85,11 +110,8 @@ def open_writers(
         MediaError: the name says no known kind, or one that cannot hold this, or it is taken,
             or the folder cannot be written.
     """
-    if path.suffix == "" and path.is_file():
-        raise MediaError(f"{path} is a file already, not a folder; choose another name")
-    opener = _opener(path, size, clip, transparent=transparent, single=single, live=live)
-    if not force:
-        refuse_existing(path, alpha=alpha)
+    refuse_result(path, transparent=transparent, alpha=alpha, single=single, force=force)
+    opener = _opener(path, size, clip, live=live)
     contents = [Content.STRAIGHT if transparent else Content.OPAQUE, *([Content.ALPHA] if alpha else [])]
     writers: list[Writer] = []
     try:
@@ -108,28 +130,13 @@ def open_writers(
 
 
 def _opener(
-    path: Path, size: tuple[int, int], clip: Clip, *, transparent: bool, single: bool, live: bool
+    path: Path, size: tuple[int, int], clip: Clip, *, live: bool
 ) -> Callable[[Path, Content], Writer]:
-    """How to open a file of this name; raises MediaError for a name that cannot be used."""
+    """How to open a file of this name."""
     from live.writers.pictures import PictureWriter
     from live.writers.video import VideoWriter
 
-    suffix = path.suffix.lower()
-    if transparent and suffix in _WITHOUT_ALPHA:
-        raise MediaError(
-            f"{path}: {suffix} cannot hold transparency; write .mov, .webm, .png or a folder, "
-            "or give a background, e.g. --background '#00b140'"
-        )
-    if suffix in PICTURE_SUFFIXES and not single and not path.is_dir():
-        raise MediaError(
-            f"{path} is one picture, the source has more; give a folder or {_listed(VIDEO_SUFFIXES)}"
-        )
-    if suffix not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES) and not is_folder(path):
-        known = _listed((*VIDEO_SUFFIXES, *(PICTURE_SUFFIXES if single else ())))
-        raise MediaError(
-            f"{path}: results of kind {suffix} cannot be written; allowed are {known} and folders"
-        )
-    if suffix in VIDEO_SUFFIXES:
+    if path.suffix.lower() in VIDEO_SUFFIXES:
         return lambda name, content: VideoWriter(name, size, clip, content, live=live)
     return PictureWriter
 

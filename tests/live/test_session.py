@@ -8,6 +8,7 @@ import signal
 import socket
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import cv2
@@ -98,8 +99,9 @@ def test_every_part_is_closed_at_the_end(stage, pictures):
 
 
 def test_every_part_is_closed_when_an_output_cannot_be_opened(stage, pictures):
-    with pytest.raises(MediaError, match=r"results of kind \.avi cannot be written"):
-        run(camera__source=str(pictures), output__sinks=("null", "file:out.avi"))
+    Path("taken").write_text("no folder")
+    with pytest.raises(MediaError, match="cannot make the folder taken"):
+        run(camera__source=str(pictures), output__sinks=("null", "file:taken/out.mp4"))
     assert stage.closed == 1
 
 
@@ -283,6 +285,24 @@ def test_wrong_names_are_said_before_anything_runs(stage, pictures, flags, error
     with pytest.raises(error, match=words):
         run(**({"camera__source": str(pictures)} | flags))
     assert stage.closed == 0
+
+
+@pytest.mark.parametrize(
+    ("background", "output", "words"),
+    [
+        ("transparent", "clip.mp4", "cannot hold transparency"),
+        ("green", "clip.avi", "results of kind .avi cannot be written"),
+        ("green", "taken.mp4", "is there already"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_said_before_a_camera_is_opened(
+    stage, monkeypatch, background, output, words
+):
+    monkeypatch.setattr("live.session.open_source", lambda *arguments: pytest.fail("the camera was opened"))
+    Path("taken.mp4").write_text("precious")
+    with pytest.raises(MediaError, match=words):
+        run(background__spec=background, output__sinks=("null", f"file:{output}"))
+    assert Path("taken.mp4").read_text() == "precious"
 
 
 def test_a_window_that_was_closed_is_no_output_that_was_lost(stage, pictures, monkeypatch):
