@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from core.errors import CleanplateError, DeviceError
+from core.errors import CleanplateError, DeviceError, PlateError
 from live.cameras import Camera, list_cameras, lists_cameras
 from live.loopback_setup import (
     APPLY_RULES,
@@ -259,7 +259,8 @@ def check_data(folder: Path) -> list[Check]:
     if shutil.disk_usage(first).free < LEAST_FREE_BYTES:
         checks.append(Check(Verdict.NOTE, "plates", f"the disk of {first} is nearly full"))
     plates = list_plates(folder)
-    broken = [Check(Verdict.NOTE, "plates", plate.problem) for plate in plates if plate.problem]
+    problems = [plate.problem or _unreadable(plate.folder) for plate in plates]
+    broken = [Check(Verdict.NOTE, "plates", problem) for problem in problems if problem]
     usable = len(plates) - len(broken)
     words = (
         f"{usable} in {folder}"
@@ -267,6 +268,17 @@ def check_data(folder: Path) -> list[Check]:
         else "none yet; photograph your empty room: cleanplate plate record desk"
     )
     return [*checks, *broken, Check(Verdict.GOOD, "plates", words)]
+
+
+def _unreadable(plate: Path) -> str:
+    """Why the plate in this folder cannot be loaded, pictures and all; "" when it can."""
+    from core.plate import load_plate
+
+    try:
+        load_plate(plate)
+    except PlateError as error:
+        return str(error)
+    return ""
 
 
 def _opened(what: str, opens: Callable[[], str], without: str) -> Check:

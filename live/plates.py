@@ -48,17 +48,15 @@ def now_text() -> str:
 def open_plate(spec: str) -> Plate | None:
     """The plate that NAME|PATH|none|auto means; None for none, and for auto when nothing was recorded.
 
-    A path is a plate's folder, a picture, or a video or folder of pictures of the empty room: averaged where
-    the camera stood still, else taken as a sweep; who is in it is warned of. A name wins over a path of the
-    same spelling.
+    auto is the one recorded last that can be used; those that cannot are warned of. A path is a plate's
+    folder, a picture, or a video or folder of pictures of the empty room: averaged where the camera stood
+    still, else taken as a sweep; who is in it is warned of. A name wins over a path of the same spelling.
     Raises: PlateError, MediaError.
     """
     if spec == NONE:
         return None
     if spec == AUTO:
-        usable = [info for info in list_plates(plates_root()) if not info.problem]
-        newest = max(usable, key=lambda info: _instant(info.recorded), default=None)
-        return load_plate(newest.folder) if newest is not None else None
+        return _newest()
     if is_name(spec) and (plates_root() / spec / METADATA).is_file():
         return load_plate(plates_root() / spec)
     path = Path(spec).expanduser()
@@ -74,6 +72,26 @@ def open_plate(spec: str) -> Plate | None:
         f'there is no plate "{spec}" and no file of that name; plates: {names} '
         "(record one of your empty room: cleanplate plate record NAME)"
     )
+
+
+def _newest() -> Plate | None:
+    """What auto is, see open_plate. Raises PlateError where plates are there and none can be used: whoever
+    recorded them does not expect to be found by looks alone."""
+    plates = list_plates(plates_root())
+    problems = [info.problem for info in plates if info.problem]
+    usable = [info for info in plates if not info.problem]
+    for info in sorted(usable, key=lambda info: _instant(info.recorded), reverse=True):
+        try:
+            plate = load_plate(info.folder)
+        except PlateError as error:
+            problems.append(str(error))
+            continue
+        for problem in problems:  # another room's plate does not fit, and then the room is hidden
+            log.warning('%s; until then the plate "%s" is used', problem, plate.name)
+        return plate
+    if problems:
+        raise PlateError(f"no plate can be used: {'; '.join(problems)} (or do without: --plate none)")
+    return None
 
 
 def average(paths: Iterable[Path], on_frame: Callable[[], None] = lambda: None) -> Recording:

@@ -159,9 +159,10 @@ def _metadata(folder: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _damaged(folder, f"{METADATA}: {error}") from error
     found = table.get("format")
+    if not isinstance(found, int):
+        raise _damaged(folder, f"{METADATA} lacks its format")
     if found != FORMAT:
-        newer = isinstance(found, int) and found > FORMAT
-        cure = "install a newer cleanplate or record again" if newer else "record again"
+        cure = "install a newer cleanplate or record again" if found > FORMAT else "record again"
         raise PlateError(f"the plate in {folder} has format {found}, this cleanplate reads {FORMAT}: {cure}")
     return table
 

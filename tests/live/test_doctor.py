@@ -176,6 +176,9 @@ def test_damaged_plates_are_named(tmp_path):
     room = Plate("desk", (64, 48), (View(drawn_room(1, (64, 48))),))
     save_plate(tmp_path, room, recorded="2026-05-01T12:00:00+00:00")
     assert "1 in" in check_data(tmp_path)[-1].sentence
+    (picture,) = (tmp_path / "desk").glob("*.png")
+    picture.write_bytes(picture.read_bytes()[:100])
+    assert "is not what was written" in check_data(tmp_path)[0].sentence
     (tmp_path / "desk" / "plate.toml").write_text("format = 9")
     assert "format 9" in check_data(tmp_path)[0].sentence
 

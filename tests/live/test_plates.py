@@ -45,11 +45,28 @@ def test_auto_is_the_plate_recorded_last_whatever_the_time_zones():
     assert open_plate("auto").name == "newer"
 
 
-def test_auto_passes_over_a_damaged_plate():
+def damage(name: str, what: str) -> None:
+    file = next((plates_root() / name).glob(what))
+    file.write_bytes(file.read_bytes()[:40])
+
+
+@pytest.mark.parametrize("what", ["plate.toml", "*.png"])
+def test_auto_passes_over_a_damaged_plate_and_says_so(what, caplog):
     keep("fine", 10, "2026-05-01T12:00:00+00:00")
-    keep("damaged", 20, "2026-06-01T12:00:00+00:00")
-    (plates_root() / "damaged" / "plate.toml").write_text("format = 1")
+    keep("broken", 20, "2026-06-01T12:00:00+00:00")
+    damage("broken", what)
     assert open_plate("auto").name == "fine"
+    (said,) = caplog.messages
+    assert "plates/broken is damaged" in said
+    assert said.endswith('record it again; until then the plate "fine" is used')
+
+
+@pytest.mark.parametrize("what", ["plate.toml", "*.png"])
+def test_auto_does_without_a_plate_only_where_none_was_recorded(what):
+    keep("broken", 20, "2026-06-01T12:00:00+00:00")
+    damage("broken", what)
+    with pytest.raises(PlateError, match=r"no plate can be used: .*broken is damaged.*--plate none"):
+        open_plate("auto")
 
 
 @pytest.mark.parametrize(

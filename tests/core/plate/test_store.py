@@ -124,7 +124,7 @@ def edit(old, new):
         (damage_no_picture, "cannot be read"),
         (edit("format = 1", "format = 2"), "format 2, this cleanplate reads 1: install a newer"),
         (edit("format = 1", "format = 0"), "format 0, this cleanplate reads 1: record again"),
-        (edit("format = 1\n", ""), "format None"),
+        (edit("format = 1\n", ""), "lacks its format"),
         (edit("noise = ", "nose = "), "lacks or garbles 'noise'"),
         (edit("[[views]]", "[views]"), "damaged"),
         (edit("size = [160, 90]", "size = [90, 160]"), "another size than it says"),
