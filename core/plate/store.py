@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,6 +84,8 @@ def save_plate(root: Path, plate: Plate, *, recorded: str, frames: int = 1, repl
         _write_whole(folder / METADATA, text.encode())
         _sweep_out(folder, text)
     except OSError as error:
+        with suppress(OSError):
+            _leave_what_was_there(folder)
         raise PlateError(f"the plate cannot be written to {folder}: {error.strerror or error}") from error
     return folder
 
@@ -232,11 +235,25 @@ def _digest(data: bytes) -> str:
 def _write_whole(file: Path, data: bytes) -> None:
     """All or nothing, also through a power cut."""
     part = file.with_name(f".{file.name}.part")
-    with part.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(file)
+    try:
+        with part.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(file)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()  # the disk may be full of it
+        raise
+
+
+def _leave_what_was_there(folder: Path) -> None:
+    """Deletes the pictures of a plate that could not be finished, which nobody would find, and the folder
+    when nothing was in it before."""
+    file = folder / METADATA
+    _sweep_out(folder, file.read_text(encoding="utf-8", errors="replace") if file.exists() else "")
+    if not file.exists():
+        folder.rmdir()
 
 
 def _sweep_out(folder: Path, metadata: str) -> None:

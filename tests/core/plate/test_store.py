@@ -55,6 +55,29 @@ def test_the_list_shows_each_plate_and_names_the_damaged(tmp_path):
     assert list_plates(tmp_path / "nowhere") == []
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_what_does_not_fit_on_the_disk_leaves_nothing_behind_but_what_was_there(tmp_path, monkeypatch, there):
+    if there:
+        save_plate(tmp_path, plate(seed=1), recorded=RECORDED)
+    left = sorted(tmp_path.rglob("*"))
+    room = plate(seed=2).views[0]
+    sweep = Plate(
+        "desk", (160, 90), (plate(seed=1).views[0], View(room.rgb, None, np.diag([2.0, 2, 1])), room)
+    )
+    synced = iter(range(9))
+
+    def full_at_the_second(*_):
+        if next(synced):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_at_the_second)
+    with pytest.raises(PlateError, match="No space left on device"):
+        save_plate(tmp_path, sweep, recorded=RECORDED, replace=True)
+    assert sorted(tmp_path.rglob("*")) == left
+    if there:
+        assert np.array_equal(load_plate(tmp_path / "desk").rgb, plate(seed=1).rgb)
+
+
 def test_a_name_that_is_taken_is_refused_unless_replacing(tmp_path):
     save_plate(tmp_path, plate(seed=1), recorded=RECORDED)
     with pytest.raises(PlateError, match='already a plate "desk"'):
