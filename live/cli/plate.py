@@ -160,15 +160,18 @@ def remove(name: NameArgument) -> None:
 
 
 def _take(source: Source, device: str, settings: PlateSettings) -> tuple[Recording, dict[str, float]]:
-    """Count down, settle without the person, hold the camera, record; with a bar on stderr.
+    """Count down, settle without the person, hold the camera, record; with a bar on stderr. A film is
+    recorded from its first picture: nobody has to leave it.
 
     Returns: the recording, and the camera's settings that were held meanwhile.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from live.plates import record_held, watch
+    from live.plates import record, record_held, watch
 
+    if not source.live:
+        return record(source, settings.record_seconds, lambda share: None), {}
     typer.echo(
         "Please step OUT OF THE PICTURE: cleanplate is about to photograph your EMPTY ROOM.\n"
         "(This is not the new background; it is how cleanplate learns what is room and what is you.)"

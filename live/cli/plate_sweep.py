@@ -48,13 +48,14 @@ def sweep_plate(
     spec = real_camera() if settings.camera.source == AUTO else settings.camera.source
     source = open_source(spec, settings.camera.size, settings.camera.fps)
     try:
-        typer.echo(
-            f"camera: {source.name}\n"
-            "Please stay BEHIND THE CAMERA: cleanplate is about to photograph your EMPTY ROOM.\n"
-            "Turn the camera slowly to and fro. Ctrl-C when done."
-        )
-        watch(source, settings.plate.countdown_seconds, lambda share: None)
-        settle(source)
+        typer.echo(f"camera: {source.name}")
+        if source.live:  # a film is swept from its first picture
+            typer.echo(
+                "Please stay BEHIND THE CAMERA: cleanplate is about to photograph your EMPTY ROOM.\n"
+                "Turn the camera slowly to and fro. Ctrl-C when done."
+            )
+            watch(source, settings.plate.countdown_seconds, lambda share: None)
+            settle(source)
         stop = Event()
         with stopped_by_signals(stop):
             plate = sweep(source, name, seconds, _show, stop)

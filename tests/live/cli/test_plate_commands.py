@@ -51,6 +51,7 @@ def camera(monkeypatch, picture_at) -> ScriptedSource:
     """A camera whose frame number i is picture_at(i), with noise."""
     rng = np.random.default_rng(0)
     source = ScriptedSource([noisy(picture_at(i), 2.0, rng) for i in range(110)], "a scripted camera")
+    source.live = True
     monkeypatch.setattr("live.cameras.real_camera", lambda: "a scripted camera")
     monkeypatch.setattr("live.sources.registry.open_source", lambda spec, size, fps: source)
     return source
@@ -60,6 +61,8 @@ def camera(monkeypatch, picture_at) -> ScriptedSource:
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
 def test_a_recording_that_is_ended_lets_the_camera_go(monkeypatch, number):
     class Ended(ScriptedSource):
+        live = True
+
         def read(self):
             if held:
                 os.kill(os.getpid(), ended)
@@ -180,6 +183,22 @@ def test_a_sweep_keeps_many_views_and_says_what_to_do(monkeypatch):
     assert len(views) > 1
     assert f"{len(views)} views" in kept.output
     assert "already a plate" in refusal("sweep", "hall")
+
+
+def test_of_a_film_no_picture_is_lost_to_a_countdown():
+    os.mkdir("film")
+    for i in range(45):
+        written(f"film/{i:02}.png", along_the_hall(i))
+    swept = plate("sweep", "hall", "--camera", "film")
+    assert swept.exit_code == 0, swept.output
+    assert len(load_plate(plates_root() / "hall").views) > 1
+    os.mkdir("still")
+    for i in range(8):
+        written(f"still/{i}.png", noisy(ROOM, 2.0, np.random.default_rng(i)))
+    kept = plate("record", "desk", "--camera", "still")
+    assert kept.exit_code == 0, kept.output
+    assert "8 pictures" in kept.output
+    assert "OUT OF THE PICTURE" not in kept.output
 
 
 def test_pictures_of_a_turning_camera_can_be_imported_as_a_sweep():
