@@ -147,8 +147,8 @@ def checked_name(name: str) -> str:
     if is_name(name):
         return name
     raise PlateError(
-        f"a plate cannot be called {name!r}: use 1 to 64 letters, digits, blanks, dots, hyphens, not "
-        f"{' or '.join(_RESERVED)}"
+        f"a plate cannot be called {name!r}: use 1 to 64 letters, digits, blanks, dots, hyphens, a letter or "
+        f"digit first and last, not {' or '.join(_RESERVED)}"
     )
 
 
