@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from core.matte.columns import ColumnFinder, Columns, change_of
-from core.matte.prior import SelfieSegmenter, near_people
+from core.matte.prior import SelfieSegmenter, inside_people, near_people
 from core.matte.refine import Refiner, snapped
 from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
 from core.runtime.base import PlateNetRuntime
@@ -28,7 +28,8 @@ class PlateMatter:
 
     With a plate the network looks at the columns in which somebody is (see ColumnFinder); elsewhere is
     nobody. The prior is computed on every frame: it carries the regime without a plate, where only what is
-    near to somebody in its eyes may be a person; by itself the network sees people in a room. The alpha of
+    near to somebody in its eyes may be a person, and what is well inside is one; by itself the network sees
+    people in a room, and takes bare arms and shirts for it. The alpha of
     the frame before is no input: fed back, it bought 4 % of error and kept a ghost of whoever left the
     picture within one frame, which is the room shown. So a matte depends on its own frame alone, but for
     which columns are looked at and, by some pixels, what the segmenter sees of them; and frames may change
@@ -157,7 +158,7 @@ class PlateMatter:
         if room is None:
             mask = self._mask(desk, looking)
             coarse = self._look(desk, desk.nothing, desk.nowhere, desk.finder.whole)
-            return coarse if mask is None else _limited(coarse, near_people(mask))
+            return coarse if mask is None else _limited(coarse, near_people(mask), inside_people(mask))
         small = room.small(desk.size)
         coverage = desk.everywhere if small.coverage is None else small.coverage
         change = change_of(desk.frame, small)
@@ -174,7 +175,10 @@ class PlateMatter:
             coarse = self._look(desk, small.rgb, coverage, desk.finder.whole)
         if mask is None or small.coverage is None:
             return coarse
-        return _limited(coarse, cv2.max(near_people(mask), coverage))
+        unknown = cv2.bitwise_not(coverage)
+        return _limited(
+            coarse, cv2.max(near_people(mask), coverage), cv2.bitwise_and(inside_people(mask), unknown)
+        )
 
     def _looking_at(self, desk: _Desk, rgb: U8, closely: bool) -> Callable[[], U8] | None:
         """Prepares a frame; the segmenter's look at it, None without one, which may be under way already."""
@@ -351,10 +355,14 @@ def _moved_edges(alpha: U8, closer: U8) -> U8:
     return cv2.min(cv2.max(closer, cv2.erode(coarse, near)), cv2.dilate(coarse, near))
 
 
-def _limited(coarse: Coarse, limit: U8) -> Coarse:
-    """A matte that is nowhere above a limit, uint8 of the working size."""
-    rough = cv2.resize(limit, coarse.alpha_u8.shape[::-1], interpolation=cv2.INTER_AREA)
-    return Coarse(cv2.min(coarse.alpha_u8, rough), coarse.rgb, lambda: cv2.min(coarse.finish(), limit))
+def _limited(coarse: Coarse, most: U8, least: U8) -> Coarse:
+    """A matte that is nowhere above or below what it may be, both uint8 of the working size."""
+    rough_size = coarse.alpha_u8.shape[::-1]
+    rough_most, rough_least = (
+        cv2.resize(limit, rough_size, interpolation=cv2.INTER_AREA) for limit in (most, least)
+    )
+    rough = cv2.max(cv2.min(coarse.alpha_u8, rough_most), rough_least)
+    return Coarse(rough, coarse.rgb, lambda: cv2.max(cv2.min(coarse.finish(), most), least))
 
 
 def _in_background(task: Callable[[], T]) -> Future[T]:

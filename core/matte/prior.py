@@ -39,6 +39,8 @@ HEAD_ABOVE = 0.08  # of that, above the head
 SOFT = 0.06  # of that: as wide is the seam to what is around
 LARGER = 1.15  # times, that the view of everybody must be, or a second one would show the same
 REACH = 0.033  # of the height: as far from the mask hair and fingers may stand
+SURE_FROM = 0.9  # of the mask: somebody is there,
+INSIDE = 0.02  # of the height: so far from the mask's edge, which is off by less
 COARSER = 4  # times, at which that is measured
 STEP = 8  # px by which the part moves, so that it does not follow every frame's noise
 SLACK = 2 * STEP  # px by which each side of a part may be off that is looked at all the same
@@ -194,9 +196,23 @@ def near_people(mask: U8) -> U8:
     size = (max(1, mask.shape[1] // COARSER), max(1, mask.shape[0] // COARSER))
     small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
     small = cv2.threshold(small, 255 * PERSON_FROM, 255, cv2.THRESH_BINARY)[1]
-    reach = 2 * max(1, round(REACH * size[1])) + 1
-    small = cv2.dilate(small, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    small = cv2.dilate(small, _disc(REACH * size[1]))
     return cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def inside_people(mask: U8) -> U8:
+    """255 well inside somebody in a mask (as `near_people` takes it), 0 elsewhere, with a soft border; a new
+    array. The picture's own border is no edge of anybody."""
+    size = (max(1, mask.shape[1] // COARSER), max(1, mask.shape[0] // COARSER))
+    small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    small = cv2.threshold(small, 255 * SURE_FROM, 255, cv2.THRESH_BINARY)[1]
+    small = cv2.erode(small, _disc(INSIDE * size[1]))
+    return cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _disc(radius_px: float) -> U8:
+    side = 2 * max(1, round(radius_px)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 
 
 def _square(x: float, y: float, side: float, size: tuple[int, int]) -> Part:

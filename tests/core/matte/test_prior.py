@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.matte.prior import Part, SelfieSegmenter, near_people, parts_with_people
+from core.matte.prior import Part, SelfieSegmenter, inside_people, near_people, parts_with_people
 from core.render.build import MatterOptions, build_platenet
 from live.sources.demo import DemoSource
 
@@ -197,3 +197,14 @@ def test_what_is_near_to_people_reaches_past_the_mask_and_not_far() -> None:
     assert not near[:, :270].any()
     assert not near[:, 530:].any()
     assert not near_people(mask * 0).any()
+
+
+def test_well_inside_people_is_not_where_the_mask_ends_nor_where_it_is_unsure() -> None:
+    mask = np.zeros((480, 832), np.uint8)
+    mask[200:480, 300:500], mask[:100, 600:700] = 250, 200
+    inside = inside_people(mask)
+    assert inside.shape == mask.shape
+    assert (inside[220:, 320:480] == 255).all(), "down to the picture's border"
+    assert not inside[:204].any()
+    assert not inside[:, :304].any()
+    assert not inside[:, 496:].any()
