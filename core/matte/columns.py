@@ -142,8 +142,9 @@ class ColumnFinder:
         return max(0, columns[0] - round(by)), min(self.whole.width, columns[1] + round(by))
 
 
-def change_of(frame: U8, room: Room) -> U8:
-    """Where a frame is not as in its room, both at the working size: 255, and else 0, uint8 of half of it."""
+def distance_of(frame: U8, room: Room) -> U8:
+    """By how many grey levels a frame differs from its room, both at the working size: uint8 of half of it,
+    0 where the room is not known."""
     height, width = frame.shape[:2]
     size = width // 2, height // 2
     halves = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (frame, room.rgb))
@@ -153,7 +154,11 @@ def change_of(frame: U8, room: Room) -> U8:
     if room.coverage is not None:
         known = cv2.resize(room.coverage, size, interpolation=cv2.INTER_AREA)
         apart = cv2.bitwise_and(apart, cv2.threshold(known, 254, 255, cv2.THRESH_BINARY)[1])
-    apart = cv2.blur(apart, (3, 3))
+    return np.asarray(cv2.blur(apart, (3, 3)), np.uint8)
+
+
+def change_of(apart: U8) -> U8:
+    """Where a frame is not as in its room: 255, and else 0, of the size of what `distance_of` gives."""
     levels = apart[::2, ::2].ravel()
     quiet = int(np.partition(levels, int(QUIET_SHARE * len(levels)))[int(QUIET_SHARE * len(levels))])
     least = min(max(LEAST_CHANGE, CHANGE_OF_QUIET * quiet), MOST_CHANGE)

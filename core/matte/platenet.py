@@ -11,8 +11,8 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from core.matte.columns import ColumnFinder, Columns, change_of
-from core.matte.prior import SelfieSegmenter, inside_people, near_people
+from core.matte.columns import ColumnFinder, Columns, change_of, distance_of
+from core.matte.prior import SelfieSegmenter, inside_people, near_people, overlooked_people
 from core.matte.refine import Refiner, snapped
 from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
 from core.runtime.base import PlateNetRuntime
@@ -29,8 +29,9 @@ class PlateMatter:
     With a plate the network looks at the columns in which somebody is (see ColumnFinder); elsewhere is
     nobody. The prior is computed on every frame: it carries the regime without a plate, where only what is
     near to somebody in its eyes may be a person, and what is well inside is one; by itself the network sees
-    people in a room, and takes bare arms and shirts for it. The alpha of
-    the frame before is no input: fed back, it bought 4 % of error and kept a ghost of whoever left the
+    people in a room, and takes bare arms and shirts for it. With a plate it overlooks whoever is small,
+    which training hardly showed: somebody is where the prior is sure and the room clearly another. The alpha
+    of the frame before is no input: fed back, it bought 4 % of error and kept a ghost of whoever left the
     picture within one frame, which is the room shown. So a matte depends on its own frame alone, but for
     which columns are looked at and, by some pixels, what the segmenter sees of them; and frames may change
     their size.
@@ -161,7 +162,8 @@ class PlateMatter:
             return coarse if mask is None else _limited(coarse, near_people(mask), inside_people(mask))
         small = room.small(desk.size)
         coverage = desk.everywhere if small.coverage is None else small.coverage
-        change = change_of(desk.frame, small)
+        apart = distance_of(desk.frame, small)
+        change = change_of(apart)
         likely = desk.finder.now
         if likely.width in desk.runtimes:  # the segmenter has one thread now, so this one has time
             self._show(desk, small.rgb, coverage, likely)
@@ -173,12 +175,13 @@ class PlateMatter:
             self._open(desk)
         if desk.finder.too_few(columns, coarse.alpha_u8):
             coarse = self._look(desk, small.rgb, coverage, desk.finder.whole)
-        if mask is None or small.coverage is None:
+        if mask is None:
             return coarse
-        unknown = cv2.bitwise_not(coverage)
-        return _limited(
-            coarse, cv2.max(near_people(mask), coverage), cv2.bitwise_and(inside_people(mask), unknown)
-        )
+        most, least = None, overlooked_people(mask, apart, coarse.alpha_u8)
+        if small.coverage is not None:
+            most = cv2.max(near_people(mask), coverage)
+            least = cv2.max(least, cv2.bitwise_and(inside_people(mask), cv2.bitwise_not(coverage)))
+        return _limited(coarse, most, least)
 
     def _looking_at(self, desk: _Desk, rgb: U8, closely: bool) -> Callable[[], U8] | None:
         """Prepares a frame; the segmenter's look at it, None without one, which may be under way already."""
@@ -355,14 +358,19 @@ def _moved_edges(alpha: U8, closer: U8) -> U8:
     return cv2.min(cv2.max(closer, cv2.erode(coarse, near)), cv2.dilate(coarse, near))
 
 
-def _limited(coarse: Coarse, most: U8, least: U8) -> Coarse:
-    """A matte that is nowhere above or below what it may be, both uint8 of the working size."""
+def _limited(coarse: Coarse, most: U8 | None, least: U8) -> Coarse:
+    """A matte that is nowhere above or below what it may be, both uint8 of the working size; None: any."""
+    if most is None and not least.any():
+        return coarse
     rough_size = coarse.alpha_u8.shape[::-1]
-    rough_most, rough_least = (
-        cv2.resize(limit, rough_size, interpolation=cv2.INTER_AREA) for limit in (most, least)
-    )
-    rough = cv2.max(cv2.min(coarse.alpha_u8, rough_most), rough_least)
-    return Coarse(rough, coarse.rgb, lambda: cv2.max(cv2.min(coarse.finish(), most), least))
+
+    def between(alpha: U8, most: U8 | None, least: U8) -> U8:
+        return cv2.max(alpha if most is None else cv2.min(alpha, most), least)
+
+    rough_least = cv2.resize(least, rough_size, interpolation=cv2.INTER_AREA)
+    rough_most = None if most is None else cv2.resize(most, rough_size, interpolation=cv2.INTER_AREA)
+    rough = between(coarse.alpha_u8, rough_most, rough_least)
+    return Coarse(rough, coarse.rgb, lambda: between(coarse.finish(), most, least))
 
 
 def _in_background(task: Callable[[], T]) -> Future[T]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.errors import WeightsError
-from core.matte.columns import PATIENCE, ColumnFinder, Columns, change_of
+from core.matte.columns import PATIENCE, ColumnFinder, Columns, change_of, distance_of
 from core.matte.platenet import PlateMatter
 from core.matte.working_size import MULTIPLE, platenet_size
 from core.render.room import RoomWarper
@@ -46,7 +46,7 @@ class Watched:
         if noise:
             seen = rgb + np.random.default_rng(2).normal(0, noise, rgb.shape)
             rgb = np.clip(seen, 0, 255).astype(np.uint8)
-        return self.finder.find(change_of(rgb, Room(self.plate, None)), mask)
+        return self.finder.find(change_of(distance_of(rgb, Room(self.plate, None))), mask)
 
     @property
     def whole(self) -> Columns:
@@ -99,13 +99,15 @@ def test_a_pale_person_who_fills_most_of_the_frame_is_seen_with_all_of_it() -> N
     rgb = watched.plate.copy()
     rgb[:, 115:604] += 24
     rgb[115:288, 288:403] ^= 0x80
-    assert hold(watched.finder.find(change_of(rgb, Room(watched.plate, None)), None), (115, 604))
+    assert hold(watched.finder.find(change_of(distance_of(rgb, Room(watched.plate, None))), None), (115, 604))
 
 
 def test_where_all_of_the_light_is_wrong_the_frame_is_seen_whole() -> None:
     watched = Watched()
     bright = cv2.add(watched.plate, (60, 60, 60, 0))
-    assert watched.finder.find(change_of(bright, Room(watched.plate, None)), None) == watched.whole
+    assert (
+        watched.finder.find(change_of(distance_of(bright, Room(watched.plate, None))), None) == watched.whole
+    )
 
 
 def test_an_empty_room_is_looked_at_whole() -> None:
@@ -120,10 +122,10 @@ def test_what_the_plate_does_not_show_counts_only_by_the_mask() -> None:
     coverage[:, :200] = 0
     plate = cv2.bitwise_and(watched.plate, watched.plate, mask=coverage)
     rgb = with_people(watched.plate, (20, 120), (300, 600))
-    assert not hold(watched.finder.find(change_of(rgb, Room(plate, coverage)), None), (20, 600))
+    assert not hold(watched.finder.find(change_of(distance_of(rgb, Room(plate, coverage))), None), (20, 600))
     mask = np.zeros(WORKING[::-1], np.uint8)
     mask[115:, 20:121] = 230
-    assert hold(watched.finder.find(change_of(rgb, Room(plate, coverage)), mask), (20, 600))
+    assert hold(watched.finder.find(change_of(distance_of(rgb, Room(plate, coverage))), mask), (20, 600))
 
 
 def test_who_comes_in_is_in_the_columns_of_the_same_frame() -> None:

@@ -384,9 +384,21 @@ def test_where_no_plate_is_known_who_is_well_inside_the_segmenters_mask_is_shown
         assert (seen[:, 128 // scale : 136 // scale] == 40).all(), "at its edge the network has the word"
         assert (seen[:, 160 // scale :] == 0).all()
     coverage[:, :64] = 0
-    alpha = m.matte(rgb, rgb + 99, coverage)
+    alpha = m.matte(rgb, rgb + 40, coverage)
     assert (alpha[:, :64] == 255).all()
     assert (alpha[:, 64:] == 40).all(), "and where the plate is known"
+
+
+def test_whom_the_network_overlooks_in_the_segmenters_mask_and_before_another_room_is_shown() -> None:
+    m = PlateMatter(Blind, Mask(), None, working_pixels=512 * 288)  # type: ignore[arg-type]
+    rgb = np.zeros((288, 512, 3), np.uint8)
+    plate = rgb + 40
+    plate[100:] = (20, 99, 20)
+    alpha, rough = m.matte(rgb, plate, None), m.coarse(rgb, m._held).alpha_u8
+    for seen, scale in ((alpha, 1), (rough, 2)):
+        assert (seen[112 // scale :, : 118 // scale] == 255).all()
+        assert (seen[: 96 // scale] == 40).all(), "like the room"
+        assert (seen[:, 132 // scale :] == 40).all(), "not in the mask"
 
 
 @pytest.mark.parametrize(("closer", "expected"), [(None, False), (1280 * 704, True)])
