@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from threading import Thread
 from typing import TypeVar
@@ -12,7 +13,8 @@ import cv2
 import numpy as np
 
 from core.matte.columns import ColumnFinder, Columns, change_of, distance_of
-from core.matte.prior import SelfieSegmenter, inside_people, near_people, overlooked_people
+from core.matte.overlooked import evidence_of, with_overlooked
+from core.matte.prior import SelfieSegmenter, inside_people, near_people
 from core.matte.refine import Refiner, snapped
 from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
 from core.runtime.base import PlateNetRuntime
@@ -177,11 +179,14 @@ class PlateMatter:
             coarse = self._look(desk, small.rgb, coverage, desk.finder.whole)
         if mask is None:
             return coarse
-        most, least = None, overlooked_people(mask, apart, coarse.alpha_u8)
-        if small.coverage is not None:
-            most = cv2.max(near_people(mask), coverage)
-            least = cv2.max(least, cv2.bitwise_and(inside_people(mask), cv2.bitwise_not(coverage)))
-        return _limited(coarse, most, least)
+        evidence = evidence_of(mask, apart)
+        if evidence is not None:
+            coarse = _altered(coarse, lambda alpha: with_overlooked(alpha, evidence))
+        if small.coverage is None:
+            return coarse
+        unknown = cv2.bitwise_not(coverage)
+        inside = cv2.bitwise_and(inside_people(mask), unknown)
+        return _limited(coarse, cv2.max(near_people(mask), coverage), inside)
 
     def _looking_at(self, desk: _Desk, rgb: U8, closely: bool) -> Callable[[], U8] | None:
         """Prepares a frame; the segmenter's look at it, None without one, which may be under way already."""
@@ -358,19 +363,23 @@ def _moved_edges(alpha: U8, closer: U8) -> U8:
     return cv2.min(cv2.max(closer, cv2.erode(coarse, near)), cv2.dilate(coarse, near))
 
 
-def _limited(coarse: Coarse, most: U8 | None, least: U8) -> Coarse:
-    """A matte that is nowhere above or below what it may be, both uint8 of the working size; None: any."""
-    if most is None and not least.any():
-        return coarse
-    rough_size = coarse.alpha_u8.shape[::-1]
+def _limited(coarse: Coarse, most: U8, least: U8) -> Coarse:
+    """A matte that is nowhere above or below what it may be, both uint8 of the working size."""
 
-    def between(alpha: U8, most: U8 | None, least: U8) -> U8:
-        return cv2.max(alpha if most is None else cv2.min(alpha, most), least)
+    def within(alpha: U8) -> U8:
+        size = alpha.shape[::-1]
+        bounds = (
+            b if b.shape == alpha.shape else cv2.resize(b, size, interpolation=cv2.INTER_AREA)
+            for b in (most, least)
+        )
+        return cv2.max(cv2.min(alpha, next(bounds)), next(bounds))
 
-    rough_least = cv2.resize(least, rough_size, interpolation=cv2.INTER_AREA)
-    rough_most = None if most is None else cv2.resize(most, rough_size, interpolation=cv2.INTER_AREA)
-    rough = between(coarse.alpha_u8, rough_most, rough_least)
-    return Coarse(rough, coarse.rgb, lambda: between(coarse.finish(), most, least))
+    return _altered(coarse, within)
+
+
+def _altered(coarse: Coarse, change: Callable[[U8], U8]) -> Coarse:
+    """A matte that is changed, so far and when it is finished."""
+    return replace(coarse, alpha_u8=change(coarse.alpha_u8), finish=lambda: change(coarse.finish()))
 
 
 def _in_background(task: Callable[[], T]) -> Future[T]:

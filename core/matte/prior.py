@@ -41,7 +41,6 @@ LARGER = 1.15  # times, that the view of everybody must be, or a second one woul
 REACH = 0.033  # of the height: as far from the mask hair and fingers may stand
 SURE_FROM = 0.9  # of the mask: somebody is there,
 INSIDE = 0.02  # of the height: so far from the mask's edge, which is off by less
-CLEARLY = 50  # grey levels from the room: no light or noise that is left changes so much
 COARSER = 4  # times, at which that is measured
 STEP = 8  # px by which the part moves, so that it does not follow every frame's noise
 SLACK = 2 * STEP  # px by which each side of a part may be off that is looked at all the same
@@ -197,44 +196,27 @@ def near_people(mask: U8) -> U8:
     size = (max(1, mask.shape[1] // COARSER), max(1, mask.shape[0] // COARSER))
     small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
     small = cv2.threshold(small, 255 * PERSON_FROM, 255, cv2.THRESH_BINARY)[1]
-    small = cv2.dilate(small, _disc(REACH * size[1]))
+    small = cv2.dilate(small, disc(REACH * size[1]))
     return cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def inside_people(mask: U8) -> U8:
     """255 well inside somebody in a mask (as `near_people` takes it), 0 elsewhere, with a soft border; a new
     array. The picture's own border is no edge of anybody."""
-    sure = _surely_people(mask)
-    sure = cv2.erode(sure, _disc(INSIDE * len(sure)))
+    sure = surely_people(mask)
+    sure = cv2.erode(sure, disc(INSIDE * len(sure)))
     return cv2.resize(sure, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def overlooked_people(mask: U8, apart: U8, alpha: U8) -> U8:
-    """255 where a matte hardly sees anybody, though the mask is sure of somebody and the frame clearly is not
-    its room; as `inside_people` has it. Hair and other small parts are left to the matte.
-
-    apart: by how many levels the frame differs from its room. alpha: the matte. Both uint8 of any size.
-    """
-    around = np.ones((3, 3), np.uint8)
-    people = cv2.erode(_surely_people(mask), around)
-    size = people.shape[::-1]
-    clear = cv2.resize(cv2.erode(apart, np.ones((5, 5), np.uint8)), size, interpolation=cv2.INTER_AREA)
-    people = cv2.bitwise_and(people, cv2.threshold(clear, CLEARLY, 255, cv2.THRESH_BINARY)[1])
-    seen = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-    unseen = cv2.bitwise_and(people, cv2.threshold(seen, 127, 255, cv2.THRESH_BINARY_INV)[1])
-    unseen = cv2.morphologyEx(unseen, cv2.MORPH_OPEN, around)
-    people = cv2.bitwise_and(people, cv2.dilate(unseen, around))
-    return cv2.resize(people, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def _surely_people(mask: U8) -> U8:
+def surely_people(mask: U8) -> U8:
     """255 where the mask is sure of somebody, else 0, COARSER times smaller."""
     size = (max(1, mask.shape[1] // COARSER), max(1, mask.shape[0] // COARSER))
     small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.threshold(small, 255 * SURE_FROM, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
-def _disc(radius_px: float) -> U8:
+def disc(radius_px: float) -> U8:
+    """A kernel for dilation and erosion by at least 1 px."""
     side = 2 * max(1, round(radius_px)) + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 

@@ -9,7 +9,6 @@ from core.matte.prior import (
     SelfieSegmenter,
     inside_people,
     near_people,
-    overlooked_people,
     parts_with_people,
 )
 from core.render.build import MatterOptions, build_platenet
@@ -215,18 +214,3 @@ def test_well_inside_people_is_not_where_the_mask_ends_nor_where_it_is_unsure() 
     assert not inside[:204].any()
     assert not inside[:, :304].any()
     assert not inside[:, 496:].any()
-
-
-def test_people_are_overlooked_where_mask_and_room_say_they_are_and_the_matte_does_not() -> None:
-    mask, apart = np.zeros((480, 832), np.uint8), np.zeros((240, 416), np.uint8)
-    mask[200:300, 300:400], mask[200:300, 600:700] = 250, 200
-    apart[:, 175:] = 60
-    alpha = np.full((240, 416), 100, np.uint8)
-    people = overlooked_people(mask, apart, alpha)
-    assert (people[212:288, 362:388] == 255).all()
-    people[200:300, 350:400] = 0
-    assert not people.any(), "both must say so"
-    assert not overlooked_people(mask, np.minimum(apart, 45), alpha).any(), "45 levels may be light"
-    alpha[:] = 140
-    alpha[120:140, 184:188] = 100
-    assert not overlooked_people(mask, apart, alpha).any(), "what is small is the matte's, as in hair"
