@@ -142,10 +142,12 @@ def sweep(
     seconds: float,
     on_progress: Callable[[SweepProgress, float], None],
     stop: Event,
+    on_turned: Callable[[], None] = lambda: None,
 ) -> Plate:
     """The room as the camera turns through it, until `stop` is set or the time is over.
 
-    on_progress: takes what the last frame did, and the share of the time that is over.
+    on_progress: takes what the last frame did, and the share of the time that is over. on_turned: is told
+        when no more is read; to join many views then takes seconds.
     Raises: PlateError with what to do better; DeviceError when the camera went away.
     """
     builder = SweepBuilder(name)
@@ -153,6 +155,7 @@ def sweep(
         on_progress(builder.add(frame.rgb), share)
         if stop.is_set():
             break
+    on_turned()
     return builder.finish()
 
 

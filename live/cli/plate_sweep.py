@@ -58,12 +58,17 @@ def sweep_plate(
             settle(source)
         stop = Event()
         with stopped_by_signals(stop):
-            plate = sweep(source, name, seconds, _show, stop)
+            plate = sweep(source, name, seconds, _show, stop, _say_turned)
     finally:
         source.close()
-        typer.echo("", err=True)  # ends the line that was written over
+        typer.echo("", err=True)  # ends the line that was written last
     judge_views(plate, force=force)
     keep(plate, 1, force)
+
+
+def _say_turned() -> None:
+    """Else whoever sees nothing happen presses Ctrl-C again, and loses all."""
+    typer.echo("\nputting the views together; that takes some seconds", err=True, nl=False)
 
 
 def _show(progress: SweepProgress, share: float) -> None:

@@ -179,6 +179,7 @@ def test_a_sweep_keeps_many_views_and_says_what_to_do(monkeypatch):
     assert kept.exit_code == 0, kept.output
     assert "BEHIND THE CAMERA" in kept.output
     assert "fine, go on" in kept.output
+    assert "%\nputting the views together; that takes some seconds\n" in kept.stderr
     views = load_plate(plates_root() / "hall").views
     assert len(views) > 1
     assert f"{len(views)} views" in kept.output
