@@ -222,11 +222,13 @@ class Coarse:
 
     alpha_u8: the matte so far, uint8 of any size. rgb: uint8 hxwx3, at the network's own size.
     finish: gives the matte at that size, uint8 hxw; called at most once, by `PartwiseMatter.refined`.
+    doubted: the room that was given cannot be that of the frame, so this is by looks alone.
     """
 
     alpha_u8: U8
     rgb: U8
     finish: Callable[[], U8]
+    doubted: bool = False
 
 
 @runtime_checkable
@@ -257,10 +259,12 @@ class Begun:
     alpha_u8: the matte so far, uint8 of any size, enough for `Aligner.learn`; None when there is none.
     finish: makes the picture. Called at most once, in the order of the frames, on any one thread, also
         while the next picture is begun.
+    doubt: why the plate is not believed to be this frame's, which is shown as one that has lost it; else "".
     """
 
     alpha_u8: U8 | None
     finish: Callable[[], Picture]
+    doubt: str = ""
 
 
 class Renderer(Protocol):

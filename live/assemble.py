@@ -158,4 +158,5 @@ def _options(model: Model, paced: bool, trained: Trained | None) -> MatterOption
         overlapping=True,
         impatient=paced,
         closer_pixels=CLOSER_PIXELS if closer else None,
+        doubting=paced,  # others look on
     )

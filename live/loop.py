@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event, Thread
 from types import FrameType
@@ -20,6 +20,7 @@ from typing import Any
 
 from core.errors import CleanplateError, DeviceError, MediaError
 from core.types import Aligner, Alignment, Frame, Light, Picture, Renderer, State
+from live.doubts import Doubts
 from live.finisher import Finisher
 from live.idle import IdlePicture
 from live.meter import Meter
@@ -69,6 +70,7 @@ def run_loop(
     faults = _Faults(meter)
     outbox = Outbox(sinks, strict)
     way_out = _Exit(outbox, idle, faults, meter, report, strict)
+    doubts = Doubts(meter)
     done, last_index = 0, 0
     if source.live:  # a virtual camera is one only after its first picture
         outbox.push(idle.picture("starting", time.monotonic_ns(), 0))
@@ -98,6 +100,9 @@ def run_loop(
                     job.alignment = aligner.update(frame)
                 with meter.stage("matte"):
                     begun = renderer.begin(frame, job.alignment)
+                doubts.note(begun.doubt)
+                if begun.doubt:
+                    job.alignment = replace(job.alignment, H=None, state=State.LOST, reason=begun.doubt)
                 with meter.stage("learn"):
                     aligner.learn(frame, begun.alpha_u8)
                 job.finish = begun.finish

@@ -10,6 +10,7 @@ from threading import Event, Lock, Thread
 from typing import TextIO
 
 from core.types import U8, Aligner, Alignment, Frame, State
+from live.doubts import DOUBTED
 from live.meter import Meter, Snapshot
 from live.pace import Pace, sizes_words
 from live.pause import Pause
@@ -93,9 +94,9 @@ def status_words(
     *,
     paused: bool = False,
 ) -> str:
-    """One line: rate, what is known of the plate, drops, the sizes at which the network looks where the
-    program chooses them, age at the sinks, time a frame takes. What is most wanted comes first: narrow
-    terminals show no more."""
+    """One line: rate, what is known of the plate, drops, frames whose plate was not believed, the sizes at
+    which the network looks where the program chooses them, age at the sinks, time a frame takes. What is
+    most wanted comes first: narrow terminals show no more."""
     if paused:
         return f"paused: nothing of you or your room is shown · {snapshot.frames} frames so far"
     work_ms = sum(
@@ -112,6 +113,8 @@ def status_words(
     words.append(f"{snapshot.counts.get('dropped', 0)} dropped")
     if stale := snapshot.counts.get("stale", 0):
         words.append(f"{stale} too old")
+    if doubted := snapshot.counts.get(DOUBTED, 0):
+        words.append(f"{doubted} without the plate")
     if sizes:
         words.append(f"network at {sizes_words(sizes)}")
     if snapshot.ages:

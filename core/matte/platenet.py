@@ -23,6 +23,10 @@ from core.types import U8, Coarse, Room, SeenRoom
 T = TypeVar("T")
 UNKNOWN_U8 = 128  # no prior; as in training
 MOVES = 0.007  # of the height: as far as a closer look moves an edge; half and twice as much measure the same
+# What may be shown where the segmenter sees nobody near. What somebody holds is at most 0.023 of the picture
+# there (props, 8 clips); a lamp that goes out bares 0.75, a torn frame 0.25, a door that opens 0.1 to 0.2.
+MOST_UNSEEN = 0.1  # of the picture
+MOST_UNSEEN_ROW = 0.25  # of the width, in some row: a frame that is torn shows all of its width displaced
 
 
 class PlateMatter:
@@ -37,6 +41,9 @@ class PlateMatter:
     picture within one frame, which is the room shown. So a matte depends on its own frame alone, but for
     which columns are looked at and, by some pixels, what the segmenter sees of them; and frames may change
     their size.
+
+    Where the plate is wrong all of the room is new to the network. So a doubting matter asks the segmenter
+    too: a plate that would show much where that sees nobody is not used for this frame.
     """
 
     def __init__(
@@ -47,14 +54,16 @@ class PlateMatter:
         working_pixels: int = WORKING_PIXELS,
         impatient: bool = False,
         closer_pixels: int | None = None,
+        doubting: bool = False,
     ) -> None:
         """make_runtime: takes a working size (width, height), on any thread. refiner None: bilinear
         upsampling. working_pixels, closer_pixels: see work_at. impatient: no frame waits for fewer columns,
-        or another working size, to be made ready.
+        or another working size, to be made ready. doubting: see the class; a film may be about a dog or a
+        car.
         """
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels, self._impatient = working_pixels, impatient
-        self._closer_pixels = closer_pixels
+        self._closer_pixels, self._doubting = closer_pixels, doubting
         self._frame_size = (0, 0)
         self._desk: _Desk | None = None
         self._desks: dict[tuple[int, int], _Desk] = {}  # kept: what was compiled is never freed
@@ -136,7 +145,7 @@ class PlateMatter:
         """See core.types.PartwiseMatter."""
         desk = self._prepared((rgb.shape[1], rgb.shape[0]))
         first = self._looked(desk, rgb, room)
-        if room is None:
+        if room is None or first.doubted:
             return first
         size = self.closer_size
         return first if size is None else self._looked_closer(desk, self._desk_at(size), rgb, room, first)
@@ -159,9 +168,7 @@ class PlateMatter:
     def _looked(self, desk: _Desk, rgb: U8, room: SeenRoom | None) -> Coarse:
         looking = self._looking_at(desk, rgb, closely=self._closer_pixels is not None and room is not None)
         if room is None:
-            mask = self._mask(desk, looking)
-            coarse = self._look(desk, desk.nothing, desk.nowhere, desk.finder.whole)
-            return coarse if mask is None else _limited(coarse, near_people(mask), inside_people(mask))
+            return self._by_looks(desk, self._mask(desk, looking))
         small = room.small(desk.size)
         coverage = desk.everywhere if small.coverage is None else small.coverage
         apart = distance_of(desk.frame, small)
@@ -182,11 +189,18 @@ class PlateMatter:
         evidence = evidence_of(mask, apart)
         if evidence is not None:
             coarse = _altered(coarse, lambda alpha: with_overlooked(alpha, evidence))
-        if small.coverage is None:
-            return coarse
-        unknown = cv2.bitwise_not(coverage)
-        inside = cv2.bitwise_and(inside_people(mask), unknown)
-        return _limited(coarse, cv2.max(near_people(mask), coverage), inside)
+        near = near_people(mask)
+        if small.coverage is not None:
+            inside = cv2.bitwise_and(inside_people(mask), cv2.bitwise_not(coverage))
+            coarse = _limited(coarse, cv2.max(near, coverage), inside)
+        if self._doubting and shows_too_much(coarse.alpha_u8, near):
+            desk.shown = None  # else the network would go on seeing the plate
+            return replace(self._by_looks(desk, mask), doubted=True)
+        return coarse
+
+    def _by_looks(self, desk: _Desk, mask: U8 | None) -> Coarse:
+        coarse = self._look(desk, desk.nothing, desk.nowhere, desk.finder.whole)
+        return coarse if mask is None else _limited(coarse, near_people(mask), inside_people(mask))
 
     def _looking_at(self, desk: _Desk, rgb: U8, closely: bool) -> Callable[[], U8] | None:
         """Prepares a frame; the segmenter's look at it, None without one, which may be under way already."""
@@ -214,7 +228,7 @@ class PlateMatter:
         """See core.types.PartwiseMatter."""
         alpha = coarse.finish()
         if self._refiner is not None:
-            part = None if room is None else room.part
+            part = None if room is None or coarse.doubted else room.part
             return self._refiner.refine(rgb, part, coarse.rgb, alpha)
         size = (rgb.shape[1], rgb.shape[0])
         return snapped(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR))
@@ -361,6 +375,16 @@ def _moved_edges(alpha: U8, closer: U8) -> U8:
     side = 2 * max(1, round(MOVES * height)) + 1
     near = np.ones((side, side), np.uint8)
     return cv2.min(cv2.max(closer, cv2.erode(coarse, near)), cv2.dilate(coarse, near))
+
+
+def shows_too_much(alpha: U8, near: U8) -> bool:
+    """Whether a matte shows more where nobody is near than somebody may hold.
+
+    alpha: uint8 hxw, the matte so far. near: uint8 of any size, see `near_people`.
+    """
+    near = cv2.resize(near, alpha.shape[::-1], interpolation=cv2.INTER_AREA)
+    rows = cv2.min(alpha, cv2.bitwise_not(near)).mean(1) / 255
+    return float(rows.mean()) > MOST_UNSEEN or float(rows.max()) > MOST_UNSEEN_ROW
 
 
 def _limited(coarse: Coarse, most: U8, least: U8) -> Coarse:

@@ -27,7 +27,7 @@ class MatterOptions:
     while the one before is refined, and leaves half of the cores to that. working_pixels: area it works at.
     weights: platenet's file. refiner_weights: the refiner's; None upsamples bilinearly.
     impatient: no frame waits for a network for fewer columns. closer_pixels: area of a second look, None for
-    none (see PlateMatter for both).
+    none. doubting: a plate is not believed that would show too much (see PlateMatter for all three).
     """
 
     device: str = "auto"
@@ -38,6 +38,7 @@ class MatterOptions:
     overlapping: bool = False
     impatient: bool = False
     closer_pixels: int | None = None
+    doubting: bool = False
 
 
 def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, str]:
@@ -79,7 +80,13 @@ def build_platenet(options: MatterOptions | None = None) -> tuple[PlateMatter, s
     # two looks at once are for the one at the head, which only a closer look comes with
     segmenter = SelfieSegmenter(threads=1 if o.closer_pixels is None else threads)
     matter = PlateMatter(
-        make, segmenter, refine, o.working_pixels, o.impatient, closer_pixels=o.closer_pixels
+        make,
+        segmenter,
+        refine,
+        o.working_pixels,
+        o.impatient,
+        closer_pixels=o.closer_pixels,
+        doubting=o.doubting,
     )
     return matter, words
 

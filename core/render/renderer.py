@@ -1,12 +1,14 @@
 """The renderer: warps the plate, runs the network, composites. OpenCV for the pixels.
 
 Fail closed: what is not surely the person is the backdrop. Without a usable plate and with a plate
-lost, the network works from looks alone, and in the latter case only what it is sure of is shown.
+lost, the network works from looks alone, and in the latter case only what it is sure of is shown. A plate
+that the matter doubts is lost for that frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -33,6 +35,7 @@ from core.types import (
 HIDDEN_RGB = (32, 34, 38)  # what stands behind while nothing of the room may be shown
 AROUND_PX = 64  # what the estimate of a pixel's colours looks at
 SURE_FROM = 0.6  # alpha below which a lost plate hides a pixel wholly
+DOUBT = "too much is not as in the plate, where nobody is seen"
 
 
 class Compositor:
@@ -81,10 +84,14 @@ class Compositor:
         if (room is not None) != self._was_usable:
             self._was_usable = room is not None
             self._matter.reset()  # the history belongs to another regime
-        so_far, alpha = begin_matte(self._matter, frame.rgb, room)
+        matte = begin_matte(self._matter, frame.rgb, room)
+        doubt = DOUBT if matte.doubted else ""
+        if doubt:
+            room, alignment = None, replace(alignment, H=None, state=State.LOST, reason=doubt)
+        so_far = matte.alpha_u8
         if alignment.state is State.LOST:
             so_far = cv2.LUT(so_far, _SURE_ONLY)
-        return Begun(so_far, partial(self._finish, frame, alignment, room, alpha))
+        return Begun(so_far, partial(self._finish, frame, alignment, room, matte.finish), doubt)
 
     def prepare(self, plate: Plate) -> Callable[[], None]:
         """Makes what rendering needs of a refreshed plate, on any thread.

@@ -7,6 +7,7 @@ moving camera costs a small warp and a part of a large one, a still one neither.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 
@@ -189,25 +190,34 @@ class RoomWarper:
         return room if mesh is None else _bent(room, np.linalg.inv(part), size, box, mesh)
 
 
-def begin_matte(matter: Matter, rgb: U8, room: WarpedRoom | None) -> tuple[U8, Callable[[], U8]]:
-    """The matte of the person in that room so far, uint8 of any size, and what finishes it, uint8 HxW.
+@dataclass(frozen=True, slots=True, eq=False)
+class BegunMatte:
+    """A matte so far, uint8 of any size, and what finishes it, uint8 HxW. doubted: see core.types.Coarse."""
+
+    alpha_u8: U8
+    finish: Callable[[], U8]
+    doubted: bool = False
+
+
+def begin_matte(matter: Matter, rgb: U8, room: WarpedRoom | None) -> BegunMatte:
+    """The matte of the person in that room.
 
     A matter that does not work in parts (see core.types.PartwiseMatter) has finished at once.
     """
     if isinstance(matter, PartwiseMatter):
         coarse = matter.coarse(rgb, room)
-        return coarse.alpha_u8, partial(matter.refined, rgb, room, coarse)
+        return BegunMatte(coarse.alpha_u8, partial(matter.refined, rgb, room, coarse), coarse.doubted)
     if room is None:
         alpha = matter.matte(rgb, None, None)
     else:
         whole = room.whole()
         alpha = matter.matte(rgb, whole.rgb, whole.coverage)
-    return alpha, lambda: alpha
+    return BegunMatte(alpha, lambda: alpha)
 
 
 def matte_in(matter: Matter, rgb: U8, room: WarpedRoom | None) -> U8:
     """Alpha of the person in that room, uint8 HxW; see core.types.Matter."""
-    return begin_matte(matter, rgb, room)[1]()
+    return begin_matte(matter, rgb, room).finish()
 
 
 def _warped(room: Room, H: F64, size: tuple[int, int]) -> Room:

@@ -63,6 +63,7 @@ def test_the_networks_size_follows_a_camera_s_pace(renderer):
     parts = build_parts(None, parse_background("green"), Model(), (64, 48), live=True, fps=30.0)
     assert parts.pace is not None
     assert Matter.made.options.impatient
+    assert Matter.made.options.doubting, "others look on"
     assert Matter.made.asked == [Matter.made.options.working_pixels] == [max(STEPS)]
     assert Matter.made.options.closer_pixels is None, "nobody waits for a second look"
     parts.close()
@@ -83,6 +84,7 @@ def test_a_film_is_looked_at_as_closely_as_the_network_can(renderer):
     parts = build_parts(None, parse_background("green"), Model(), (64, 48), live=False)
     assert parts.pace is None
     assert not Matter.made.options.impatient
+    assert not Matter.made.options.doubting, "a film may be about a dog"
     assert Matter.made.options.working_pixels == max(STEPS)
     assert Matter.made.options.closer_pixels == CLOSER_PIXELS
     parts.close()

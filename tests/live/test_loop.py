@@ -8,13 +8,16 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Semaphore
 
+import numpy as np
 import pytest
 
 from core.errors import DeviceError, MediaError
-from core.types import Aligner, Alignment, Begun, Frame, Picture, Renderer
+from core.types import Aligner, Alignment, Begun, Frame, Light, Picture, Renderer, State
+from live.doubts import DOUBTED, TOLD_AFTER
 from live.idle import IdlePicture
 from live.loop import interrupted_by_signals, run_loop, stopped_by_signals
 from live.meter import Meter
@@ -322,6 +325,36 @@ def test_the_report_has_a_line_for_each_frame(tmp_path: Path) -> None:
     assert lines[0]["light"] == {"gain": [1, 1, 1], "offset": [0, 0, 0], "grid": None, "tone": None}
     assert set(lines[0]["stage_ms"]) >= {"source", "align", "render", "learn", "push"}
     assert lines[0]["dropped"] == 3
+
+
+def test_frames_whose_plate_is_doubted_are_counted_reported_lost_and_told_when_they_do_not_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Locked(FakeAligner):
+        def update(self, frame: Frame) -> Alignment:
+            return Alignment(np.eye(3), Light(), State.LOCKED, 1.0, "stands still")
+
+    class Doubting(FakeRenderer):
+        def begin(self, frame: Frame, alignment: Alignment) -> Begun:
+            return replace(
+                super().begin(frame, alignment), doubt="" if frame.index == 1 else "a door is open"
+            )
+
+    report, meter = Report(tmp_path / "report.jsonl"), Meter()
+    frames = TOLD_AFTER + 5
+    source = ScriptedSource(range(frames), live=False)
+    run(source, [], aligner=Locked(), renderer=Doubting(), report=report, meter=meter)
+    report.close()
+    lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert [(line["state"], line["reason"]) for line in lines[:3]] == [
+        ("lost", "a door is open"),
+        ("locked", "stands still"),
+        ("lost", "a door is open"),
+    ]
+    assert lines[0]["H"] is None
+    assert meter.counted(DOUBTED) == frames - 1
+    assert [record.levelname for record in caplog.records] == ["WARNING"], "one frame is nothing to tell"
+    assert "a door is open" in caplog.text
 
 
 @pytest.fixture

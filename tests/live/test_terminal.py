@@ -60,6 +60,11 @@ def test_the_status_line_before_the_first_frame_is_no_crash():
     assert "network" not in words, "a size that the user chose is no news"
 
 
+def test_the_status_line_counts_frames_whose_plate_was_not_believed():
+    assert "7 without the plate" in status_words(Snapshot(9, 29.97, counts={"plate doubted": 7}), LOCKED)
+    assert "without the plate" not in status_words(Snapshot(9, 29.97), LOCKED)
+
+
 def test_the_status_line_says_that_the_run_is_paused():
     assert status_words(Snapshot(9, 29.97), LOCKED, paused=True).startswith("paused: nothing of you")
 

@@ -484,3 +484,71 @@ def test_where_the_plate_is_known_the_segmenter_limits_nothing() -> None:
     alpha = m.matte(rgb, rgb + 99, coverage)
     assert (alpha[:, :390] == 200).all()
     assert (alpha[:, 410:] == 0).all()
+
+
+class Window(Recorder):
+    """Finds somebody in one part of the picture, shares of its (left, top, right, bottom); nobody without a
+    plate."""
+
+    part = (0.0, 0.0, 1.0, 1.0)
+
+    def begin(self, prior: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
+        super().begin(prior)
+        width, height = self.size
+        left, top, right, bottom = self.part
+        alpha = np.zeros((height, width), np.uint8)
+        if self.shown[2].any():
+            alpha[
+                round(top * height) : round(bottom * height), round(left * width) : round(right * width)
+            ] = 255
+        return alpha, lambda: alpha
+
+
+@pytest.mark.parametrize(
+    ("part", "doubted"),
+    [
+        ((0.0, 0.0, 0.25, 1.0), False),
+        ((0.6, 0.4, 0.8, 0.8), False),
+        ((0.6, 0.1, 0.8, 1.0), True),
+        ((0.0, 0.9, 1.0, 1.0), True),
+        ((0.0, 0.0, 1.0, 1.0), True),
+    ],
+    ids=["somebody", "a thing", "a door", "a torn frame", "a lamp that went out"],
+)
+def test_a_plate_that_would_show_much_where_nobody_is_seen_is_not_used_for_that_frame(
+    part: tuple[float, float, float, float], doubted: bool
+) -> None:
+    class There(Window):
+        pass
+
+    There.part = part
+    m = PlateMatter(There, Mask(), None, 512 * 288, doubting=True)  # type: ignore[arg-type]
+    rgb, room = np.full((288, 512, 3), 90, np.uint8), np.full((288, 512, 3), 30, np.uint8)
+    seen = RoomWarper(Plate("room", (512, 288), (View(room),))).room(
+        Alignment(np.eye(3), Light(), State.LOCKED, 1.0, ""), (512, 288)
+    )
+    for _ in range(2):
+        coarse = m.coarse(rgb, seen)
+        assert coarse.doubted == doubted
+        assert m.refined(rgb, seen, coarse).any() != doubted, "by looks alone nobody was found"
+
+
+def test_what_is_hidden_beyond_the_plate_is_no_reason_to_doubt_it() -> None:
+    m = PlateMatter(Window, Mask(), None, 512 * 288, doubting=True)  # type: ignore[arg-type]
+    rgb, coverage = np.full((288, 512, 3), 90, np.uint8), np.zeros((288, 512), np.uint8)
+    coverage[:, :170] = 255
+    alpha = m.matte(rgb, rgb, coverage)
+    assert (alpha[:, :160] == 255).all()
+    assert (alpha[:, 180:] == 0).all()
+
+
+def test_the_room_stays_hidden_when_the_lamp_goes_out() -> None:
+    cells = np.random.default_rng(0).integers(30, 220, (9, 16, 3))
+    room = np.kron(cells, np.ones((40, 40, 1))).astype(np.uint8)
+    dark = (room * 0.12).astype(np.uint8)  # darker than any light that the plate is corrected for
+    bared = {}
+    for doubting in (False, True):
+        bundled, _ = build_platenet(MatterOptions("cpu", 1, refiner_weights=None, doubting=doubting))
+        bared[doubting] = float((bundled.matte(dark, room, None) > 25).mean())
+    assert bared[False] > 0.5, "else this room shows nothing"
+    assert bared[True] == 0

@@ -1,5 +1,7 @@
 """What leaves the renderer: the person, the backdrop, and never the room."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -210,3 +212,26 @@ def test_a_picture_may_be_finished_after_the_next_one_is_begun(state: State) -> 
         assert one.alpha_u8.shape == (H // 4, W // 4)
         assert (one.alpha_u8 == got.alpha_u8[::4, ::4]).all(), "what is learnt is what is shown"
         assert (got.index, got.time_ns) == (picture.index, picture.time_ns)
+
+
+class Doubting(Stepwise):
+    """Sees everything as somebody, and does not believe the plate of a dark frame."""
+
+    def coarse(self, rgb: np.ndarray, room: SeenRoom | None) -> Coarse:
+        return replace(super().coarse(rgb, room), doubted=room is not None and int(rgb.mean()) < 60)
+
+
+@pytest.mark.parametrize("when_lost", ["hide", "freeze"])
+def test_a_frame_whose_plate_is_doubted_is_shown_as_one_that_has_lost_it(when_lost: str) -> None:
+    dark = Frame((frame().rgb * 0.2).astype(np.uint8), 99, 1)
+    c = compositor("#00b140", Doubting(level=120), when_lost)
+    believed, doubted = c.begin(frame(0), aligned()), c.begin(dark, aligned())
+    assert (believed.doubt, bool(doubted.doubt)) == ("", True)
+    good, shown = believed.finish(), doubted.finish()
+    lost = compositor("#00b140", Stepwise(level=120), when_lost)
+    lost.render(frame(0), aligned())
+    expected = lost.render(dark, aligned(State.LOST))
+    assert (shown.rgb == expected.rgb).all()
+    assert (shown.rgb == good.rgb).all() == (when_lost == "freeze")
+    assert doubted.alpha_u8 is not None
+    assert (doubted.alpha_u8[0] == 0).all(), "what is hidden is not learnt either"
