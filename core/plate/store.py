@@ -1,7 +1,8 @@
 """Plates on disk: a folder a plate, with lossless pictures and one small readable plate.toml.
 
 plate.toml is the commit: it is replaced in one step, and a folder without it is no plate. Pictures are
-named after their contents, so that a plate which is recorded again never mixes old and new.
+named after their contents, so that a plate which is recorded again never mixes old and new. A plate shows
+somebody's home: nobody else on the machine may read it, and none is left behind that is not listed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from core.types import U8, Plate, View
 
 FORMAT = 1
 METADATA = "plate.toml"
+OWNER_S_FOLDER, OWNER_S_FILE = 0o700, 0o600  # modes; Windows keeps a user's folders apart by itself
+_OURS = ("view-*.png", "coverage-*.png", ".*.part")
 _RESERVED = ("none", "auto")  # they mean something else wherever a plate's name may stand
 _NAME = re.compile(r"\w[\w .-]{0,62}\w|\w")
 
@@ -49,7 +52,7 @@ class PlateInfo:
 def save_plate(root: Path, plate: Plate, *, recorded: str, frames: int = 1, replace: bool = False) -> Path:
     """Writes the plate into root/name; returns that folder.
 
-    Either the whole plate is there afterwards, or what was there before.
+    Either the whole plate is there afterwards, or what was there before. Its owner alone may read it.
     Args:
         recorded: ISO 8601 time. frames: how many pictures the plate was made from.
     Raises:
@@ -62,7 +65,10 @@ def save_plate(root: Path, plate: Plate, *, recorded: str, frames: int = 1, repl
             f'(cleanplate plate remove "{plate.name}"), or add --force'
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        root.mkdir(OWNER_S_FOLDER, parents=True, exist_ok=True)
+        folder.mkdir(OWNER_S_FOLDER, exist_ok=True)
+        with suppress(OSError):  # a disk without modes
+            folder.chmod(OWNER_S_FOLDER)  # of a plate that an earlier version recorded
         lines = [
             "# A plate of cleanplate: the empty room. Pictures and this file belong together.",
             f"format = {FORMAT}",
@@ -82,11 +88,14 @@ def save_plate(root: Path, plate: Plate, *, recorded: str, frames: int = 1, repl
             lines.append(f"plate_from_view = [{matrix}]")
         text = "\n".join(lines) + "\n"
         _write_whole(folder / METADATA, text.encode())
-        _sweep_out(folder, text)
+        _sweep_out(folder, "*.png")
     except OSError as error:
-        with suppress(OSError):
-            _leave_what_was_there(folder)
         raise PlateError(f"the plate cannot be written to {folder}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            _sweep_out(folder, *_OURS)
+            if not (folder / METADATA).exists():
+                folder.rmdir()  # unless somebody else keeps something there
     return folder
 
 
@@ -235,32 +244,22 @@ def _digest(data: bytes) -> str:
 def _write_whole(file: Path, data: bytes) -> None:
     """All or nothing, also through a power cut."""
     part = file.with_name(f".{file.name}.part")
-    try:
-        with part.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()  # the disk may be full of it
-        raise
+    part.unlink(missing_ok=True)  # of a run that was killed: it would keep its mode
+    with open(part, "wb", opener=lambda path, flags: os.open(path, flags, OWNER_S_FILE)) as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(file)
 
 
-def _leave_what_was_there(folder: Path) -> None:
-    """Deletes the pictures of a plate that could not be finished, which nobody would find, and the folder
-    when nothing was in it before."""
-    file = folder / METADATA
-    _sweep_out(folder, file.read_text(encoding="utf-8", errors="replace") if file.exists() else "")
-    if not file.exists():
-        folder.rmdir()
-
-
-def _sweep_out(folder: Path, metadata: str) -> None:
-    """Deletes the pictures that the metadata no longer names."""
-    for file in folder.glob("*.png"):
-        if file.name not in metadata:
-            file.unlink()
+def _sweep_out(folder: Path, *patterns: str) -> None:
+    """Deletes the files of these names that the metadata, where there is any, does not name."""
+    metadata = folder / METADATA
+    named = metadata.read_text(encoding="utf-8", errors="replace") if metadata.exists() else ""
+    for pattern in patterns:
+        for file in folder.glob(pattern):
+            if file.name not in named:
+                file.unlink()
 
 
 def _toml(text: str) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
+
 import numpy as np
 import pytest
 
@@ -97,6 +101,52 @@ def test_a_crash_while_replacing_leaves_the_old_plate(tmp_path, monkeypatch):
     with pytest.raises(PlateError, match="No space left"):
         save_plate(tmp_path, plate(seed=2), recorded=RECORDED, replace=True)
     assert np.array_equal(load_plate(folder).rgb, plate(seed=1).rgb)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_nobody_else_may_look_at_a_plate(tmp_path):
+    root, before = tmp_path / "data" / "plates", os.umask(0o022)
+    try:
+        folder = save_plate(root, plate(seed=1), recorded=RECORDED)
+        folder.chmod(0o755)  # as an earlier version left it
+        next(folder.glob("view-*.png")).with_name(".plate.toml.part").write_bytes(b"")
+        save_plate(root, plate(seed=2), recorded=RECORDED, replace=True)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (root, folder)] == [0o700, 0o700]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["a new plate", "a plate that is replaced"])
+def test_a_plate_that_cannot_be_kept_leaves_no_picture_of_the_room(tmp_path, monkeypatch, there):
+    if there:
+        save_plate(tmp_path, plate(seed=1), recorded=RECORDED)
+    before = sorted(tmp_path.rglob("*"))
+    written = []
+
+    def full_at_the_second(number):
+        written.append(number)
+        if len(written) > 1:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_at_the_second)
+    with pytest.raises(PlateError, match="No space left"):
+        save_plate(tmp_path, plate(seed=2), recorded=RECORDED, replace=there)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_else_lies_in_a_folder_is_left_when_a_plate_cannot_be_kept_there(tmp_path, monkeypatch):
+    mine = tmp_path / "desk" / "holiday.png"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(PlateError, match="No space left"):
+        save_plate(tmp_path, plate(), recorded=RECORDED)
+    assert list(mine.parent.iterdir()) == [mine]
 
 
 def test_a_removed_plate_is_gone_and_a_missing_one_is_said_with_those_there_are(tmp_path):
