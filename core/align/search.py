@@ -57,8 +57,8 @@ class PlateSearch:
         if self._pending is not None:
             if not self._pending.done():
                 return []
-            found = self._pending.result()
-            self._pending = None
+            done, self._pending = self._pending, None  # a search that raised is not asked again
+            found = done.result()
         else:
             self._waited += 1
             if self._waited < self._pause:

@@ -280,6 +280,29 @@ def test_an_impossible_homography_from_the_search_is_turned_away(broken: np.ndar
     assert aligner.update(seen(rgb, STILL, 1)).usable
 
 
+def test_a_search_that_breaks_once_costs_one_frame_and_not_the_run():
+    class BreaksOnce:
+        searches = 0
+
+        def submit(self, job):
+            done = Future()
+            self.searches += 1
+            if self.searches == 1:
+                done.set_exception(MemoryError("no memory for a moment"))
+            else:
+                done.set_result(job())
+            return done
+
+    rgb, worker = room(), BreaksOnce()
+    aligner = PlateAligner(plate_of(rgb), SIZE, submit=worker.submit)
+    moved = turned(90.0, 20.0, 4.0)  # too far to be found without a search
+    assert aligner.update(seen(rgb, moved, 0)).state is State.LOST
+    with pytest.raises(MemoryError):
+        aligner.update(seen(rgb, moved, 1))
+    states = [aligner.update(seen(rgb, moved, i)).state for i in range(2, 12)]
+    assert states[-1] is not State.LOST, "the frames after it are looked at as ever"
+
+
 def test_a_plate_that_covers_half_of_the_room_still_fits():
     rgb = room()
     coverage = np.zeros(SIZE[::-1], np.uint8)
