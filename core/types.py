@@ -160,10 +160,11 @@ class Aligner(Protocol):
         """Alignment of this frame. Never raises for what a camera may show."""
         ...
 
-    def learn(self, frame: Frame, alpha_u8: U8 | None) -> None:
+    def learn(self, frame: Frame, alpha_u8: U8 | None, *, doubted: bool = False) -> None:
         """Takes the matte of the frame just rendered, so that the person is left out next time.
 
         alpha_u8: uint8 of any size (it is resized to what is needed), or None when unknown.
+        doubted: the plate was not believed to be this frame's (see Begun): it teaches nothing of the room.
         """
         ...
 

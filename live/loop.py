@@ -104,7 +104,7 @@ def run_loop(
                 if begun.doubt:
                     job.alignment = replace(job.alignment, H=None, state=State.LOST, reason=begun.doubt)
                 with meter.stage("learn"):
-                    aligner.learn(frame, begun.alpha_u8)
+                    aligner.learn(frame, begun.alpha_u8, doubted=bool(begun.doubt))
                 job.finish = begun.finish
             except Exception as error:
                 if strict:

@@ -67,11 +67,11 @@ class RefreshingAligner:
         self._alignment = self._aligner.update(frame)
         return self._alignment
 
-    def learn(self, frame: Frame, alpha_u8: U8 | None) -> None:
+    def learn(self, frame: Frame, alpha_u8: U8 | None, *, doubted: bool = False) -> None:
         """Passes it on; once a second the frame is also a lesson, if the camera stands still."""
-        self._aligner.learn(frame, alpha_u8)
+        self._aligner.learn(frame, alpha_u8, doubted=doubted)
         alignment = self._alignment
-        if not self._works or alpha_u8 is None or alignment.state is not State.LOCKED:
+        if not self._works or doubted or alpha_u8 is None or alignment.state is not State.LOCKED:
             return
         if self._under_way is not None or (self._next_ns is not None and frame.time_ns < self._next_ns):
             return

@@ -32,8 +32,8 @@ class WatchedAligner:
         self.last = self._aligner.update(frame)
         return self.last
 
-    def learn(self, frame: Frame, alpha_u8: U8 | None) -> None:
-        self._aligner.learn(frame, alpha_u8)
+    def learn(self, frame: Frame, alpha_u8: U8 | None, *, doubted: bool = False) -> None:
+        self._aligner.learn(frame, alpha_u8, doubted=doubted)
 
     def close(self) -> None:
         self._aligner.close()

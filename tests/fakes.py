@@ -118,7 +118,7 @@ class FakeAligner:
             raise RuntimeError("aligner broke")
         return NO_PLATE
 
-    def learn(self, frame: Frame, alpha_u8: U8 | None) -> None:
+    def learn(self, frame: Frame, alpha_u8: U8 | None, *, doubted: bool = False) -> None:
         if frame.index in self._fail_learn_at:
             raise RuntimeError("learning broke")
         self.learned.append(frame.index)

@@ -119,7 +119,7 @@ class PlateAligner:
         self._held = None
         return self._follow(small) if self._H is not None else self._search(small)
 
-    def learn(self, frame: Frame, alpha_u8: U8 | None) -> None:
+    def learn(self, frame: Frame, alpha_u8: U8 | None, *, doubted: bool = False) -> None:
         """Remembers where the person is, grown by how far one may move until the next frame."""
         if alpha_u8 is None:
             self._hidden = None
@@ -446,6 +446,6 @@ class NoPlateAligner:
     def update(self, frame: Frame) -> Alignment:
         return NO_PLATE
 
-    def learn(self, frame: Frame, alpha_u8: U8 | None) -> None: ...
+    def learn(self, frame: Frame, alpha_u8: U8 | None, *, doubted: bool = False) -> None: ...
 
     def close(self) -> None: ...

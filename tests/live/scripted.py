@@ -46,7 +46,7 @@ class FixedAligner:
     def update(self, frame: Frame) -> Alignment:
         return self.alignment
 
-    def learn(self, frame: Frame, alpha_u8: U8 | None) -> None:
+    def learn(self, frame: Frame, alpha_u8: U8 | None, *, doubted: bool = False) -> None:
         self.learned += 1
 
     def close(self) -> None:

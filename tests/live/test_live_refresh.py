@@ -211,6 +211,16 @@ def test_a_camera_that_does_not_stand_still_teaches_nothing(state: State) -> Non
     assert refresh.lessons == 0
 
 
+def test_a_frame_whose_plate_is_not_believed_teaches_nothing() -> None:
+    refresh = CountingRefresh(plate_of(drawn_room(1, SIZE)))
+    aligner = RefreshingAligner(FixedAligner(LOCKED), refresh, (), at_once)
+    nobody = np.zeros(SIZE[::-1], np.uint8)
+    for frame in locked_frames(5, LESSON_NS):
+        aligner.update(frame)
+        aligner.learn(frame, nobody, doubted=frame.index < 3)
+    assert refresh.lessons == 2
+
+
 def test_a_slow_lesson_is_not_joined_by_another_and_runs_on_its_own_thread() -> None:
     refresh = CountingRefresh(plate_of(drawn_room(1, SIZE)))
     may_go = Event()

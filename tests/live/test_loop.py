@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from core.errors import DeviceError, MediaError
-from core.types import Aligner, Alignment, Begun, Frame, Light, Picture, Renderer, State
+from core.types import U8, Aligner, Alignment, Begun, Frame, Light, Picture, Renderer, State
 from live.doubts import DOUBTED, TOLD_AFTER
 from live.idle import IdlePicture
 from live.loop import interrupted_by_signals, run_loop, stopped_by_signals
@@ -330,7 +330,13 @@ def test_the_report_has_a_line_for_each_frame(tmp_path: Path) -> None:
 def test_frames_whose_plate_is_doubted_are_counted_reported_lost_and_told_when_they_do_not_end(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    doubted_at: list[int] = []
+
     class Locked(FakeAligner):
+        def learn(self, frame: Frame, alpha_u8: U8 | None, *, doubted: bool = False) -> None:
+            if doubted:
+                doubted_at.append(frame.index)
+
         def update(self, frame: Frame) -> Alignment:
             return Alignment(np.eye(3), Light(), State.LOCKED, 1.0, "stands still")
 
@@ -352,6 +358,7 @@ def test_frames_whose_plate_is_doubted_are_counted_reported_lost_and_told_when_t
         ("lost", "a door is open"),
     ]
     assert lines[0]["H"] is None
+    assert doubted_at == [0, *range(2, frames)], "nothing may be learnt of the room there"
     assert meter.counted(DOUBTED) == frames - 1
     assert [record.levelname for record in caplog.records] == ["WARNING"], "one frame is nothing to tell"
     assert "a door is open" in caplog.text
