@@ -19,7 +19,7 @@ SHRINK = 4  # a blur has no detail: it is made at a quarter of the size
 LEAST_SIGMA = (
     3.5  # px: of a wider blur every other pixel is enough, and a quarter of them a sixth of the time
 )
-WIDEST = 0.06  # sigma of strength 1, as a share of the frame's width
+WIDEST = 0.06  # sigma of strength 1, as a share of the frame's longer side: a camera may be set upright
 
 
 class RoomBlur:
@@ -88,7 +88,7 @@ class RoomBlur:
 
         mass: HxW 0..1, by which it was multiplied; None is 1.
         """
-        sigma = max(0.5, self._share * sums.shape[1])
+        sigma = max(0.5, self._share * max(sums.shape[:2]))
         while sigma >= 2 * LEAST_SIGMA:
             half = (max(1, sums.shape[1] // 2), max(1, sums.shape[0] // 2))
             sums = cv2.resize(sums, half, interpolation=cv2.INTER_AREA)

@@ -47,6 +47,19 @@ def test_a_sweep_is_composed_anew_when_the_camera_or_the_frames_size_changes() -
     assert (blur.of_plate(panned(100), SIZE) == first).all()
 
 
+@pytest.mark.parametrize("plate", [True, False], ids=["plate", "no plate"])
+def test_an_upright_camera_s_room_is_blurred_as_much_as_a_lying_one_s(plate: bool) -> None:
+    lying = room(SIZE[0])
+
+    def blurred(rgb: np.ndarray) -> np.ndarray:
+        size = rgb.shape[1], rgb.shape[0]
+        blur = RoomBlur(0.3, Plate("room", size, (View(rgb),)))
+        return blur.of_plate(panned(0), size) if plate else blur.of_frame(rgb, np.zeros(size[::-1], np.uint8))
+
+    upright = blurred(np.ascontiguousarray(np.rot90(lying)))
+    assert np.abs(np.rot90(upright, -1).astype(int) - blurred(lying)).max() <= 2  # levels, of rounding
+
+
 @pytest.mark.parametrize("strength", [0.0, 0.3, 0.6, 1.0])
 def test_a_wide_blur_takes_no_more_pixels_than_it_needs_and_looks_the_same(
     strength: float, monkeypatch: pytest.MonkeyPatch
