@@ -66,6 +66,8 @@ RestartSteps=6
 RestartMaxDelaySec=60
 TimeoutStopSec=10
 NoNewPrivileges=yes
+# What is in memory when a library crashes is the plate and the camera's last frames.
+LimitCORE=0
 # What the program prints names files of yours; warnings and errors go to the journal without them.
 StandardOutput=null
 StandardError=journal

@@ -57,6 +57,10 @@ def test_the_unit_is_ready_when_it_says_so_watched_and_restarted_ever_more_rarel
         assert line in said
 
 
+def test_a_crash_of_the_service_leaves_no_dump_with_pictures_of_the_room():
+    assert "LimitCORE=0" in lines(unit())
+
+
 def test_the_command_is_this_python_and_no_folder_of_the_users():
     assert 'ExecStart="/opt/c p/bin/python" "-P" "-m" "live" "run"' in lines(
         unit(python="/opt/c p/bin/python")
