@@ -242,6 +242,11 @@ def _unknown(reason: str) -> Alignment:
     return Alignment(None, Light(), State.LOST, 0.0, reason)
 
 
+def _trace_of(error: Exception) -> Exception | None:
+    """What the log shows the traceback of: a bug."""
+    return None if isinstance(error, CleanplateError) else error
+
+
 class _Faults:
     """Logs a fault once when it begins and once when it is over; counts each. A place has one thread."""
 
@@ -254,8 +259,7 @@ class _Faults:
         kind = type(error).__name__
         if self._going_on.get(where) != kind:
             self._going_on[where] = kind
-            trace = None if isinstance(error, CleanplateError) else error  # a bug shows its traceback
-            log.error("%s: %s; the idle picture is shown", where, error or kind, exc_info=trace)
+            log.error("%s: %s; the idle picture is shown", where, error or kind, exc_info=_trace_of(error))
 
     def over(self, where: str) -> None:
         if self._going_on.pop(where, None) is not None:
@@ -263,7 +267,8 @@ class _Faults:
 
 
 class Outbox:
-    """Pushes to every sink; one that fails is left out while another still works, unless strict."""
+    """Pushes to every sink; one that fails, by whatever error, is left out while another still works, unless
+    strict."""
 
     def __init__(self, sinks: Sequence[Sink], strict: bool) -> None:
         self._sinks = list(sinks)
@@ -273,8 +278,9 @@ class Outbox:
         for sink in list(self._sinks):
             try:
                 sink.push(picture)
-            except CleanplateError as error:
+            except Exception as error:
                 if self._strict or len(self._sinks) == 1:
                     raise
                 self._sinks.remove(sink)
-                log.error("%s is left out from here on: %s", sink.name, error)
+                words = str(error) or type(error).__name__
+                log.error("%s is left out from here on: %s", sink.name, words, exc_info=_trace_of(error))

@@ -196,13 +196,15 @@ def test_the_number_of_frames_can_be_limited() -> None:
     assert sink.indices == [0, 1, 2]
 
 
-def test_one_broken_sink_of_two_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [DeviceError("the window was closed"), MemoryError(), ValueError("a bug")])
+def test_one_broken_sink_of_two_is_left_out(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     good = MemorySink()
-    bad = MemorySink(fail_at=1, error=DeviceError("the window was closed"))
+    bad = MemorySink(fail_at=1, error=error)
     run(ScriptedSource(range(4), live=False), [bad, good])
     assert good.indices == [0, 1, 2, 3]
     assert bad.indices == [0]
     assert "left out" in caplog.text
+    assert ("Traceback" in caplog.text) != isinstance(error, DeviceError), "a bug shows where it is"
 
 
 def test_the_run_ends_with_the_error_of_the_last_sink() -> None:
