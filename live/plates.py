@@ -14,7 +14,7 @@ import platformdirs
 from core.errors import PlateError
 from core.plate import Recorder, Recording, list_plates, load_plate
 from core.plate.checks import SHIFT_REFUSE_PX, UNREST, Segmenter, Severity, check_views
-from core.plate.store import METADATA, is_name
+from core.plate.store import METADATA, is_name, shut_to_others
 from core.plate.sweep import SweepBuilder, SweepProgress
 from core.types import Frame, Plate, View
 from live.controls import held_camera
@@ -55,6 +55,7 @@ def open_plate(spec: str) -> Plate | None:
     """
     if spec == NONE:
         return None
+    shut_to_others(plates_root())
     if spec == AUTO:
         return _newest()
     if is_name(spec) and (plates_root() / spec / METADATA).is_file():

@@ -67,8 +67,8 @@ def save_plate(root: Path, plate: Plate, *, recorded: str, frames: int = 1, repl
     try:
         root.mkdir(OWNER_S_FOLDER, parents=True, exist_ok=True)
         folder.mkdir(OWNER_S_FOLDER, exist_ok=True)
-        with suppress(OSError):  # a disk without modes
-            folder.chmod(OWNER_S_FOLDER)  # of a plate that an earlier version recorded
+        for mine in (root, folder):
+            shut_to_others(mine)
         lines = [
             "# A plate of cleanplate: the empty room. Pictures and this file belong together.",
             f"format = {FORMAT}",
@@ -144,6 +144,13 @@ def remove_plate(root: Path, name: str) -> None:
         shutil.rmtree(folder)
     except OSError as error:
         raise PlateError(f"{folder} cannot be removed: {error.strerror or error}") from error
+
+
+def shut_to_others(folder: Path) -> None:
+    """Lets the owner alone enter a folder, which an earlier version may have made for all to read."""
+    with suppress(OSError):  # there is none, it is another user's, or its disk has no modes
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(OWNER_S_FOLDER)
 
 
 def is_name(name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import sys
 from contextlib import contextmanager
 from threading import Event
 
@@ -43,6 +45,15 @@ def test_auto_is_the_plate_recorded_last_whatever_the_time_zones():
     keep("older", 10, "2026-05-01T12:00:00+02:00")
     keep("newer", 20, "2026-05-01T11:30:00+00:00")
     assert open_plate("auto").name == "newer"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+@pytest.mark.parametrize("spec", ["auto", "desk"])
+def test_plates_that_an_earlier_version_let_all_users_read_are_shut_to_them(spec):
+    keep("desk", 10, "2026-05-01T12:00:00+02:00")
+    plates_root().chmod(0o755)
+    assert open_plate(spec).name == "desk"
+    assert stat.S_IMODE(plates_root().stat().st_mode) == 0o700
 
 
 def damage(name: str, what: str) -> None:
