@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 
 from core.matte.columns import ColumnFinder, Columns, change_of, distance_of
+from core.matte.doubt import PlateDoubt
 from core.matte.overlooked import evidence_of, with_overlooked
-from core.matte.prior import SelfieSegmenter, inside_people, near_people
+from core.matte.prior import SelfieSegmenter, inside_people, near_people, near_people_small
 from core.matte.refine import Refiner, snapped
 from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
 from core.runtime.base import PlateNetRuntime
@@ -23,10 +24,6 @@ from core.types import U8, Coarse, Room, SeenRoom
 T = TypeVar("T")
 UNKNOWN_U8 = 128  # no prior; as in training
 MOVES = 0.007  # of the height: as far as a closer look moves an edge; half and twice as much measure the same
-# What may be shown where the segmenter sees nobody near. What somebody holds is at most 0.023 of the picture
-# there (props, 8 clips); a lamp that goes out bares 0.75, a torn frame 0.25, a door that opens 0.1 to 0.2.
-MOST_UNSEEN = 0.1  # of the picture
-MOST_UNSEEN_ROW = 0.25  # of the width, in some row: a frame that is torn shows all of its width displaced
 
 
 class PlateMatter:
@@ -43,7 +40,7 @@ class PlateMatter:
     their size.
 
     Where the plate is wrong all of the room is new to the network. So a doubting matter asks the segmenter
-    too: a plate that would show much where that sees nobody is not used for this frame.
+    too: a plate by which much appears at once where that sees nobody is not used for this frame (see doubt).
     """
 
     def __init__(
@@ -63,7 +60,8 @@ class PlateMatter:
         """
         self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
         self._working_pixels, self._impatient = working_pixels, impatient
-        self._closer_pixels, self._doubting = closer_pixels, doubting
+        self._closer_pixels = closer_pixels
+        self._doubt = PlateDoubt() if doubting else None
         self._frame_size = (0, 0)
         self._desk: _Desk | None = None
         self._desks: dict[tuple[int, int], _Desk] = {}  # kept: what was compiled is never freed
@@ -121,6 +119,8 @@ class PlateMatter:
             self._desk.finder.forget()
         if self._segmenter is not None:
             self._segmenter.forget()
+        if self._doubt is not None:
+            self._doubt.forget()
 
     def matte(self, rgb: U8, plate_rgb: U8 | None, coverage: U8 | None) -> U8:
         """Alpha uint8 HxW; see core.types.Matter. The room is taken as unchanged when the same
@@ -189,11 +189,10 @@ class PlateMatter:
         evidence = evidence_of(mask, apart)
         if evidence is not None:
             coarse = _altered(coarse, lambda alpha: with_overlooked(alpha, evidence))
-        near = near_people(mask)
         if small.coverage is not None:
             inside = cv2.bitwise_and(inside_people(mask), cv2.bitwise_not(coverage))
-            coarse = _limited(coarse, cv2.max(near, coverage), inside)
-        if self._doubting and shows_too_much(coarse.alpha_u8, near):
+            coarse = _limited(coarse, cv2.max(near_people(mask), coverage), inside)
+        if self._doubt is not None and self._doubt.of(coarse.alpha_u8, near_people_small(mask)):
             desk.shown = None  # else the network would go on seeing the plate
             return replace(self._by_looks(desk, mask), doubted=True)
         return coarse
@@ -375,16 +374,6 @@ def _moved_edges(alpha: U8, closer: U8) -> U8:
     side = 2 * max(1, round(MOVES * height)) + 1
     near = np.ones((side, side), np.uint8)
     return cv2.min(cv2.max(closer, cv2.erode(coarse, near)), cv2.dilate(coarse, near))
-
-
-def shows_too_much(alpha: U8, near: U8) -> bool:
-    """Whether a matte shows more where nobody is near than somebody may hold.
-
-    alpha: uint8 hxw, the matte so far. near: uint8 of any size, see `near_people`.
-    """
-    near = cv2.resize(near, alpha.shape[::-1], interpolation=cv2.INTER_AREA)
-    rows = cv2.min(alpha, cv2.bitwise_not(near)).mean(1) / 255
-    return float(rows.mean()) > MOST_UNSEEN or float(rows.max()) > MOST_UNSEEN_ROW
 
 
 def _limited(coarse: Coarse, most: U8, least: U8) -> Coarse:

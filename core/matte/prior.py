@@ -193,11 +193,15 @@ def parts_with_people(mask: F32, size: tuple[int, int]) -> tuple[Part, Part | No
 def near_people(mask: U8) -> U8:
     """255 where somebody is near in a mask (uint8 HxW, as SelfieSegmenter.mask gives it), 0 far away, with
     a soft border; a new array."""
+    return cv2.resize(near_people_small(mask), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def near_people_small(mask: U8) -> U8:
+    """The same, COARSER times smaller and with a hard border, in less time."""
     size = (max(1, mask.shape[1] // COARSER), max(1, mask.shape[0] // COARSER))
     small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
     small = cv2.threshold(small, 255 * PERSON_FROM, 255, cv2.THRESH_BINARY)[1]
-    small = cv2.dilate(small, disc(REACH * size[1]))
-    return cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.dilate(small, disc(REACH * size[1]))
 
 
 def inside_people(mask: U8) -> U8:
