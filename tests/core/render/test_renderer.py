@@ -125,6 +125,22 @@ def test_when_lost_freeze_repeats_the_last_good_picture() -> None:
     assert (held.time_ns, held.index) == (99, 1)
 
 
+def test_freeze_goes_on_with_who_is_there_until_there_is_a_good_picture() -> None:
+    c = compositor("#00b140", when_lost="freeze")
+    for colour in ((250, 10, 10), (10, 10, 250)):
+        rgb = frame().rgb.copy()
+        rgb[PERSON] = colour
+        picture = c.render(Frame(rgb, 0, 0), aligned(State.LOST))
+        assert (picture.rgb[PERSON] == colour).all()
+
+
+def test_freeze_repeats_no_picture_of_another_size() -> None:
+    c = compositor("#00b140", when_lost="freeze")
+    c.render(frame(), aligned())
+    larger = Frame(cv2.resize(frame().rgb, (2 * W, 2 * H)), 1, 1)
+    assert c.render(larger, aligned(State.LOST)).rgb.shape == larger.rgb.shape
+
+
 def test_when_lost_blur_leaves_nothing_to_recognise() -> None:
     picture = compositor("blur:0.1", when_lost="blur").render(frame(), aligned(State.LOST))
     assert room_share(picture.rgb) < 0.5
