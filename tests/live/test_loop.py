@@ -173,6 +173,37 @@ def test_no_fault_of_a_camera_lets_the_room_out_and_the_sinks_stay_fed() -> None
     assert meter.counted("source lost") == 2
 
 
+def test_each_outage_of_a_camera_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        run(ScriptedSource([0, GONE, GONE, 1, 2, GONE, 3]), [MemorySink()])
+    gone, back = f"source: {GONE}; the idle picture is shown", "source works again"
+    assert [record.getMessage() for record in caplog.records] == [gone, back, gone, back]
+
+
+def test_the_last_picture_before_an_outage_comes_before_the_idle_one() -> None:
+    at_the_idle_one = Event()
+
+    class Slow(FakeRenderer):
+        def begin(self, frame: Frame, alignment: Alignment) -> Begun:
+            begun = FakeRenderer.begin(self, frame, alignment)
+
+            def finish() -> Picture:
+                at_the_idle_one.wait(0.2)  # which must not come while this goes on
+                return begun.finish()
+
+            return Begun(begun.alpha_u8, finish)
+
+    class Telling(MemorySink):
+        def push(self, picture: Picture) -> None:
+            super().push(picture)
+            if picture.idle and picture.index == 7:
+                at_the_idle_one.set()
+
+    sink = Telling()
+    run(ScriptedSource([7, GONE]), [sink], renderer=Slow())
+    assert [picture.idle for picture in sink.pictures] == [True, False, True]
+
+
 def test_idle_pictures_flow_while_a_camera_hangs() -> None:
     stop, hang = Event(), Event()
 

@@ -149,6 +149,35 @@ def test_what_else_lies_in_a_folder_is_left_when_a_plate_cannot_be_kept_there(tm
     assert list(mine.parent.iterdir()) == [mine]
 
 
+def test_a_crash_while_the_description_is_written_leaves_the_old_plate(tmp_path, monkeypatch):
+    folder = save_plate(tmp_path, plate(seed=1), recorded=RECORDED)
+    synced, fsync = [], os.fsync
+
+    def full_after_the_picture(descriptor):
+        synced.append(descriptor)
+        if len(synced) > 1:
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr("os.fsync", full_after_the_picture)
+    with pytest.raises(PlateError, match="No space left"):
+        save_plate(tmp_path, plate(seed=2), recorded=RECORDED, replace=True)
+    assert len(synced) == 2
+    assert np.array_equal(load_plate(folder).rgb, plate(seed=1).rgb)
+
+
+def test_a_plate_that_is_removed_halfway_is_none(tmp_path, monkeypatch):
+    save_plate(tmp_path, plate(), recorded=RECORDED)
+
+    def busy(*_):
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr("shutil.rmtree", busy)
+    with pytest.raises(PlateError, match=r"desk cannot be removed: Device or resource busy"):
+        remove_plate(tmp_path, "desk")
+    assert list_plates(tmp_path) == []
+
+
 def test_a_removed_plate_is_gone_and_a_missing_one_is_said_with_those_there_are(tmp_path):
     save_plate(tmp_path, plate("desk"), recorded=RECORDED)
     save_plate(tmp_path, plate("attic"), recorded=RECORDED)

@@ -60,6 +60,26 @@ def test_an_upright_camera_s_room_is_blurred_as_much_as_a_lying_one_s(plate: boo
     assert np.abs(np.rot90(upright, -1).astype(int) - blurred(lying)).max() <= 2  # levels, of rounding
 
 
+def test_the_blurred_plate_has_the_light_of_the_frame() -> None:
+    blur = RoomBlur(0.5, Plate("room", SIZE, (View(room(SIZE[0])),)))
+    dim = Light(np.full(3, 0.5, np.float32))
+    seen, lit = (
+        blur.of_plate(Alignment(np.eye(3), light, State.LOCKED, 1.0, ""), SIZE) for light in (dim, Light())
+    )
+    assert np.abs(seen - 0.5 * lit).max() <= 2  # levels; roundings
+
+
+def test_a_matte_that_is_a_pixel_or_two_too_small_puts_nothing_of_the_person_into_the_blur() -> None:
+    alpha = np.zeros(SIZE[::-1], np.uint8)
+    alpha[102:, 202:438] = 255  # two pixels less, on each side, than the person in the picture
+    pictures = []
+    for colour in ((250, 10, 10), (10, 250, 250)):
+        rgb = room(SIZE[0])
+        rgb[100:, 200:440] = colour
+        pictures.append(RoomBlur(0.3, None).of_frame(rgb, alpha).astype(int))
+    assert np.abs(pictures[0] - pictures[1]).max() <= 2  # levels; roundings
+
+
 @pytest.mark.parametrize("strength", [0.0, 0.3, 0.6, 1.0])
 def test_a_wide_blur_takes_no_more_pixels_than_it_needs_and_looks_the_same(
     strength: float, monkeypatch: pytest.MonkeyPatch

@@ -153,6 +153,16 @@ def test_of_a_camera_that_zooms_out_the_room_follows_at_every_step() -> None:
         assert np.abs(whole.rgb.astype(int) - expected).mean() < 1.5, zoom
 
 
+def test_after_a_zoom_a_larger_plate_is_averaged_anew() -> None:
+    large = np.random.default_rng(3).integers(0, 256, (720, 1280, 3), dtype=np.uint8)  # all detail
+    plate = Plate("large", (1280, 720), (View(large),))
+    used = RoomWarper(plate)
+    for zoom in (0.65, 0.25):
+        H = aligned(np.diag([zoom, zoom, 1.0]))
+        seen, fresh = used.room(H, SIZE).whole(), RoomWarper(plate).room(H, SIZE).whole()
+        assert (seen.rgb == fresh.rgb).all(), zoom
+
+
 def test_another_mesh_is_another_room() -> None:
     warper, mesh = RoomWarper(smooth_plate()), MESH.copy()
     light = Light()
@@ -169,6 +179,16 @@ def test_what_did_not_change_is_not_made_again() -> None:
     assert room.small(SMALL) is room.small(SMALL)
     assert np.shares_memory(room.part(np.s_[50:60, 50:60]).rgb, room.part(np.s_[40:70, 40:70]).rgb)
     assert warper.room(aligned(TURNED, Light()), SIZE) is not room
+
+
+def test_parts_that_are_asked_for_in_turn_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, seen = [], RoomWarper.seen
+    monkeypatch.setattr(RoomWarper, "seen", lambda *given: made.append(given) or seen(*given))
+    room = RoomWarper(smooth_plate()).room(aligned(TURNED), SIZE)
+    left, right = np.s_[20:40, 0:40], np.s_[120:150, 260:300]
+    for where in (left, right, left, right):
+        room.part(where)
+    assert len(made) == 2, "each for the first time"
 
 
 def test_a_matter_that_knows_no_parts_gets_the_whole_room() -> None:
