@@ -1,68 +1,41 @@
-"""Pairs for the papers' networks: the same synthesis as platenet's, with a plate everywhere."""
+"""Pairs for the papers' networks: the same synthesis as platenet's, with a plate everywhere.
+
+Without torch: see core.training.workers.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import torch
-import torch.multiprocessing as mp
 
+from core.matte.prior import SelfieSegmenter
 from core.matte.soft_segmentation import person_mask, soft_segmentation
-from core.training.papers import Truth
-from core.training.synthesis import UNKNOWN_U8, Sample
-from core.training.workers import give, start, take, telling
+from core.training.material import load
+from core.training.synthesis import UNKNOWN_U8, Sample, Synthesizer
+from core.training.workers import Feed, Source, give, telling
 from core.types import U8
 
 _SEGMENTATION_PX = 512  # soft_segmentation's sizes are meant for this side
 _MOST_WRONG_PX = 12  # of 512: how much too large or small a segmentation is drawn
+_MOST_WAITING = 24
 Arrays = tuple[U8, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where pairs come from. size: (width, height), multiples of 32. more: further data folders."""
-
-    data: Path
-    size: tuple[int, int]
-    more: tuple[Path, ...] = ()
-    unknown_licences: bool = False
-    seed: int = 0
-    workers: int = 1
-
-
 class PairFeed:
-    """Worker processes that draw pairs. The thread that made it takes from it, and closes it."""
+    """Workers that draw pairs of one size, (width, height), multiples of 32."""
 
-    def __init__(self, source: Source, step: int) -> None:
+    def __init__(self, source: Source, size: tuple[int, int], step: int) -> None:
         """step: at which the run begins or goes on; other steps draw other pairs."""
-        context = mp.get_context("spawn")
-        self._queue = context.Queue(24)
-        self._workers = [
-            context.Process(target=_work, args=(self._queue, source, [source.seed, i, step]), daemon=True)
-            for i in range(source.workers)
-        ]
+        seeds = [[source.seed, i, step] for i in range(source.workers)]
+        self._feed = Feed(_work, (source, size), seeds, _MOST_WAITING)
 
-    def batch(self, count: int) -> Truth:
-        if self._workers[0].pid is None:  # a finished run that is asked again starts none
-            start(self._workers)
-        return to_truth([take(self._queue, self._workers) for _ in range(count)])
+    def batch(self, count: int) -> list[Arrays]:
+        return [self._feed.take() for _ in range(count)]
 
     def close(self) -> None:
-        for worker in self._workers:
-            if worker.pid is not None:
-                worker.kill()
-                worker.join()
-        self._queue.cancel_join_thread()
-
-
-def to_truth(pairs: list[Arrays]) -> Truth:
-    """A batch of what `arrays_of` gives."""
-    columns = [torch.from_numpy(np.stack(column)).float().div_(255) for column in zip(*pairs, strict=True)]
-    return Truth(*(c.permute(0, 3, 1, 2).contiguous() if c.ndim == 4 else c[:, None] for c in columns))
+        self._feed.close()
 
 
 def arrays_of(sample: Sample, rng: np.random.Generator) -> Arrays:
@@ -92,16 +65,11 @@ def drawn_segmentation(sample: Sample, rng: np.random.Generator) -> U8:
 
 
 @telling
-def _work(queue: Any, source: Source, seed: list[int]) -> None:
+def _work(queue: Any, source: Source, size: tuple[int, int], seed: list[int]) -> None:
     """A worker's life: one pair after the other until it is killed."""
-    from core.matte.prior import SelfieSegmenter
-    from core.training.material import load
-    from core.training.synthesis import Synthesizer
-
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
     material = load(source.data, source.unknown_licences, source.more)
-    synthesizer = Synthesizer(material, source.size, SelfieSegmenter(), rng, layers=True)
+    synthesizer = Synthesizer(material, size, SelfieSegmenter(), rng, layers=True)
     while True:
         give(queue, arrays_of(synthesizer.sample(), rng))

@@ -19,10 +19,12 @@ from core.training.curves import Curves
 from core.training.discriminator import WIDTH
 from core.training.judge import SEED, held_out_of, mean_error
 from core.training.material import require_people
-from core.training.pairs import PairFeed, Source, arrays_of, to_truth
+from core.training.pairs import PairFeed, arrays_of
+from core.training.papers import to_truth
 from core.training.run_clock import RunClock, never
 from core.training.stages import Stage, Student2020, Teacher2020, V2Base, V2Refine
 from core.training.synthesis import Sample
+from core.training.workers import Source
 from core.types import U8
 
 # stages of each model in their order: share of the run, picture size, batch
@@ -94,14 +96,12 @@ def train_paper(
         tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
     held_out = held_out_of(options, size, layers=True)
     curves = Curves(options.curves)
-    source = Source(
-        options.data, size, options.more_data, options.unknown_licences, options.seed, options.workers
-    )
-    feed = PairFeed(source, step)
+    source = Source(options.data, options.more_data, options.unknown_licences, options.seed, options.workers)
+    feed = PairFeed(source, size, step)
     clock = RunClock(options.minutes, spent, stopped)
     try:
         while clock.goes_on():
-            values = stage.step(feed.batch(batch_size).to(device), clock.progress)
+            values = stage.step(to_truth(feed.batch(batch_size)).to(device), clock.progress)
             step += 1
             if step % _TOLD_STEPS == 0:
                 tell(f"step {step}  {clock.elapsed:.1f} min  loss {values['loss']:.4f}")

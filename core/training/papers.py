@@ -7,11 +7,15 @@ al., "Background Matting: The World is Your Green Screen" (2020), sec. 3.1 and 3
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from core.types import U8
 
 Terms = dict[str, Tensor]
 
@@ -37,6 +41,12 @@ class Truth:
 
     def to(self, device: torch.device) -> Truth:
         return Truth(*(getattr(self, name).to(device) for name in self.__slots__))
+
+
+def to_truth(pairs: Sequence[tuple[U8, ...]]) -> Truth:
+    """A batch of what core.training.pairs gives."""
+    columns = [torch.from_numpy(np.stack(column)).float().div_(255) for column in zip(*pairs, strict=True)]
+    return Truth(*(c.permute(0, 3, 1, 2).contiguous() if c.ndim == 4 else c[:, None] for c in columns))
 
 
 def sobel(x: Tensor) -> Tensor:

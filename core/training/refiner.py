@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 
-from core.matte.refine import NearBy, TileCutter, edge_tiles, in_squares, whole_tiles
+from core.matte.refine import in_squares
 from core.nets.refiner import CHANNELS, RefinerNet
 from core.nets.weights import load_strictly, read_state_dict
 from core.runtime import base
 from core.runtime.base import HALO
 from core.runtime.quantise import refiner_ranges, write_ranges
 from core.training.curves import Curves
+from core.training.edges import SEEN, TILE, EdgeFeed, TileMaker
 from core.training.judge import SEED, held_out_of
 from core.training.losses import gradient_pyramid
 from core.training.material import require_people
 from core.training.run_clock import RunClock, never
 from core.training.synthesis import Sample
 from core.training.train import save_weights
-from core.training.workers import give, start, take, telling
-from core.types import U8, Room
+from core.training.workers import Source
+from core.types import U8
 
-TILE = 64  # px of alpha; larger than the program's, so that pieces can be cut from them
-SEEN = TILE + 2 * HALO
-TILES_PER_PICTURE = 32
 BATCH = 24
 CROP = 40  # px of alpha of a tile that a step looks at: many small pieces teach more than few large ones
 POOL = 12_000  # tiles held; synthesis is slower than learning, so each is met several times
@@ -110,23 +103,17 @@ def train_refiner(
     begun_at = step
     held_out = held_out_of(options, options.sizes[0])
     curves = Curves(options.curves)
-    context = mp.get_context("spawn")
-    queue = context.Queue(24)
-    workers = [
-        context.Process(target=_work, args=(queue, options, [options.seed, i, step]), daemon=True)
-        for i in range(options.workers)
-    ]
-    if spent < options.minutes or not options.out.is_file():  # a finished run needs none
-        start(workers)
+    source = Source(options.data, options.more_data, options.unknown_licences, options.seed, options.workers)
+    feed = EdgeFeed(source, options.base, options.sizes, step)
     clock = RunClock(options.minutes, spent, stopped)
     errors: list[tuple[float, float]] = []
     pool = _Pool(np.random.default_rng([options.seed, step]))
     try:
         while clock.goes_on():
             while len(pool) < LEAST_POOL:
-                pool.add(*take(queue, workers))
-            with suppress(Empty):
-                pool.add(*queue.get_nowait())
+                pool.add(*feed.take())
+            if more := feed.take_if_there():
+                pool.add(*more)
             x, y = _to_tensors(*pool.draw(BATCH), device)
             rate = min(1.0, (step + 1) / WARM_UP_STEPS) * (
                 0.5 * (1 + math.cos(math.pi * clock.progress)) + 0.01
@@ -161,7 +148,7 @@ def train_refiner(
             save_weights(options.out, average, net, options.unknown_licences)
             if step:
                 while len(pool) < LEAST_POOL:
-                    pool.add(*take(queue, workers))
+                    pool.add(*feed.take())
                 write_ranges(options.out, refiner_ranges(options.out, pool.batches(CALIBRATION)))
         # Now, not before: a checkpoint that says the run has ended finds its weights finished.
         save(clock.to_write_down)
@@ -169,11 +156,7 @@ def train_refiner(
             _judge(options, held_out, average, step, curves, tell)
     finally:
         curves.close()
-        for worker in workers:
-            if worker.pid is not None:
-                worker.kill()
-                worker.join()
-        queue.cancel_join_thread()
+        feed.close()
     return options.out
 
 
@@ -239,7 +222,7 @@ def _judge(
 ) -> None:
     """Says what the moving average gains in the edge tiles of held-out people."""
     rng, size = np.random.default_rng(SEED), options.sizes[0]
-    maker = _TileMaker(options.base, size)
+    maker = TileMaker(options.base, size)
     pairs = [maker.tiles(sample, rng) for sample in held_out]
     x, y = _to_tensors(
         np.concatenate([t for t, _ in pairs], 1), np.concatenate([a for _, a in pairs]), torch.device("cpu")
@@ -252,62 +235,3 @@ def _judge(
     after = (torch.sigmoid(_inner(net(x))) - y).abs().mean().item() * 1e3
     tell(f"step {step}  held out: MAD in edge tiles {before:.2f} -> {after:.2f}")
     curves.numbers(step, {"held out/coarse MAD": before, "held out/refined MAD": after})
-
-
-@telling
-def _work(queue: Any, options: RefinerOptions, seed: list[int]) -> None:
-    """A worker's life: pictures, platenet on them, edge tiles out."""
-    from core.matte.prior import SelfieSegmenter
-    from core.training.material import load
-    from core.training.synthesis import Synthesizer
-
-    cv2.setNumThreads(1)
-    material = load(options.data, options.unknown_licences, options.more_data)
-    rng, segmenter = np.random.default_rng(seed), SelfieSegmenter()
-    makers = {size: Synthesizer(material, size, segmenter, rng) for size in dict.fromkeys(options.sizes)}
-    tile_makers = {size: _TileMaker(options.base, size) for size in makers}
-    while True:
-        size = options.sizes[rng.integers(len(options.sizes))]
-        tiles, alpha = tile_makers[size].tiles(makers[size].sample(), rng)
-        if len(alpha):
-            give(queue, (tiles, alpha))
-
-
-class _TileMaker:
-    """Runs platenet on samples of one size and cuts tiles where it may have erred."""
-
-    def __init__(self, base: Path, size: tuple[int, int]) -> None:
-        from core.matte.working_size import STEPS, platenet_size
-        from core.runtime.openvino import OpenVinoPlateNet
-
-        # A live run looks at what the machine bears: the refiner meets the mistakes of each size.
-        looked_at = dict.fromkeys(platenet_size(size, pixels) for pixels in STEPS)
-        self._nets = [(small, OpenVinoPlateNet(small, base, 1)) for small in looked_at]
-
-    def tiles(self, s: Sample, rng: np.random.Generator) -> tuple[U8, U8]:
-        """As edge_pairs, platenet having looked at one of the sizes that it may look at."""
-        small, net = self._nets[rng.integers(len(self._nets))]
-        inputs = [
-            cv2.resize(a, small, interpolation=cv2.INTER_AREA)
-            for a in (s.frame, s.plate, s.coverage, s.prior)
-        ]
-        return edge_pairs(s.frame, s.plate, s.coverage, net.alpha(*inputs), s.alpha, rng)
-
-
-def edge_pairs(
-    frame: U8, plate: U8, coverage: U8, alpha_small: U8, alpha: U8, rng: np.random.Generator
-) -> tuple[U8, U8]:
-    """Tiles as the refiner sees them (11 x N x 72 x 72) and their true alpha (N x 64 x 64), uint8."""
-    height, width = alpha.shape
-    coarse = cv2.resize(alpha_small, (width, height), interpolation=cv2.INTER_LINEAR)
-    spots = edge_tiles(coarse, TILE)
-    # whole tiles only: what lies beyond the border has no truth
-    spots = spots[(spots + TILE <= (height, width)).all(1)]
-    if not len(spots):
-        return np.empty((CHANNELS, 0, SEEN, SEEN), np.uint8), np.empty((0, TILE, TILE), np.uint8)
-    spots = rng.permutation(spots)[:TILES_PER_PICTURE]
-    small = (alpha_small.shape[1], alpha_small.shape[0])
-    near_by = NearBy(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), alpha_small)
-    room = Room(plate, coverage).part if coverage.any() else None
-    tiles = whole_tiles(TileCutter(TILE).cut(frame, room, coarse, near_by, spots))[:, : len(spots)]
-    return tiles, np.stack([alpha[y : y + TILE, x : x + TILE] for y, x in spots])

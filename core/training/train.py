@@ -7,16 +7,13 @@ for, whatever the machine. Checkpoints hold everything, so a stopped run goes on
 from __future__ import annotations
 
 import math
-import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import torch.multiprocessing as mp
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -30,13 +27,13 @@ from core.training.judge import held_out_of, mean_error
 from core.training.losses import matting_loss
 from core.training.material import require_people
 from core.training.run_clock import RunClock, never
+from core.training.samples import SampleFeed, Size
 from core.training.steady import steady
 from core.training.synthesis import Sample
 from core.training.widen import widened
-from core.training.workers import give, start, take, telling
+from core.training.workers import Source
 from core.types import U8
 
-Size = tuple[int, int]  # (width, height) of a picture
 Curriculum = tuple[tuple[float, tuple[Size, ...], int], ...]
 
 # share of the run, picture sizes, batch: small pictures teach what a person is, large ones the edges.
@@ -52,7 +49,6 @@ WARM_UP_STEPS = 200
 GOING_ON: Curriculum = ((1.01, ((832, 480), (832, 480), (512, 480), (1024, 576), (640, 576)), 4),)
 RATE, RATE_GOING_ON = 2e-3, 3e-4
 CHECKPOINT_STEPS = 500
-MOST_SIZES = 8  # that take turns
 CALIBRATION = 48  # last samples, which say what range the activations have
 
 
@@ -129,7 +125,8 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
         checkpoint.with_suffix(".part").replace(checkpoint)
 
     held_out = held_out_of(options, curriculum[-1][1][0])
-    curves, feed = Curves(options.curves), _Feed(options, step)
+    source = Source(options.data, options.more_data, options.unknown_licences, options.seed, options.workers)
+    curves, feed = Curves(options.curves), SampleFeed(source, step)
     recent: list[float] = []
     shown: deque[tuple[np.ndarray, ...]] = deque(maxlen=CALIBRATION)
     weights = options.out / "platenet.safetensors"
@@ -226,76 +223,6 @@ def _judge(
     tell(f"step {step}  held out: MAD {error:.2f}")
     curves.numbers(step, {"held out/MAD": error})
     curves.picture(step, "held out/frame, plate, true alpha, alpha", picture)
-
-
-class _Feed:
-    """Worker processes that synthesise samples of the sizes asked for last."""
-
-    def __init__(self, options: Options, step: int) -> None:
-        context = mp.get_context("spawn")
-        self._queue = context.Queue(48)
-        self._sizes = context.Array("i", 2 * MOST_SIZES)
-        self._waiting: dict[Size, list[tuple[np.ndarray, ...]]] = {}
-        self._workers = [
-            context.Process(
-                target=_work,
-                args=(self._queue, self._sizes, options, [options.seed, step, i]),
-                daemon=True,
-            )
-            for i in range(options.workers)
-        ]
-
-    def batch(self, sizes: tuple[Size, ...], count: int) -> list[tuple[np.ndarray, ...]]:
-        """Samples of one of the sizes, which take turns by chance; one that stands twice has two."""
-        if set(self._waiting) != set(sizes):
-            self._waiting = {size: [] for size in sizes}
-            self._sizes[:] = [n for size in sizes for n in size] + [0] * 2 * (MOST_SIZES - len(sizes))
-            if self._workers[0].pid is None:
-                start(self._workers)
-        while True:
-            sample = take(self._queue, self._workers)
-            of_its_size = self._waiting.get(sample[-1].shape[::-1])
-            if of_its_size is None:  # left over from the stage before
-                continue
-            of_its_size.append(sample)
-            if len(of_its_size) == count:
-                samples = of_its_size.copy()
-                of_its_size.clear()
-                return samples
-
-    def close(self) -> None:
-        for worker in self._workers:
-            if worker.pid is not None:
-                worker.kill()
-                worker.join()
-        self._queue.cancel_join_thread()
-
-
-@telling
-def _work(queue: Any, sizes: Any, options: Options, seed: list[int]) -> None:
-    """A worker's life: one sample after the other until it is killed."""
-    import cv2
-
-    from core.matte.prior import SelfieSegmenter
-    from core.training.material import load
-    from core.training.synthesis import Synthesizer
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    material = load(options.data, options.unknown_licences, options.more_data)
-    rng = np.random.default_rng(seed)
-    segmenter = SelfieSegmenter()
-    synthesizers: dict[Size, Synthesizer] = {}
-    while True:
-        numbers = sizes[:]
-        wanted = [size for size in zip(numbers[::2], numbers[1::2], strict=True) if all(size)]
-        synthesizers = {size: s for size, s in synthesizers.items() if size in wanted}
-        size = wanted[rng.integers(len(wanted))]
-        if size not in synthesizers:
-            synthesizers[size] = Synthesizer(material, size, segmenter, rng)
-        s = synthesizers[size].sample()
-        give(queue, (s.frame, s.plate, s.coverage, s.prior, s.alpha))
 
 
 def _to_tensors(

@@ -24,7 +24,7 @@ from tests.core.training.drawn import HELD_OUT, write_data
 
 
 def test_platenet_then_its_refiner_are_judged_and_their_curves_written(tmp_path: Path, monkeypatch):
-    for name, small in (("BATCH", 2), ("LEAST_POOL", 2), ("POOL", 50)):
+    for name, small in (("BATCH", 2), ("LEAST_POOL", 2), ("POOL", 50), ("CALIBRATION", 4)):
         monkeypatch.setattr(refiner, name, small)
     monkeypatch.setattr("core.training.train.CALIBRATION", 4)
     lines: list[str] = []

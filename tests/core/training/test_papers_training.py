@@ -12,7 +12,7 @@ from core.nets.bgm2020 import BackgroundMatting2020
 from core.nets.bgmv2 import MattingBase
 from core.nets.weights import load_weights
 from core.training.discriminator import PatchDiscriminator
-from core.training.pairs import arrays_of, drawn_segmentation, to_truth
+from core.training.pairs import arrays_of, drawn_segmentation
 from core.training.paper_run import PaperOptions, build_stage, train_paper
 from core.training.papers import (
     Truth,
@@ -24,6 +24,7 @@ from core.training.papers import (
     student_loss,
     supervised_loss,
     teacher_weight,
+    to_truth,
 )
 from core.training.stages import Stage, Student2020, Teacher2020, V2Base, V2Refine
 from core.training.synthesis import Synthesizer

@@ -9,8 +9,9 @@ import torch
 
 from core.nets.refiner import RefinerNet
 from core.runtime.torch import load_platenet
+from core.training.edges import edge_pairs
 from core.training.losses import gradient_pyramid, highest_near, matting_loss
-from core.training.refiner import edge_pairs, refiner_loss
+from core.training.refiner import refiner_loss
 from core.training.train import CURRICULUM, Options, stage_at, train
 
 
@@ -41,16 +42,16 @@ def test_a_stopped_run_goes_on_where_it_was_and_its_weights_load(
     options = Options(
         data=write_data(tmp_path / "data"),
         out=tmp_path / "run",
-        minutes=0.05,
+        minutes=0.005,
         threads=1,
         curriculum=((1.01, ((64, 64),), 2),),
     )
     weights = train(options, lines.append)
     load_platenet(weights)
-    train(Options(**{**{f: getattr(options, f) for f in options.__slots__}, "minutes": 0.08}), lines.append)
+    train(Options(**{**{f: getattr(options, f) for f in options.__slots__}, "minutes": 0.008}), lines.append)
     assert any("goes on at step" in line for line in lines)
     held = torch.load(options.out / "checkpoint.pt", weights_only=True)
-    assert held["minutes"] == 0.08
+    assert held["minutes"] == 0.008
     assert held["step"] >= 2
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from core.errors import MediaError
-from core.training.workers import start, take, telling
+from core.training.workers import Feed, give, start, take, telling
 
 SCRIPT = """
 import multiprocessing
@@ -61,6 +61,40 @@ def test_what_a_worker_refuses_is_said_by_who_waits_for_it() -> None:
         take(queue, [worker])
     worker.join()
     assert worker.exitcode == 0
+
+
+@telling
+def _gives_and_refuses(samples: Any, words: str, seed: list[int]) -> None:
+    give(samples, seed)
+    raise MediaError(words)
+
+
+def test_a_feed_starts_when_it_is_taken_from_and_tells_a_refusal_to_who_only_looks() -> None:
+    feed = Feed(_gives_and_refuses, ("a.png is no picture: remove it",), [[4, 2]], 2)
+    deadline = time.monotonic() + 60
+
+    def look_on() -> None:
+        while feed.take_if_there() is None:
+            assert time.monotonic() < deadline, "nothing is told"
+            time.sleep(0.02)
+
+    try:
+        assert feed.take_if_there() is None
+        assert feed.take() == [4, 2]
+        with pytest.raises(MediaError, match=r"a\.png is no picture"):
+            look_on()
+    finally:
+        feed.close()
+
+
+def test_workers_import_no_torch() -> None:
+    """It would take two seconds and 190 MB of each of them."""
+    script = "import sys, core.training.{0}; print('torch' in sys.modules)"
+    for module in ("samples", "edges", "pairs"):
+        ran = subprocess.run(
+            [sys.executable, "-c", script.format(module)], capture_output=True, text=True, check=True
+        )
+        assert ran.stdout == "False\n", module
 
 
 @telling
