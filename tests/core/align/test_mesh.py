@@ -148,3 +148,22 @@ def test_somebody_nobody_has_masked_is_not_taken_for_a_bent_room(shirt: np.ndarr
     without, with_mesh = (np.array(found[bend][0]) for bend in (False, True))
     assert found[True][1] > 5, "a mesh that never came proves nothing"
     assert (with_mesh > without - 0.02).all()
+
+
+def test_frames_larger_than_the_working_picture_are_told_a_mesh_in_their_own_pixels():
+    rgb = room()
+    small, large = (PlateAligner(plate_of(enlarged(rgb, n)), (n * SIZE[0], n * SIZE[1])) for n in (2, 4))
+    meshes = []
+    for i in range(16):
+        frame = two_depths(i, 0.8 * i, 0.96 * i, rgb)
+        meshes = [
+            aligner.update(Frame(enlarged(frame.rgb, n), frame.time_ns, i)).mesh
+            for aligner, n in ((small, 2), (large, 4))
+        ]
+    assert meshes[0] is not None
+    assert meshes[1] is not None
+    assert np.abs(meshes[1]).max() == pytest.approx(2 * np.abs(meshes[0]).max(), rel=0.2)
+
+
+def enlarged(rgb: np.ndarray, times: int) -> np.ndarray:
+    return np.asarray(cv2.resize(rgb, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC), np.uint8)

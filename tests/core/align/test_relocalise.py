@@ -40,3 +40,11 @@ def test_a_picture_without_features_finds_nothing():
     blank = np.full((360, 640), 120, np.uint8)
     assert Relocaliser([(cv2.cvtColor(room(), cv2.COLOR_RGB2GRAY), None)]).find(blank) == []
     assert mutual_matches(np.zeros((0, 128), np.float32), np.zeros((9, 128), np.float32)).shape == (0, 2)
+
+
+def test_two_features_that_look_like_one_do_not_both_match_it():
+    here = np.eye(4, 128, dtype=np.float32)
+    there = here[[0, 0, 1, 2]].copy()
+    there[1, 5] = 0.3  # nearly the first one, and nearest to the same
+    there /= np.linalg.norm(there, axis=1, keepdims=True)
+    assert mutual_matches(there, here).tolist() == [[0, 0], [2, 1], [3, 2]]
