@@ -34,7 +34,7 @@ def heaps(how: str) -> int:
         env={name: value for name, value in os.environ.items() if not name.startswith(unset)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     ).stdout
     return told.count("<heap nr=")

@@ -78,7 +78,7 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
     file = tmp_path / NAME
     file.write_text(unit(tmp_path / "a b.toml", tmp_path))
     said = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(file)], capture_output=True, text=True, timeout=60
+        ["systemd-analyze", "verify", "--man=no", str(file)], capture_output=True, text=True, timeout=600
     )
     # Before systemd 254 the two keys are unknown: it says so, and tries every five seconds.
     grave = [

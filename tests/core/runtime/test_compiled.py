@@ -19,5 +19,5 @@ os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_a_signal_after_a_matter_is_gone_is_handled() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout) == (0, "stopped cleanly\n")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from live.sources.demo import DemoSource
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZE = (320, 180)
-TIMEOUT_S = 60  # against a hang; a quiet machine takes two seconds
+TIMEOUT_S = 600  # against a hang; a quiet machine takes two seconds, one that twenty others share a minute
 
 pytestmark = pytest.mark.skipif(not WEIGHTS.is_file(), reason="the bundled weights are not there")
 
@@ -51,7 +52,7 @@ def test_ctrl_c_ends_the_demo_in_good_order(environ, tmp_path):
             break
     report = tmp_path / "frames.jsonl"
     while report.stat().st_size == 0 and started.poll() is None:
-        os.sched_yield()  # the first frame is on its way; a hang ends with the process's time limit
+        time.sleep(0.02)  # the first frame is on its way, and needs the processor more than we do
     started.send_signal(signal.SIGINT)
     out, err = started.communicate(timeout=TIMEOUT_S)
     assert started.returncode == 0, err
