@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -67,6 +68,47 @@ def test_a_device_of_others_names_the_group_to_join(tmp_path):
 
     with pytest.raises(DeviceError, match="join the group video"):
         VirtualCameraSink(SIZE, 30, str(closed))
+
+
+@linux
+def test_the_device_made_for_us_is_tried_and_others_only_where_there_is_none(monkeypatch):
+    from live import v4l2
+    from live.sinks import loopback
+
+    def node(number, card, driver=v4l2.LOOPBACK):
+        return v4l2.Node(Path(f"/dev/video{number}"), driver, card, False, True)
+
+    def refuse(path, *_):
+        tried.append(path)
+        raise DeviceError(f"{path} is in use")
+
+    monkeypatch.setattr(loopback, "LoopbackOutput", refuse)
+    others = [node(0, "cleanplate", "uvcvideo"), node(8, "OBS Virtual Camera")]
+    for there, expected in (
+        ([*others, node(9, "cleanplate")], ["/dev/video9"]),
+        ([*others, node(7, "Second camera")], ["/dev/video8", "/dev/video7"]),
+    ):
+        tried = []
+        monkeypatch.setattr(v4l2, "nodes", lambda there=there: there)
+        with pytest.raises(DeviceError, match=f"{expected[0]} is in use"):
+            VirtualCameraSink(SIZE, 30)
+        assert tried == expected
+
+
+@linux
+def test_who_reads_is_looked_for_twice_a_second_where_the_driver_does_not_tell(monkeypatch):
+    from live.sinks import demand
+
+    looked, clock = [], SimpleNamespace(now_s=100.0, monotonic=lambda: clock.now_s)
+    monkeypatch.setattr(demand, "time", clock)
+    monkeypatch.setattr(demand, "holders", lambda path: looked.append(path) or [(7, "reader")])
+    without_events = demand.Demand("/dev/null")
+    assert not without_events.by_event
+    for _ in range(16):
+        assert without_events.watched()
+        clock.now_s += 0.125
+    without_events.close()
+    assert len(looked) == 4
 
 
 def test_a_colour_survives_the_way_to_420_and_back():

@@ -275,6 +275,20 @@ def test_an_idle_picture_is_sent_like_any_other_and_named(sink):
         assert sink.state()["state"] == "idle"
 
 
+def test_the_rate_is_that_of_the_last_seconds_and_of_nothing_before(sink):
+    for time_ms in (*range(0, 1000, 100), *range(60_000, 62_000, 40)):  # a pause of a minute between
+        sink.push(picture(time_ns=time_ms * 1_000_000))
+    assert sink.state()["fps"] == 25.0
+
+
+def test_a_page_is_told_when_no_picture_came_for_a_while(sink, monkeypatch):
+    assert sink.state()["state"] == "waiting"
+    sink.push(picture())
+    assert sink.state()["state"] == "live"
+    monkeypatch.setattr("live.sinks.webrtc.STALE_NS", 0)
+    assert sink.state()["state"] == "waiting"
+
+
 def test_close_ends_viewers_and_threads_within_a_second():
     sink = WebRtcSink(SIZE, 25, port=0)
     ended = threading.Event()

@@ -285,6 +285,15 @@ def test_who_comes_in_beside_the_columns_of_the_last_frame_is_in_the_matte_at_on
     assert (alpha[:, 210:490] < 5).all()
 
 
+def test_what_was_seen_of_a_frame_is_still_there_when_the_next_one_is_begun() -> None:
+    """The refiner takes its colours, while the network looks at the next frame."""
+    matter, _ = matter_of_threshold()
+    first = matter.coarse(with_people(room(), (500, 800)), None)
+    expected = first.rgb.copy()
+    matter.coarse(with_people(room(), (100, 200)), None)
+    assert (first.rgb == expected).all()
+
+
 class Ramp:
     """A segmenter whose mask is how far to the right a pixel is, and nobody left of the middle."""
 
@@ -379,5 +388,5 @@ print(matter._opening is not None)
 
 
 def test_a_program_that_ends_while_a_width_is_made_ends_in_good_order() -> None:
-    ended = subprocess.run([sys.executable, "-c", ENDS_EARLY], capture_output=True, text=True, timeout=120)
+    ended = subprocess.run([sys.executable, "-c", ENDS_EARLY], capture_output=True, text=True, timeout=600)
     assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr
