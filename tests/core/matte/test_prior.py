@@ -23,21 +23,29 @@ def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rgb, room, build_platenet(MatterOptions("cpu", threads=1))[0].matte(rgb, room, None) > 127
 
 
+@pytest.fixture(scope="module")
+def segmenter() -> SelfieSegmenter:
+    """One for all that ask it for a `mask`, which forgets what was before."""
+    return SelfieSegmenter()
+
+
 @pytest.mark.parametrize("aspect", [16 / 9, 4 / 3, 1.0, 9 / 16])
 def test_a_person_is_found_at_any_aspect(
-    scene: tuple[np.ndarray, np.ndarray, np.ndarray], aspect: float
+    scene: tuple[np.ndarray, np.ndarray, np.ndarray], segmenter: SelfieSegmenter, aspect: float
 ) -> None:
     rgb, _, person = scene
     middle = round(float(np.nonzero(person.any(0))[0].mean()))
     width = min(1280, round(720 * aspect))
     left = int(np.clip(middle - width // 2, 0, 1280 - width))
-    seen = SelfieSegmenter()(np.ascontiguousarray(rgb[:, left : left + width])) > 0.5
+    seen = segmenter(np.ascontiguousarray(rgb[:, left : left + width])) > 0.5
     truth = person[:, left : left + width]
     assert (seen & truth).sum() / (seen | truth).sum() > 0.85
 
 
-def test_an_empty_room_holds_nobody(scene: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    assert (SelfieSegmenter()(scene[1]) > 0.5).mean() < 0.005
+def test_an_empty_room_holds_nobody(
+    scene: tuple[np.ndarray, np.ndarray, np.ndarray], segmenter: SelfieSegmenter
+) -> None:
+    assert (segmenter(scene[1]) > 0.5).mean() < 0.005
 
 
 def test_a_narrow_picture_leaves_nothing_behind_for_the_next_one(
@@ -51,7 +59,9 @@ def test_a_narrow_picture_leaves_nothing_behind_for_the_next_one(
     assert (used.mask(rgb) == lying).all()
 
 
-def test_who_stands_far_away_is_looked_at_closely(scene: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def test_who_stands_far_away_is_looked_at_closely(
+    scene: tuple[np.ndarray, np.ndarray, np.ndarray], segmenter: SelfieSegmenter
+) -> None:
     """The demo's picture in a corner of a larger one."""
     rgb, room, person = scene
     far = cv2.resize(cv2.GaussianBlur(room, (0, 0), 30), (1920, 1080))
@@ -59,17 +69,18 @@ def test_who_stands_far_away_is_looked_at_closely(scene: tuple[np.ndarray, np.nd
     there = np.s_[1080 - 405 :, 300 : 300 + 720]
     far[there] = cv2.resize(rgb, (720, 405), interpolation=cv2.INTER_AREA)
     truth[there] = cv2.resize(person.astype(np.uint8), (720, 405))
-    segmenter = SelfieSegmenter()
     close = segmenter(far) > 0.5
     wide = cv2.resize(segmenter._wide.mask(), (1920, 1080)) > 0.5  # of the same picture
     assert (close != truth).mean() < 0.3 * (wide != truth).mean()
 
 
 def test_the_close_look_begins_at_once_where_people_keep_their_place(
-    scene: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+    scene: tuple[np.ndarray, np.ndarray, np.ndarray],
+    segmenter: SelfieSegmenter,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rgb = scene[0]
-    followed, fresh = SelfieSegmenter(), SelfieSegmenter()
+    rgb, fresh = scene[0], segmenter
+    followed = SelfieSegmenter()
     begun: list[np.ndarray] = []
     look = followed._close.begin
 
@@ -163,14 +174,14 @@ def test_who_is_seen_to_the_shoulders_only_is_looked_at_twice_and_not_thrice() -
 
 
 def test_a_look_at_the_head_leaves_the_rest_as_it_is_and_no_seam(
-    scene: tuple[np.ndarray, np.ndarray, np.ndarray],
+    scene: tuple[np.ndarray, np.ndarray, np.ndarray], segmenter: SelfieSegmenter
 ) -> None:
     rgb = scene[0]
-    segmenter = SelfieSegmenter(threads=2)
-    with_head = segmenter.begin(rgb, at_head=True)().copy()
-    _, head = parts_with_people(segmenter._wide.mask(), (1280, 720)) or (None, None)
+    twice = SelfieSegmenter(threads=2)
+    with_head = twice.begin(rgb, at_head=True)().copy()
+    _, head = parts_with_people(twice._wide.mask(), (1280, 720)) or (None, None)
     assert head is not None
-    changed = cv2.absdiff(with_head, SelfieSegmenter(threads=1).mask(rgb))
+    changed = cv2.absdiff(with_head, segmenter.mask(rgb))
     assert changed[head].max() > 60, "it saw something"
     rest = changed.copy()
     rest[head] = 0
@@ -185,9 +196,8 @@ def test_a_look_at_the_head_leaves_the_rest_as_it_is_and_no_seam(
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 4000), (4000, 3), (641, 359)])
-def test_every_size_is_taken(size: tuple[int, int]) -> None:
+def test_every_size_is_taken(size: tuple[int, int], segmenter: SelfieSegmenter) -> None:
     width, height = size
-    segmenter = SelfieSegmenter()
     picture = cv2.resize(np.zeros((2, 2, 3), np.uint8), size)
     assert segmenter.mask(picture).shape == (height, width)
     assert segmenter(picture).shape == (height, width)

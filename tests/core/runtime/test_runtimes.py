@@ -35,12 +35,20 @@ def inputs(seed: int) -> list[np.ndarray]:
     return [frame, plate, *maps]
 
 
-@pytest.mark.parametrize("precision", ["f32", "bf16", "int8"])
-def test_openvino_and_torch_agree_to_one_grey_level_on_average(precision: str) -> None:
+@pytest.fixture(scope="module")
+def by_torch() -> list[np.ndarray]:
+    """Alpha of three inputs."""
     torch.set_num_threads(1)
-    reference, fast = TorchPlateNet(), OpenVinoPlateNet(SIZE, threads=1, precision=precision)
-    for seed in range(3):
-        expected = reference.alpha(*inputs(seed)).astype(int)
+    reference = TorchPlateNet()
+    return [reference.alpha(*inputs(seed)).astype(int) for seed in range(3)]
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16", "int8"])
+def test_openvino_and_torch_agree_to_one_grey_level_on_average(
+    by_torch: list[np.ndarray], precision: str
+) -> None:
+    fast = OpenVinoPlateNet(SIZE, threads=1, precision=precision)
+    for seed, expected in enumerate(by_torch):
         got = fast.alpha(*inputs(seed)).astype(int)
         assert np.ptp(expected) > 100, "the picture has a matte to compare"
         assert np.abs(expected - got).mean() <= 1.0
@@ -63,6 +71,7 @@ def test_openvino_and_torch_agree_where_the_plate_is_partly_known() -> None:
 def test_a_room_that_comes_again_is_taken_as_it_is(known: bool) -> None:
     """Also after other rooms, and rooms that were given in other arrays."""
     used = OpenVinoPlateNet(SIZE, threads=1)
+    fresh: dict[bytes, np.ndarray] = {}  # of networks that have seen nothing else
     first, second = inputs(1), inputs(2)
     if not known:
         first[2][:, :90] = 0
@@ -71,8 +80,10 @@ def test_a_room_that_comes_again_is_taken_as_it_is(known: bool) -> None:
         (first[0], first[1:3]), (second[0], first[1:3]), (second[0], other), (first[0], first[1:3]),
         (first[0], [p.copy() for p in other]), (second[0], [first[1], other[1]]), (first[0], first[1:3]),
     ):  # fmt: skip
-        fresh = OpenVinoPlateNet(SIZE, threads=1)
-        assert (used.alpha(frame, *room, first[3]) == fresh.alpha(frame, *room, first[3])).all()
+        key = b"".join(a.tobytes() for a in (frame, *room))
+        if key not in fresh:
+            fresh[key] = OpenVinoPlateNet(SIZE, threads=1).alpha(frame, *room, first[3]).copy()
+        assert (used.alpha(frame, *room, first[3]) == fresh[key]).all()
 
 
 def test_the_two_platenets_are_of_one_shape() -> None:
