@@ -47,7 +47,6 @@ class Trouble:
 
 CLEAN = Trouble(noise=0.0, jpeg=0)
 WEBCAM = Trouble()
-HARD = Trouble(noise=3.5, drift=0.25, colour=0.06, jpeg=75, blur_px=0.5, shutter=0.4, lamp=0.08)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 CELL_PX = 8  # one feature and 64 places for a keypoint per cell of 8x8 pixels
-_STRIDE_PX = 32
 
 
 class _Layer(nn.Module):

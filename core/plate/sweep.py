@@ -7,7 +7,6 @@ nothing covers the picture yet, and at the end all poses are refined together.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -307,14 +306,6 @@ class SweepBuilder:
 
 def _far(place: tuple[float, float], direction: tuple[int, int]) -> float:
     return place[0] * direction[0] + place[1] * direction[1]
-
-
-def build_sweep(name: str, frames: Iterable[U8]) -> Plate:
-    """A plate from all frames of a sweep, uint8 HxWx3 each. Raises PlateError, as SweepBuilder does."""
-    builder = SweepBuilder(name)
-    for rgb in frames:
-        builder.add(rgb)
-    return builder.finish()
 
 
 def _even_light(pictures: list[U8], pairs: list[Pair], poses: Poses) -> list[U8]:

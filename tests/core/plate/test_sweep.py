@@ -1,6 +1,6 @@
 """Sweeps: one plate from a turning camera, refused with the reason where it cannot be one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from core.errors import PlateError
 from core.matte.working_size import shrink_into
 from core.plate.compose import compose_views
 from core.plate.poses import Pair, solve_poses
-from core.plate.sweep import SweepBuilder, SweepState, build_sweep
+from core.plate.sweep import SweepBuilder, SweepState
 from core.types import Frame, Plate, View
 
 SIZE = (320, 180)
@@ -45,6 +45,14 @@ def _look(wall: np.ndarray, yaw_deg: float, tilt_deg: float = 0.0, seed: int = 0
     return np.clip(looked + grain, 0, 255).astype(np.uint8)
 
 
+def swept_by(frames: Iterable[np.ndarray]) -> Plate:
+    """What a sweep of these frames becomes."""
+    builder = SweepBuilder("room")
+    for rgb in frames:
+        builder.add(rgb)
+    return builder.finish()
+
+
 @pytest.fixture(scope="module")
 def wall() -> np.ndarray:
     return _wall()
@@ -52,8 +60,8 @@ def wall() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def swept(wall: np.ndarray) -> Plate:
-    return build_sweep(
-        "room", (_look(wall, yaw, 2 * np.sin(yaw / 9), i) for i, yaw in enumerate(np.arange(-30, 31, 1.2)))
+    return swept_by(
+        (_look(wall, yaw, 2 * np.sin(yaw / 9), i) for i, yaw in enumerate(np.arange(-30, 31, 1.2)))
     )
 
 
@@ -233,12 +241,12 @@ def test_a_gap_is_bridged_by_going_back(wall: np.ndarray):
 
 def test_too_fast_a_turn_is_refused_with_the_reason(wall: np.ndarray):
     with pytest.raises(PlateError, match="turn more slowly"):
-        build_sweep("room", [_look(wall, yaw) for yaw in (-40, 35, -40, 35, 35, 35, 35)])
+        swept_by([_look(wall, yaw) for yaw in (-40, 35, -40, 35, 35, 35, 35)])
 
 
 def test_a_dark_sweep_is_refused_with_the_reason(wall: np.ndarray):
     with pytest.raises(PlateError, match="too dark"):
-        build_sweep("room", [(_look(wall, yaw) * 0.03).astype(np.uint8) for yaw in range(5)])
+        swept_by([(_look(wall, yaw) * 0.03).astype(np.uint8) for yaw in range(5)])
 
 
 def _carried(depths: tuple[float, ...], seed: int) -> Iterator[np.ndarray]:
@@ -266,11 +274,11 @@ def _carried(depths: tuple[float, ...], seed: int) -> Iterator[np.ndarray]:
 @pytest.mark.parametrize("depths", [(1.0, 1.6, 2.6, 4.0), (1.0, 1.3, 1.6)])
 def test_a_camera_that_is_carried_is_refused_with_the_reason(depths: tuple[float, ...]):
     with pytest.raises(PlateError, match=r"about (the camera's|its) own place"):
-        build_sweep("room", _carried(depths, 1))
+        swept_by(_carried(depths, 1))
 
 
 def test_a_carried_camera_with_little_parallax_is_kept_with_what_was_seen():
-    plate = build_sweep("room", _carried((1.0, 1.1), 1))
+    plate = swept_by(_carried((1.0, 1.1), 1))
     H = np.linalg.inv(plate.views[-1].plate_from_view)
     _, coverage = compose_views(plate, H / H[2, 2], SIZE)
     assert (coverage == 255).mean() > 0.95, "the last view is known all over"
