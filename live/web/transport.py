@@ -7,12 +7,9 @@ import functools
 import ipaddress
 import time
 from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiortc.rtcdtlstransport import RTCDtlsTransport
-
-if TYPE_CHECKING:
-    from aioice.ice import StunProtocol
 
 # Linux counts a packet as 2304 bytes, so that a socket's default buffer of 208 KiB holds 92.
 BURST_PACKETS = 32  # a third of that; at 1280x720 and 30 pictures a second one has 19, a keyframe 150
@@ -43,15 +40,15 @@ def gather_here(host: str, transport: RTCDtlsTransport, *, strict: bool) -> None
     connection.get_component_candidates = gather_there  # type: ignore[method-assign]
 
 
-def receive_only_from(own: Collection[str], protocol: StunProtocol) -> None:
-    """Drops datagrams that did not come from one of these addresses."""
+def receive_only_from(own: Collection[str], protocol: Any) -> None:
+    """Makes aioice's protocol of a socket drop datagrams that did not come from one of these addresses."""
     receive = protocol.datagram_received
 
     def receive_own(data: bytes | str, addr: tuple[Any, ...]) -> None:
         if addr[0] in own:
             receive(data, addr)
 
-    protocol.datagram_received = receive_own  # type: ignore[method-assign]
+    protocol.datagram_received = receive_own
 
 
 def send_in_bursts(
