@@ -15,7 +15,7 @@ from core.types import U8
 
 CLEARLY = 50  # grey levels from the room: no light or noise that is left changes so much
 OUTLINE_FROM = 128  # of a mask, for how far somebody reaches who is there
-HOLE = 0.0104  # of the height: what is narrower is hair, or an edge that the network draws better
+HOLE = 0.032  # of the height: what is narrower is a gap in hair, or an edge that the network draws better
 EDGE_PX = 1.5  # sigma of an outline that is drawn without the network
 
 
