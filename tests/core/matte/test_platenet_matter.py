@@ -392,11 +392,11 @@ def test_where_no_plate_is_known_who_is_well_inside_the_segmenters_mask_is_shown
 def test_whom_the_network_overlooks_in_the_segmenters_mask_and_before_another_room_is_shown() -> None:
     m = PlateMatter(Blind, Mask(), None, working_pixels=512 * 288)  # type: ignore[arg-type]
     rgb = np.zeros((288, 512, 3), np.uint8)
-    plate = rgb + 40
+    plate = rgb + 20
     plate[100:] = (20, 99, 20)
     alpha, rough = m.matte(rgb, plate, None), m.coarse(rgb, m._held).alpha_u8
     for seen, scale in ((alpha, 1), (rough, 2)):
-        assert (seen[112 // scale :, : 118 // scale] == 255).all()
+        assert (seen[124 // scale :, : 110 // scale] >= 254).all()
         assert (seen[: 92 // scale] == 40).all(), "like the room"
         assert (seen[:, 140 // scale :] == 40).all(), "not in the mask"
 
