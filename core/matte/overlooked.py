@@ -27,16 +27,20 @@ class Evidence:
     outline: U8
 
 
-def evidence_of(mask: U8, apart: U8) -> Evidence | None:
-    """What a mask (uint8 HxW, of SelfieSegmenter) and `apart` say together; None where they do not.
+def evidence_of(mask: U8, apart: U8, rough: U8) -> Evidence | None:
+    """What a mask (uint8 HxW, of SelfieSegmenter) and `apart` say together; None where the matte so far says
+    the same, as it nearly always does: then a fifth of a millisecond is all that is spent.
 
-    apart: by how many levels the frame differs from its room, uint8 of any size.
+    apart: by how many levels the frame differs from its room. rough: that matte. Both uint8 of any size.
     """
     people = surely_people(mask)
-    clear = cv2.resize(apart, people.shape[::-1], interpolation=cv2.INTER_AREA)
+    small = people.shape[::-1]
+    clear = cv2.resize(apart, small, interpolation=cv2.INTER_AREA)
     people = cv2.bitwise_and(people, cv2.threshold(clear, CLEARLY, 255, cv2.THRESH_BINARY)[1])
     people = cv2.erode(people, np.ones((3, 3), np.uint8))
-    if not people.any():
+    seen = cv2.resize(rough, small, interpolation=cv2.INTER_AREA)
+    hole = cv2.bitwise_and(people, cv2.threshold(seen, 127, 255, cv2.THRESH_BINARY_INV)[1])
+    if not cv2.erode(hole, disc(1)).any():
         return None
     size = mask.shape[::-1]
     another = cv2.resize(apart, size, interpolation=cv2.INTER_LINEAR)

@@ -186,7 +186,7 @@ class PlateMatter:
             coarse = self._look(desk, small.rgb, coverage, desk.finder.whole)
         if mask is None:
             return coarse
-        evidence = evidence_of(mask, apart)
+        evidence = evidence_of(mask, apart, coarse.alpha_u8)
         if evidence is not None:
             coarse = _altered(coarse, lambda alpha: with_overlooked(alpha, evidence))
         if small.coverage is not None:
