@@ -1,9 +1,9 @@
 """Short clips with known alpha, from people and rooms that training never saw.
 
-People: real cut-outs of the quality that can be trusted, held-out rendered identities, and the
-rendered clips (people in motion). Rooms: panoramas and pictures of other buildings than the one
-training draws from. Every clip has a lead-in that is shown to a method but not scored, so that
-recurrent networks are judged warm.
+People: real cut-outs of the quality that can be trusted, from other repositories than those in training,
+held-out rendered identities, and the rendered clips (people in motion). Rooms: panoramas and pictures of
+other buildings than the one training draws from. Every clip has a lead-in that is shown to a method but
+not scored, so that recurrent networks are judged warm.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Stock:
         self.wide = [p for p in _unseen_panoramas(data / "panoramas") if read_rgb(p, 10**6).shape[1] >= WIDE]
         needed = {
             f"people whose row in people/SOURCES.tsv has quality {TRUSTED_QUALITY} or more and free unknown "
-            "or no": self.real,
+            "or no, and a repo of which none is free": self.real,
             "held-out people_rendered, such as 003.webp and r-011-0.webp": self.rendered,
             "people in motion, a folder of pictures each in people_rendered/clips": self.moving,
             f"JPEG panoramas {WIDE} px wide or more whose row in panoramas/SOURCES.tsv has free unknown or "
@@ -116,14 +116,26 @@ class Stock:
 
 
 def _trusted_people(folder: Path) -> list[Path]:
-    """Real cut-outs of good quality that nobody trains on; none where there is no table of them."""
+    """Real cut-outs of good quality that nobody trains on; none where there is no table of them.
+
+    Who is from a repository that somebody in training is from gives way to one of the others, evenly
+    spaced: so all other draws stay what they were.
+    """
     table = folder / "SOURCES.tsv"
     if not table.is_file():
         return []
     trained = set(allowed(folder, frozenset({"yes"})))
-    rows = table_rows(table)
-    good = [folder / row["file"] for row in rows if (row.get("quality") or "0") >= str(TRUSTED_QUALITY)]
-    return sorted(path for path in good if path.is_file() and path not in trained)
+    repositories = {folder / row["file"]: row.get("repo") or "" for row in table_rows(table)}
+    known = {repositories[path] for path in trained} - {""}
+    good = [row for row in table_rows(table) if (row.get("quality") or "0") >= str(TRUSTED_QUALITY)]
+    people = sorted({folder / row["file"] for row in good} - trained)
+    people = [path for path in people if path.is_file()]
+    others = [path for path in people if repositories[path] not in known]
+    akin = [path for path in people if repositories[path] in known]
+    if not others:
+        return []
+    instead = {path: others[len(others) * k // len(akin)] for k, path in enumerate(akin)}
+    return [instead.get(path, path) for path in people]
 
 
 def _unseen_panoramas(folder: Path) -> list[Path]:

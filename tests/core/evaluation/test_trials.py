@@ -75,6 +75,27 @@ def test_what_is_drawn_for_one_does_not_depend_on_the_others(data: Path, trials:
     assert np.array_equal(drift.frames[-1], every["drift"].frames[-1])
 
 
+def test_who_is_from_a_repository_known_from_training_gives_way_and_other_draws_stay(
+    data: Path, tmp_path: Path
+):
+    people = tmp_path / "data" / "people"
+    shutil.copytree(data, people.parent)
+    rows = {"a": "one\t4\tno", "b": "known\t5\tunknown", "c": "known\t3\tyes", "d": "two\t5\tunknown"}
+    rows |= {"e": "\t5\tno", "f": "known\t4\tno", "g": "four\t3\tunknown"}
+    for name in rows:
+        cv2.imwrite(str(people / f"{name}.webp"), person())
+
+    def shown(rows: dict[str, str]) -> list[str]:
+        table = ["file\trepo\tquality\tfree", *(f"{name}.webp\t{row}" for name, row in rows.items())]
+        (people / "SOURCES.tsv").write_text("\n".join(table) + "\n")
+        return [path.stem for path in Stock(people.parent).real]
+
+    assert shown(rows) == ["a", "a", "d", "e", "d"]
+    assert shown({name: row.replace("yes", "no") for name, row in rows.items()}) == ["a", "b", "d", "e", "f"]
+    with pytest.raises(MediaError, match="a repo of which none is free"):
+        shown({name: row.replace("one", "known") for name, row in rows.items() if name in "abc"})
+
+
 def test_a_folder_made_for_training_is_answered_with_what_it_lacks(tmp_path: Path):
     cv2.imwrite(str(tmp_path / "me.png"), person())
     add_people(tmp_path / "me.png", tmp_path / "mine")
