@@ -28,7 +28,6 @@ class ReadBack:
     name: str
     size: tuple[int, int]
     colours_off: int
-    first_after_s: float
 
     def __str__(self) -> str:
         width, height = self.size
@@ -57,9 +56,7 @@ def read_back(path: str) -> ReadBack:
     feeder = threading.Thread(target=feed, name="virtual camera self-test")
     feeder.start()
     try:
-        began = time.monotonic()
         rgb = _read(path)
-        took = time.monotonic() - began
     finally:
         stop.set()
         feeder.join()
@@ -73,7 +70,7 @@ def read_back(path: str) -> ReadBack:
             f"{sink.name} gives other colours back than it was given (off by {off} of 255): another program "
             "writes to it too; stop that one"
         )
-    return ReadBack(sink.name, size, off, took)
+    return ReadBack(sink.name, size, off)
 
 
 def _read(path: str) -> U8:

@@ -48,6 +48,8 @@ def chequered(picture: Picture) -> np.ndarray:
 
 
 def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("give the picture to stand behind the person: readme_pictures.py BACKDROP")
     FOLDER.mkdir(exist_ok=True)
     source = DemoSource(SIZE, 30)
     frames = []
@@ -60,7 +62,6 @@ def main() -> None:
     blurred = rendered("blur", frames, source)
     save("matte", np.dstack([blurred.alpha_u8] * 3))
     save("blur", blurred.rgb)
-    save("green", rendered("green", frames, source).rgb)
     save("picture", rendered(sys.argv[1], frames, source).rgb)
     save("transparent", chequered(rendered("transparent", frames, source)))
 
