@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,11 @@ from core.runtime.quantise import refiner_ranges, write_ranges
 from core.training.curves import Curves
 from core.training.edges import SEEN, TILE, EdgeFeed, TileMaker
 from core.training.judge import SEED, held_out_of
+from core.training.learner import Learner, Schedule
 from core.training.losses import gradient_pyramid
 from core.training.material import require_people
 from core.training.run_clock import RunClock, never
 from core.training.synthesis import Sample
-from core.training.train import save_weights
 from core.training.workers import Source
 from core.types import U8
 
@@ -35,6 +34,7 @@ LEAST_POOL = 400
 WARM_UP_STEPS = 100
 RATE, RATE_GOING_ON = 4e-3, 2e-3
 CHECKPOINT_STEPS = 1000
+TOLD_STEPS = 200
 CALIBRATION = 80  # batches, which say what range the activations have
 SIZES = ((1280, 720), (1280, 720), (1280, 720), (960, 544), (640, 352))
 
@@ -79,35 +79,19 @@ def train_refiner(
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     net = RefinerNet().train().to(device)
-    highest_rate = options.learning_rate or (RATE if options.start is None else RATE_GOING_ON)
     if options.start is not None:
         load_strictly(net, read_state_dict(options.start), options.start.name)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=highest_rate, weight_decay=1e-4)
-    average = {k: v.detach().clone() for k, v in net.state_dict().items()}
-    spent, step = 0.0, 0
-    if options.checkpoint is not None and options.checkpoint.is_file():
-        held = torch.load(options.checkpoint, map_location=device, weights_only=True)
-        net.load_state_dict(held["net"])
-        optimizer.load_state_dict(held["optimizer"])
-        average, step, spent = held["average"], held["step"], held["minutes"]
-        tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
-
-    def save(minutes: float) -> None:
-        if options.checkpoint is not None:
-            held = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
-            part = options.checkpoint.with_suffix(".part")
-            part.parent.mkdir(parents=True, exist_ok=True)
-            torch.save({**held, "average": average, "step": step, "minutes": minutes}, part)
-            part.replace(options.checkpoint)
-
-    begun_at = step
+    highest_rate = options.learning_rate or (RATE if options.start is None else RATE_GOING_ON)
+    learner = Learner(net, Schedule(highest_rate, WARM_UP_STEPS), options.checkpoint)
+    spent = learner.go_on(options.minutes, tell)
+    begun_at = learner.step
     held_out = held_out_of(options, options.sizes[0])
     curves = Curves(options.curves)
     source = Source(options.data, options.more_data, options.unknown_licences, options.seed, options.workers)
-    feed = EdgeFeed(source, options.base, options.sizes, step)
+    feed = EdgeFeed(source, options.base, options.sizes, learner.step)
     clock = RunClock(options.minutes, spent, stopped)
     errors: list[tuple[float, float]] = []
-    pool = _Pool(np.random.default_rng([options.seed, step]))
+    pool = _Pool(np.random.default_rng([options.seed, learner.step]))
     try:
         while clock.goes_on():
             while len(pool) < LEAST_POOL:
@@ -115,45 +99,31 @@ def train_refiner(
             if more := feed.take_if_there():
                 pool.add(*more)
             x, y = _to_tensors(*pool.draw(BATCH), device)
-            rate = min(1.0, (step + 1) / WARM_UP_STEPS) * (
-                0.5 * (1 + math.cos(math.pi * clock.progress)) + 0.01
-            )
-            for group in optimizer.param_groups:
-                group["lr"] = highest_rate * rate
             loss, refined = refiner_loss(net, x, y)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-            step += 1
-            decay = min(0.998, 1 - 1 / (step + 1))
-            for key, value in net.state_dict().items():
-                if value.dtype.is_floating_point:
-                    average[key].mul_(decay).add_(value, alpha=1 - decay)
-                else:
-                    average[key].copy_(value)
+            learner.learn(loss, clock.progress)
             coarse = _inner(x[:, 7:8])
             errors.append(((coarse - y).abs().mean().item() * 1e3, (refined - y).abs().mean().item() * 1e3))
-            if step % 200 == 0:
+            if learner.step % TOLD_STEPS == 0:
                 before, after = np.mean(errors, axis=0)
                 tell(
-                    f"step {step}  {clock.elapsed:.1f} min  MAD in edge tiles {before:.2f} -> {after:.2f}  "
-                    f"({pool.seen} tiles so far)"
+                    f"step {learner.step}  {clock.elapsed:.1f} min  "
+                    f"MAD in edge tiles {before:.2f} -> {after:.2f}  ({pool.seen} tiles so far)"
                 )
-                curves.numbers(step, {"train/coarse MAD": float(before), "train/refined MAD": float(after)})
+                numbers = {"train/coarse MAD": float(before), "train/refined MAD": float(after)}
+                curves.numbers(learner.step, numbers)
                 errors.clear()
-            if clock.time_to_save(step, CHECKPOINT_STEPS):
-                save(clock.elapsed)
-        if not clock.stopped and (step > begun_at or not options.out.is_file()):
-            save_weights(options.out, average, net, options.unknown_licences)
-            if step:
+            if clock.time_to_save(learner.step, CHECKPOINT_STEPS):
+                learner.save(clock.elapsed)
+        if not clock.stopped and (learner.step > begun_at or not options.out.is_file()):
+            learner.write_weights(options.out, options.unknown_licences)
+            if learner.step:
                 while len(pool) < LEAST_POOL:
                     pool.add(*feed.take())
                 write_ranges(options.out, refiner_ranges(options.out, pool.batches(CALIBRATION)))
         # Now, not before: a checkpoint that says the run has ended finds its weights finished.
-        save(clock.to_write_down)
+        learner.save(clock.to_write_down)
         if held_out and not clock.stopped:
-            _judge(options, held_out, average, step, curves, tell)
+            _judge(options, held_out, learner, curves, tell)
     finally:
         curves.close()
         feed.close()
@@ -215,8 +185,7 @@ def _to_tensors(tiles: U8, truth: U8, device: torch.device) -> tuple[torch.Tenso
 def _judge(
     options: RefinerOptions,
     held_out: list[Sample],
-    average: dict[str, torch.Tensor],
-    step: int,
+    learner: Learner,
     curves: Curves,
     tell: Callable[[str], None],
 ) -> None:
@@ -230,8 +199,8 @@ def _judge(
     if not len(y):
         return
     net = RefinerNet().eval()
-    net.load_state_dict({key: value.cpu() for key, value in average.items()})
+    net.load_state_dict({key: value.cpu() for key, value in learner.average.items()})
     before = (_inner(x[:, 7:8]) - y).abs().mean().item() * 1e3
     after = (torch.sigmoid(_inner(net(x))) - y).abs().mean().item() * 1e3
-    tell(f"step {step}  held out: MAD in edge tiles {before:.2f} -> {after:.2f}")
-    curves.numbers(step, {"held out/coarse MAD": before, "held out/refined MAD": after})
+    tell(f"step {learner.step}  held out: MAD in edge tiles {before:.2f} -> {after:.2f}")
+    curves.numbers(learner.step, {"held out/coarse MAD": before, "held out/refined MAD": after})

@@ -6,7 +6,6 @@ for, whatever the machine. Checkpoints hold everything, so a stopped run goes on
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,16 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.nets.platenet import PlateNet
-from core.nets.trained import UNKNOWN_LICENCES
 from core.nets.weights import load_strictly, read_state_dict
 from core.runtime.quantise import platenet_ranges, write_ranges
 from core.training.cells import on_cells
 from core.training.curves import Curves
 from core.training.judge import held_out_of, mean_error
+from core.training.learner import Learner, Schedule
 from core.training.losses import matting_loss
 from core.training.material import require_people
 from core.training.run_clock import RunClock, never
@@ -45,10 +43,12 @@ CURRICULUM: Curriculum = (
     (1.01, ((832, 480), (832, 480), (512, 480)), 4),
 )
 WARM_UP_STEPS = 200
+SETTLING = 0.75  # slower than a mean: the first steps, with all still to learn, are forgotten
 # With weights to begin with: only what is looked at in use, and larger; slower, or what was learnt is lost.
 GOING_ON: Curriculum = ((1.01, ((832, 480), (832, 480), (512, 480), (1024, 576), (640, 576)), 4),)
 RATE, RATE_GOING_ON = 2e-3, 3e-4
 CHECKPOINT_STEPS = 500
+TOLD_STEPS = 100
 CALIBRATION = 48  # last samples, which say what range the activations have
 
 
@@ -107,40 +107,23 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
     net.train()
     if options.steady:
         steady(net)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=highest_rate, weight_decay=1e-4, fused=True)
-    average = {k: v.detach().clone().float() for k, v in net.state_dict().items()}
-    checkpoint = options.out / "checkpoint.pt"
-    step, spent = 0, 0.0
-    if checkpoint.is_file():
-        held = torch.load(checkpoint, map_location=device, weights_only=True)
-        net.load_state_dict(held["net"])
-        optimizer.load_state_dict(held["optimizer"])
-        average, step, spent = held["average"], held["step"], held["minutes"]
-        tell(f"goes on at step {step}, {spent:.1f} of {options.minutes:.1f} minutes")
-    begun_at = step
-
-    def save_checkpoint(minutes: float) -> None:
-        held = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
-        torch.save({**held, "step": step, "minutes": minutes}, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").replace(checkpoint)
+    learner = Learner(net, Schedule(highest_rate, WARM_UP_STEPS, SETTLING), options.out / "checkpoint.pt")
+    spent = learner.go_on(options.minutes, tell)
+    begun_at = learner.step
 
     held_out = held_out_of(options, curriculum[-1][1][0])
     source = Source(options.data, options.more_data, options.unknown_licences, options.seed, options.workers)
-    curves, feed = Curves(options.curves), SampleFeed(source, step)
+    curves, feed = Curves(options.curves), SampleFeed(source, learner.step)
     recent: list[float] = []
     shown: deque[tuple[np.ndarray, ...]] = deque(maxlen=CALIBRATION)
     weights = options.out / "platenet.safetensors"
-    if options.start is not None and step == 0 and options.minutes:
-        _judge(held_out, average, device, 0, curves, tell)  # what it has to become better than
+    if options.start is not None and learner.step == 0 and options.minutes:
+        _judge(held_out, learner, curves, tell)  # what it has to become better than
     clock = RunClock(options.minutes, spent, stopped)
     try:
         while clock.goes_on():
             progress = clock.progress
             sizes, batch_size = stage_at(curriculum, progress)
-            rate = highest_rate * min(1.0, (step + 1) / WARM_UP_STEPS)
-            rate *= 0.5 * (1 + math.cos(math.pi * progress)) + 0.01
-            for group in optimizer.param_groups:
-                group["lr"] = rate
             samples = feed.batch(sizes, batch_size)
             size = samples[0][-1].shape[::-1]
             if size == sizes[0]:
@@ -151,29 +134,25 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
                 logits, side = net(*inputs)
             logits, side = logits.float(), side.float()
             loss = matting_loss(logits, side, alpha)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-            step += 1
-            _average(average, net, min(0.998, 1 - 1 / (step + 1) ** 0.75))
+            rate = learner.rate_at(progress)
+            learner.learn(loss, progress)
             recent.append((torch.sigmoid(logits.detach()) - alpha).abs().mean().item() * 1e3)
-            if step % 100 == 0:
+            if learner.step % TOLD_STEPS == 0:
                 tell(
-                    f"step {step}  {clock.elapsed:.1f} min  {size[0]}x{size[1]}  MAD {np.mean(recent):.2f}  "
-                    f"loss {loss.item():.4f}  rate {rate:.1e}"
+                    f"step {learner.step}  {clock.elapsed:.1f} min  {size[0]}x{size[1]}  "
+                    f"MAD {np.mean(recent):.2f}  loss {loss.item():.4f}  rate {rate:.1e}"
                 )
                 numbers = {"loss": loss.item(), "MAD": float(np.mean(recent)), "rate": rate}
-                curves.numbers(step, {f"train/{name}": value for name, value in numbers.items()})
+                curves.numbers(learner.step, {f"train/{name}": value for name, value in numbers.items()})
                 recent.clear()
-            if clock.time_to_save(step, CHECKPOINT_STEPS):
-                save_weights(weights, average, net, options.unknown_licences)
-                save_checkpoint(clock.elapsed)
-                _judge(held_out, average, device, step, curves, tell)
+            if clock.time_to_save(learner.step, CHECKPOINT_STEPS):
+                learner.write_weights(weights, options.unknown_licences)
+                learner.save(clock.elapsed)
+                _judge(held_out, learner, curves, tell)
         # else nothing was learnt, and the file is the finished one
-        if step > begun_at or not weights.is_file():
-            save_weights(weights, average, net, options.unknown_licences)
-            if step and not clock.stopped:
+        if learner.step > begun_at or not weights.is_file():
+            learner.write_weights(weights, options.unknown_licences)
+            if learner.step and not clock.stopped:
                 sizes, batch_size = stage_at(curriculum, 1.0)
                 # a run that was gone on with near its end has seen few
                 while sum(s[-1].shape[::-1] == sizes[0] for s in shown) < CALIBRATION:
@@ -181,9 +160,9 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
                 last = [s[:-1] for s in shown if s[-1].shape[::-1] == sizes[0]]
                 write_ranges(weights, platenet_ranges(weights, last))
             # Now, not before: a checkpoint that says the run has ended finds its weights finished.
-            save_checkpoint(clock.to_write_down)
+            learner.save(clock.to_write_down)
         if not clock.stopped:
-            _judge(held_out, average, device, step, curves, tell)
+            _judge(held_out, learner, curves, tell)
     finally:
         feed.close()
         curves.close()
@@ -199,19 +178,13 @@ def stage_at(curriculum: Curriculum, progress: float) -> tuple[tuple[Size, ...],
 
 
 @torch.inference_mode()
-def _judge(
-    held_out: list[Sample],
-    average: dict[str, Tensor],
-    device: torch.device,
-    step: int,
-    curves: Curves,
-    tell: Callable[[str], None],
-) -> None:
+def _judge(held_out: list[Sample], learner: Learner, curves: Curves, tell: Callable[[str], None]) -> None:
     """Says how the moving average, that is what will be shipped, does on the held-out pairs."""
     if not held_out:
         return
+    device = next(learner.net.parameters()).device
     net = PlateNet().to(device)
-    net.load_state_dict(average)
+    net.load_state_dict(learner.average)
     net.eval()
 
     def alpha_of(s: Sample) -> U8:
@@ -220,9 +193,9 @@ def _judge(
         return alpha[0, 0].cpu().numpy()
 
     error, picture = mean_error(held_out, alpha_of)
-    tell(f"step {step}  held out: MAD {error:.2f}")
-    curves.numbers(step, {"held out/MAD": error})
-    curves.picture(step, "held out/frame, plate, true alpha, alpha", picture)
+    tell(f"step {learner.step}  held out: MAD {error:.2f}")
+    curves.numbers(learner.step, {"held out/MAD": error})
+    curves.picture(learner.step, "held out/frame, plate, true alpha, alpha", picture)
 
 
 def _to_tensors(
@@ -233,22 +206,3 @@ def _to_tensors(
     columns = [c.permute(0, 3, 1, 2) if c.ndim == 4 else c[:, None] for c in columns]
     frame, plate, coverage, prior, alpha = columns
     return (frame, plate, coverage, prior), alpha
-
-
-@torch.no_grad()
-def _average(average: dict[str, Tensor], net: PlateNet, decay: float) -> None:
-    for key, value in net.state_dict().items():
-        if value.dtype.is_floating_point:
-            average[key].mul_(decay).add_(value.float(), alpha=1 - decay)
-        else:
-            average[key].copy_(value)
-
-
-def save_weights(path: Path, average: dict[str, Tensor], net: nn.Module, unknown_licences: bool) -> None:
-    """Writes a moving average as a safetensors file, in the dtypes of `net`, and what it was trained on."""
-    like = net.state_dict()
-    arrays = {k: v.to(like[k].dtype).contiguous().cpu() for k, v in average.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file(arrays, part, metadata={UNKNOWN_LICENCES: "yes"} if unknown_licences else None)
-    part.replace(path)
