@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.errors import MediaError, SettingsError, WeightsError
 
-PLATENET_STAGES = {"net": 0.8, "refiner": 0.2}  # of the minutes
+PLATENET_STAGES = {"net": 0.85, "refiner": 0.15}  # of the minutes
 BUNDLED = "bundled"  # for --start: the weights that cleanplate brings
 Work = Callable[[Callable[[str], None], Callable[[], bool]], Path]  # takes tell and stopped, as `run` does
 MODELS = ("platenet", "bgmv2-mobilenetv2", "bgmv2-resnet50", "bgmv2-resnet101", "bgm2020")
@@ -21,7 +21,8 @@ class Run:
 
     base: weights of the stage before; None takes what that stage wrote into `out`.
     start: weights of a platenet stage to begin with instead of chance, "bundled" are those that cleanplate
-    brings; it needs stage too. steady: of stage net with start: see core.training.steady; None is True there.
+    brings; it needs stage too. steady: whether stage net is steady (see core.training.steady), with start
+    all along, else in the end; None is True.
     rate: highest learning rate of platenet's stages; None is the stage's own, lower with start.
     size, batch: of the papers' networks; None is the stage's own.
     """
@@ -90,10 +91,8 @@ def run(asked: Run, tell: Callable[[str], None], stopped: Callable[[], bool] = l
             raise WeightsError(
                 f'--start {asked.start} is not a file: give a stage\'s .safetensors file, or "{BUNDLED}"'
             )
-    if asked.steady and (asked.start is None or asked.stage != "net"):
-        raise SettingsError(
-            "--steady is for a network that was trained before: give --stage net --start WEIGHTS"
-        )
+    if asked.steady is not None and (asked.model != "platenet" or asked.stage == "refiner"):
+        raise SettingsError("--steady is for platenet's stage net; leave it out")
     if asked.rate is not None and asked.model != "platenet":
         raise SettingsError("--rate is for platenet; the papers' networks learn at their papers' rates")
     device = resolve_device(asked.device)
@@ -123,7 +122,7 @@ def stages_of(model: str) -> dict[str, float]:
 
 def _platenet_stage(asked: Run, stage: str, minutes: float, device: str) -> Work:
     from core.training.refiner import RefinerOptions, train_refiner
-    from core.training.train import Options, train
+    from core.training.train import NEVER, STEADY_FROM, Options, train
 
     first, *more = asked.data
     curves = asked.folder / "curves" if asked.tensorboard else None
@@ -143,7 +142,7 @@ def _platenet_stage(asked: Run, stage: str, minutes: float, device: str) -> Work
             validation=asked.validation,
             curves=curves,
             start=start,
-            steady=start is not None and asked.steady is not False,
+            steady_from=NEVER if asked.steady is False else STEADY_FROM if start is None else 0.0,
             learning_rate=asked.rate,
         )
         return partial(train, options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,16 +30,17 @@ class Schedule:
 
 
 class Learner:
-    """A network in training and `average`, the moving average of its weights: what is judged and shipped."""
+    """A network in training and `average`, the moving average of its weights: what is judged and shipped.
 
-    def __init__(self, net: nn.Module, schedule: Schedule, checkpoint: Path | None) -> None:
-        """checkpoint: file to save to; None keeps nothing."""
-        self.net, self._schedule, self._checkpoint = net, schedule, checkpoint
-        self._optimizer = torch.optim.AdamW(
-            net.parameters(), lr=schedule.highest_rate, weight_decay=1e-4, fused=True
-        )
+    part: which of its schedules it follows. step: counts through all parts.
+    """
+
+    def __init__(self, net: nn.Module, schedules: Sequence[Schedule], checkpoint: Path | None) -> None:
+        """schedules: one for each part of the run. checkpoint: file to save to; None keeps nothing."""
+        self.net, self._schedules, self._checkpoint = net, schedules, checkpoint
         self.average = {key: value.detach().clone().float() for key, value in net.state_dict().items()}
-        self.step = 0
+        self.step = self.part = self._part_from = 0
+        self._optimizer = self._new_optimizer()
 
     def go_on(self, minutes: float, tell: Callable[[str], None]) -> float:
         """Takes up the checkpoint, if there is one. Returns the minutes that were spent before."""
@@ -50,6 +51,7 @@ class Learner:
         self.net.load_state_dict(held["net"])
         self._optimizer.load_state_dict(held["optimizer"])
         self.average, self.step = held["average"], held["step"]
+        self.part, self._part_from = held.get("part", 0), held.get("part_from", 0)  # since there are parts
         spent = float(held["minutes"])
         tell(f"goes on at step {self.step}, {spent:.1f} of {minutes:.1f} minutes")
         return spent
@@ -63,6 +65,8 @@ class Learner:
             "optimizer": self._optimizer.state_dict(),
             "average": self.average,
             "step": self.step,
+            "part": self.part,
+            "part_from": self._part_from,
             "minutes": minutes,
         }
         part = self._checkpoint.with_suffix(".part")
@@ -70,10 +74,18 @@ class Learner:
         torch.save(held, part)
         part.replace(self._checkpoint)
 
+    def begin_next_part(self) -> None:
+        """The average goes on learning, by the next schedule and as if it were new."""
+        like = self.net.state_dict()
+        self.net.load_state_dict({key: value.to(like[key].dtype) for key, value in self.average.items()})
+        self.part, self._part_from = self.part + 1, self.step
+        self._optimizer = self._new_optimizer()
+
     def rate_at(self, progress: float) -> float:
-        """The rate of the next step. progress: share of the run that is over."""
-        warm = min(1.0, (self.step + 1) / self._schedule.warm_up_steps)
-        return self._schedule.highest_rate * warm * (0.5 * (1 + math.cos(math.pi * progress)) + 0.01)
+        """The rate of the next step. progress: share of the part that is over."""
+        schedule = self._schedules[self.part]
+        warm = min(1.0, (self.step - self._part_from + 1) / schedule.warm_up_steps)
+        return schedule.highest_rate * warm * (0.5 * (1 + math.cos(math.pi * progress)) + 0.01)
 
     def learn(self, loss: Tensor, progress: float) -> None:
         """One step down the gradient of `loss`."""
@@ -95,9 +107,14 @@ class Learner:
         save_file(arrays, part, metadata={UNKNOWN_LICENCES: "yes"} if unknown_licences else None)
         part.replace(path)
 
+    def _new_optimizer(self) -> torch.optim.AdamW:
+        rate = self._schedules[self.part].highest_rate
+        return torch.optim.AdamW(self.net.parameters(), lr=rate, weight_decay=1e-4, fused=True)
+
     @torch.no_grad()
     def _take_into_average(self) -> None:
-        decay = min(LONGEST_MEMORY, 1 - 1 / (self.step + 1) ** self._schedule.settling)
+        steps = self.step - self._part_from
+        decay = min(LONGEST_MEMORY, 1 - 1 / (steps + 1) ** self._schedules[self.part].settling)
         for key, value in self.net.state_dict().items():
             if value.dtype.is_floating_point:
                 self.average[key].mul_(decay).add_(value.float(), alpha=1 - decay)

@@ -82,7 +82,7 @@ def train_refiner(
     if options.start is not None:
         load_strictly(net, read_state_dict(options.start), options.start.name)
     highest_rate = options.learning_rate or (RATE if options.start is None else RATE_GOING_ON)
-    learner = Learner(net, Schedule(highest_rate, WARM_UP_STEPS), options.checkpoint)
+    learner = Learner(net, [Schedule(highest_rate, WARM_UP_STEPS)], options.checkpoint)
     spent = learner.go_on(options.minutes, tell)
     begun_at = learner.step
     held_out = held_out_of(options, options.sizes[0])

@@ -34,18 +34,20 @@ from core.types import U8
 
 Curriculum = tuple[tuple[float, tuple[Size, ...], int], ...]
 
+# With weights to begin with: only what is looked at in use, and larger; slower, or what was learnt is lost.
+GOING_ON: Curriculum = ((1.01, ((832, 480), (832, 480), (512, 480), (1024, 576), (640, 576)), 4),)
 # share of the run, picture sizes, batch: small pictures teach what a person is, large ones the edges.
 # The last are the whole frame and the columns in which somebody is (see core/matte/columns.py).
+STEADY_FROM, NEVER = 0.73, 1.0
 CURRICULUM: Curriculum = (
-    (0.25, ((256, 160),), 16),
-    (0.55, ((384, 224),), 10),
-    (0.80, ((512, 288),), 6),
-    (1.01, ((832, 480), (832, 480), (512, 480)), 4),
+    (0.10, ((256, 160),), 16),
+    (0.24, ((384, 224),), 10),
+    (0.44, ((512, 288),), 6),
+    (STEADY_FROM, ((832, 480), (832, 480), (512, 480)), 4),
+    *GOING_ON,
 )
 WARM_UP_STEPS = 200
 SETTLING = 0.75  # slower than a mean: the first steps, with all still to learn, are forgotten
-# With weights to begin with: only what is looked at in use, and larger; slower, or what was learnt is lost.
-GOING_ON: Curriculum = ((1.01, ((832, 480), (832, 480), (512, 480), (1024, 576), (640, 576)), 4),)
 RATE, RATE_GOING_ON = 2e-3, 3e-4
 CHECKPOINT_STEPS = 500
 TOLD_STEPS = 100
@@ -60,8 +62,10 @@ class Options:
     more_data: further folders of data's shape. validation: held-out pairs judged at each checkpoint.
     curves: folder for TensorBoard, or None. start: weights to begin with instead of chance; of a
     narrower network too, see `widened`, and of one from before cells, see `on_cells`.
-    steady: see core.training.steady; for a start with weights.
-    learning_rate, curriculum: None are RATE and CURRICULUM, with a start RATE_GOING_ON and GOING_ON.
+    steady_from: share of the run from which on its average goes on learning steadily (see
+    core.training.steady), at a rate of its own; or NEVER.
+    learning_rate: the highest; None is RATE, with a start RATE_GOING_ON. From nothing the steady part has
+    the same share of it as by default. curriculum: None is CURRICULUM, with a start GOING_ON.
     """
 
     data: Path
@@ -79,7 +83,7 @@ class Options:
     validation: int = 0
     curves: Path | None = None
     start: Path | None = None
-    steady: bool = False
+    steady_from: float = NEVER
 
 
 def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], bool] = never) -> Path:
@@ -105,10 +109,13 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
     layout = torch.channels_last if options.half or device.type != "cpu" else torch.contiguous_format
     net.to(memory_format=layout)  # type: ignore[call-overload]
     net.train()
-    if options.steady:
-        steady(net)
-    learner = Learner(net, Schedule(highest_rate, WARM_UP_STEPS, SETTLING), options.out / "checkpoint.pt")
+    schedules = [Schedule(highest_rate, WARM_UP_STEPS, SETTLING)]
+    later = highest_rate * (RATE_GOING_ON / RATE if options.start is None else 1)
+    schedules.append(Schedule(later, WARM_UP_STEPS, SETTLING))
+    learner = Learner(net, schedules, options.out / "checkpoint.pt")
     spent = learner.go_on(options.minutes, tell)
+    if learner.part:
+        steady(net)
     begun_at = learner.step
 
     held_out = held_out_of(options, curriculum[-1][1][0])
@@ -123,6 +130,9 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
     try:
         while clock.goes_on():
             progress = clock.progress
+            if NEVER > options.steady_from <= progress and not learner.part:
+                learner.begin_next_part()
+                steady(net)
             sizes, batch_size = stage_at(curriculum, progress)
             samples = feed.batch(sizes, batch_size)
             size = samples[0][-1].shape[::-1]
@@ -134,8 +144,9 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
                 logits, side = net(*inputs)
             logits, side = logits.float(), side.float()
             loss = matting_loss(logits, side, alpha)
-            rate = learner.rate_at(progress)
-            learner.learn(loss, progress)
+            share = share_of_part(progress, options.steady_from)
+            rate = learner.rate_at(share)
+            learner.learn(loss, share)
             recent.append((torch.sigmoid(logits.detach()) - alpha).abs().mean().item() * 1e3)
             if learner.step % TOLD_STEPS == 0:
                 tell(
@@ -175,6 +186,13 @@ def stage_at(curriculum: Curriculum, progress: float) -> tuple[tuple[Size, ...],
         if progress < until:
             return sizes, batch
     return curriculum[-1][1], curriculum[-1][2]
+
+
+def share_of_part(progress: float, steady_from: float) -> float:
+    """How much is over of the part that a run is in: of what comes before steady_from, or after it."""
+    if progress < steady_from or steady_from == NEVER:
+        return progress / steady_from
+    return (progress - steady_from) / (1 - steady_from)
 
 
 @torch.inference_mode()

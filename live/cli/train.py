@@ -65,8 +65,8 @@ def train(
         bool | None,
         typer.Option(
             "--steady/--no-steady",
-            help="With --stage net --start: normalisation stays as in WEIGHTS, and steps are quicker; so "
-            "unless you say no.",
+            help="platenet's stage net: normalisation no longer learns from each batch, with --start all "
+            "along, else in the last quarter, and steps are quicker; so unless you say no.",
         ),
     ] = None,
     rate: Annotated[
@@ -131,8 +131,8 @@ def train(
     The bundled network goes on learning with them: cleanplate train --stage net --start bundled --data MINE
     --out RUN. Then use it: cleanplate run --model RUN.
 
-    From nothing, platenet and its refiner: cleanplate train --data DATA --out RUN --half. So the bundled
-    weights were begun; ten runs with --start followed, which core/weights/MODEL_CARD.md tells of.
+    From nothing, platenet and its refiner: cleanplate train --data DATA --out RUN --half --minutes 1130. In
+    one run and as long, it does what the bundled weights had in eleven (core/weights/MODEL_CARD.md).
     """
     if context.invoked_subcommand is not None:
         return

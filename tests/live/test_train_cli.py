@@ -142,7 +142,8 @@ def test_all_stages_run_in_turn_and_share_the_minutes(tmp_path: Path, monkeypatc
     calls = recorded(monkeypatch)
     run(Run(data=(tmp_path,), out=tmp_path / "run", minutes=100, device="cpu"), print)
     assert [name for name, _ in calls] == ["net", "refiner"]
-    assert [options.minutes for _, options in calls] == [80, 20]
+    assert [options.minutes for _, options in calls] == [85, 15]
+    assert calls[0][1].steady_from == train.STEADY_FROM
     assert calls[1][1].base == tmp_path / "run" / "platenet.safetensors"
 
 
@@ -157,7 +158,7 @@ def test_the_bundled_weights_go_on_learning_by_their_name(
     )
     [(_, options)] = calls
     assert (options.start, options.learning_rate) == (file, 1e-4)
-    assert getattr(options, "steady", True), "unless said otherwise"
+    assert getattr(options, "steady_from", 0) == 0, "unless said otherwise"
     assert (f"cleanplate run --model {tmp_path}" in text) == (stage == "net")
 
 
@@ -231,7 +232,7 @@ def test_curves_nobody_asked_for_are_written_where_tensorboard_is_installed(
         (["--data", ".", "--out", "run", "--base", "x"], SettingsError, "give --stage"),
         (["--data", ".", "--out", "run", "--start", "x"], SettingsError, "give --stage net"),
         (["--data", ".", "--out", "run", "--stage", "net", "--start", "x"], WeightsError, "x is not a file"),
-        (["--data", ".", "--out", "run", "--stage", "net", "--steady"], SettingsError, "--start WEIGHTS"),
+        (["--data", ".", "--out", "run", "--stage", "refiner", "--steady"], SettingsError, "stage net"),
         (
             ["--data", ".", "--out", "run", "--model", "bgm2020", "--rate", "0.1"],
             SettingsError,

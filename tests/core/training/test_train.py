@@ -10,9 +10,20 @@ import torch
 from core.nets.refiner import RefinerNet
 from core.runtime.torch import load_platenet
 from core.training.edges import edge_pairs
+from core.training.learner import Learner
 from core.training.losses import gradient_pyramid, highest_near, matting_loss
 from core.training.refiner import refiner_loss
-from core.training.train import CURRICULUM, Options, stage_at, train
+from core.training.train import (
+    CURRICULUM,
+    GOING_ON,
+    RATE,
+    RATE_GOING_ON,
+    STEADY_FROM,
+    Options,
+    share_of_part,
+    stage_at,
+    train,
+)
 
 
 def write_data(folder: Path) -> Path:
@@ -74,10 +85,95 @@ def test_the_largest_value_near_by_is_that_of_pooling(size: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize(
-    ("progress", "expected"), [(0.0, CURRICULUM[0]), (0.5, CURRICULUM[1]), (2.0, CURRICULUM[-1])]
+    ("progress", "expected"),
+    [(0.0, CURRICULUM[0]), (0.2, CURRICULUM[1]), (STEADY_FROM, GOING_ON[0]), (2.0, CURRICULUM[-1])],
 )
 def test_the_curriculum_grows_with_the_run(progress: float, expected: tuple) -> None:
     assert stage_at(CURRICULUM, progress) == (expected[1], expected[2])
+
+
+@pytest.mark.parametrize(
+    ("progress", "steady_from", "share"),
+    [
+        (0.0, 0.8, 0),
+        (0.4, 0.8, 0.5),
+        (0.8, 0.8, 0),
+        (0.9, 0.8, 0.5),
+        (0.3, 0, 0.3),
+        (0.3, 1, 0.3),
+        (1.01, 1, 1.01),
+    ],
+)
+def test_each_part_of_a_run_has_a_beginning_and_an_end(progress, steady_from, share) -> None:
+    assert share_of_part(progress, steady_from) == pytest.approx(share)
+
+
+class StepClock:
+    """Stands in for RunClock: a run of six steps. time_to_save: after each."""
+
+    stopped, elapsed, to_write_down = False, 1.0, 1.0
+
+    def __init__(self, *_: object) -> None:
+        self._begun = 0
+
+    @property
+    def progress(self) -> float:
+        return (self._begun - 1) / 6
+
+    def goes_on(self) -> bool:
+        self._begun += 1
+        return self._begun <= 6
+
+    def time_to_save(self, *_: object) -> bool:
+        return True
+
+
+def test_a_run_from_nothing_ends_steadily_on_its_average_and_at_a_lower_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.training.train.CALIBRATION", 2)
+    monkeypatch.setattr("core.training.train.RunClock", StepClock)
+    monkeypatch.setattr("core.training.train.WARM_UP_STEPS", 1)
+    rates, means, starts = [], [], []
+    learn, begin = Learner.learn, Learner.begin_next_part
+
+    def mean(state: dict) -> torch.Tensor:
+        return state["stem.1.running_mean"].clone()
+
+    def learning(learner: Learner, loss: torch.Tensor, progress: float) -> None:
+        rates.append(learner.rate_at(progress))
+        learn(learner, loss, progress)
+        means.append(mean(learner.net.state_dict()))
+
+    def beginning(learner: Learner) -> None:
+        begin(learner)
+        starts.append((learner.step, mean(learner.net.state_dict()), mean(learner.average)))
+
+    monkeypatch.setattr(Learner, "learn", learning)
+    monkeypatch.setattr(Learner, "begin_next_part", beginning)
+    options = Options(
+        data=write_data(tmp_path / "data"),
+        out=tmp_path / "run",
+        minutes=1,
+        threads=1,
+        curriculum=((1.01, ((64, 64),), 2),),
+        steady_from=0.5,
+    )
+    weights = train(options, print)
+    [(step, begun_with, average)] = starts
+    assert step == 3
+    assert torch.equal(begun_with, average)
+    assert not torch.equal(means[0], means[2]), "learns from its batches"
+    assert all(torch.equal(mean, begun_with) for mean in means[3:]), "no longer"
+    assert rates[0] == pytest.approx(1.01 * RATE)
+    assert rates[3] == pytest.approx(1.01 * RATE_GOING_ON)
+    assert rates[2] < rates[1] < rates[0]
+    load_platenet(weights)
+
+    means.clear()
+    train(options, print)
+    assert len(starts) == 1, "what was saved in its second part goes on in it"
+    assert torch.equal(means[-1], begun_with)
 
 
 def test_the_refiner_learns_to_sharpen_an_edge_from_frame_and_plate() -> None:
