@@ -51,7 +51,7 @@ class Learner:
         self.net.load_state_dict(held["net"])
         self._optimizer.load_state_dict(held["optimizer"])
         self.average, self.step = held["average"], held["step"]
-        self.part, self._part_from = held.get("part", 0), held.get("part_from", 0)  # since there are parts
+        self.part, self._part_from = held.get("part", 0), held.get("part_from", 0)  # older ones have none
         spent = float(held["minutes"])
         tell(f"goes on at step {self.step}, {spent:.1f} of {minutes:.1f} minutes")
         return spent

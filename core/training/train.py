@@ -47,7 +47,7 @@ CURRICULUM: Curriculum = (
     *GOING_ON,
 )
 WARM_UP_STEPS = 200
-SETTLING = 0.75  # slower than a mean: the first steps, with all still to learn, are forgotten
+SETTLING = 0.75  # forgets sooner than a mean would: after the first steps there is all still to learn
 RATE, RATE_GOING_ON = 2e-3, 3e-4
 CHECKPOINT_STEPS = 500
 TOLD_STEPS = 100
