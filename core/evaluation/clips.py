@@ -125,9 +125,10 @@ def _trusted_people(folder: Path) -> list[Path]:
     if not table.is_file():
         return []
     trained = set(allowed(folder, frozenset({"yes"})))
-    repositories = {folder / row["file"]: row.get("repo") or "" for row in table_rows(table)}
+    rows = table_rows(table)
+    repositories = {folder / row["file"]: row.get("repo") or "" for row in rows}
     known = {repositories[path] for path in trained} - {""}
-    good = [row for row in table_rows(table) if (row.get("quality") or "0") >= str(TRUSTED_QUALITY)]
+    good = [row for row in rows if (row.get("quality") or "0") >= str(TRUSTED_QUALITY)]
     people = sorted({folder / row["file"] for row in good} - trained)
     people = [path for path in people if path.is_file()]
     others = [path for path in people if repositories[path] not in known]

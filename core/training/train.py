@@ -130,7 +130,7 @@ def train(options: Options, tell: Callable[[str], None], stopped: Callable[[], b
     try:
         while clock.goes_on():
             progress = clock.progress
-            if NEVER > options.steady_from <= progress and not learner.part:
+            if options.steady_from < NEVER and progress >= options.steady_from and not learner.part:
                 learner.begin_next_part()
                 steady(net)
             sizes, batch_size = stage_at(curriculum, progress)
