@@ -132,7 +132,8 @@ def train(
     --out RUN. Then use it: cleanplate run --model RUN.
 
     From nothing, platenet and its refiner: cleanplate train --data DATA --out RUN --half --minutes 1130. In
-    one run and as long, it does what the bundled weights had in eleven (core/weights/MODEL_CARD.md).
+    one run and as long, it does what the bundled weights had in eleven (core/weights/MODEL_CARD.md); it was
+    not yet run to its end.
     """
     if context.invoked_subcommand is not None:
         return
