@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from core.errors import MediaError
 from core.pictures import PICTURES
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRange:
+    """Some of a film's frames, by their numbers from 0, both ends included. last: None is to the end."""
+
+    first: int
+    last: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> FrameRange:
+        """From 300-499, 300- (to the end) or 300 (one frame).
+
+        Raises:
+            MediaError: it is none of these, or ends before it begins.
+        """
+        read = _RANGE.fullmatch(text.strip())
+        first, last = (int(read["first"]), read["last"]) if read else (0, None)
+        if read is None or (last and int(last) < first):
+            raise MediaError(
+                f"frames {text!r} is no range of frames: give the first and the last one, e.g. 300-499, only "
+                "the first, 300-, to go on to the end, or a single one, 300; they count from 0"
+            )
+        to_the_end = read["dash"] and not last
+        return cls(first, None if to_the_end else int(last or first))
+
+    def __contains__(self, number: int) -> bool:
+        return self.first <= number and (self.last is None or number <= self.last)
+
+    def __str__(self) -> str:
+        return f"{self.first}-{'' if self.last is None else self.last}"
+
+
+_RANGE = re.compile(r"(?P<first>\d+)(?P<dash>\s*-\s*(?P<last>\d+)?)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +57,7 @@ class Clip:
     starts_s: what the sound's file calls the time that the pictures count from, s.
     end_s: when the last picture ends, s; None where that is not known.
     sound: file whose sound goes with the pictures; None for silence.
+    frames: which of the input's frames these are, where not all; the sound is then cut to fit.
     """
 
     rate: Fraction = Fraction(30)
@@ -31,6 +67,7 @@ class Clip:
     starts_s: Fraction = Fraction(0)
     end_s: Fraction | None = None
     sound: Path | None = None
+    frames: FrameRange | None = None
 
 
 def is_picture(path: Path) -> bool:

@@ -15,12 +15,13 @@ from core.errors import MediaError
 from core.types import Aligner, Picture, Renderer
 from live.idle import IdlePicture
 from live.loop import run_loop
-from live.media import is_picture
+from live.media import FrameRange, is_picture
 from live.meter import Meter, Snapshot
 from live.report import Report
 from live.sinks.base import Sink
 from live.sinks.file import FileSink
 from live.sources.base import FileSource
+from live.sources.excerpt import Excerpt
 from live.sources.registry import open_file, refuse_missing
 from live.threads import ThreadedSink, ThreadedSource
 from live.writers.formats import refuse_result
@@ -46,6 +47,7 @@ def process(
     alpha: bool = False,
     report: Path | None = None,
     force: bool = False,
+    frames: FrameRange | None = None,
     progress: bool = True,
     stop: Event | None = None,
 ) -> Result:
@@ -60,17 +62,22 @@ def process(
         alpha: write the matte too: folder/alpha/000000.png, or NAME.alpha.EXT.
         report: write a JSON line a frame.
         force: replace results that are there already.
+        frames: only these; None is all. In a folder of results they have their own numbers, and others stay.
         progress: show a bar with the time left on stderr.
         stop: set from outside, ends the work; nothing is left behind then.
     Raises:
         MediaError: source not readable, output not writable, there already, or stopped.
             Nothing half-written is left. Whatever `build` or a stage raises comes out too.
     """
-    refuse_names(source, output, transparent=transparent, alpha=alpha, report=report, force=force)
+    refuse_names(
+        source, output, transparent=transparent, alpha=alpha, report=report, force=force, frames=frames
+    )
     stop = stop or Event()
     meter = Meter()
     with ExitStack() as open_parts:
         file = open_file(source)
+        if frames is not None:
+            file = _excerpt(file, frames, stop, shown=progress)
         threaded = ThreadedSource(file, meter=meter, stop=stop)
         open_parts.callback(threaded.close)
         sink = FileSink(
@@ -88,8 +95,8 @@ def process(
             aligner, renderer = build(file.size)
             open_parts.callback(renderer.close)
             open_parts.callback(aligner.close)
-            with _bar(file, output, shown=progress) as advance:
-                frames = run_loop(
+            with _bar(output.name or str(output), file.total, shown=progress) as advance:
+                done = run_loop(
                     threaded,
                     aligner,
                     renderer,
@@ -101,23 +108,37 @@ def process(
                     strict=True,
                 )
             if stop.is_set():
-                raise MediaError(f"stopped after {frames} frames; {output} was not written")
+                raise MediaError(f"stopped after {done} frames; {output} was not written")
         except BaseException:
             sink.abandon()
             _close_quietly(outbox)
             raise
         outbox.close()
-    return Result(sink.outputs, frames, meter.snapshot())
+    return Result(sink.outputs, done, meter.snapshot())
+
+
+def _excerpt(file: FileSource, frames: FrameRange, stop: Event, *, shown: bool) -> FileSource:
+    with _bar("passing over", frames.first, shown=shown and frames.first > 0) as advance:
+        return Excerpt(file, frames, stop=stop, passed=advance)
 
 
 def refuse_names(
-    source: Path, output: Path, *, transparent: bool, alpha: bool, report: Path | None, force: bool
+    source: Path,
+    output: Path,
+    *,
+    transparent: bool,
+    alpha: bool,
+    report: Path | None,
+    force: bool,
+    frames: FrameRange | None,
 ) -> None:
     """Raises MediaError where `process` would by the names alone: before a film of the room is read, say."""
     refuse_missing(source)
     if output.resolve() == source.resolve():
         raise MediaError(f"{output} is the source itself; choose another name for the result")
-    refuse_result(output, transparent=transparent, alpha=alpha, single=is_picture(source), force=force)
+    refuse_result(
+        output, transparent=transparent, alpha=alpha, single=is_picture(source), force=force, frames=frames
+    )
     if report is not None and report.exists() and not force:
         raise MediaError(
             f"the report {report} is there already; choose another name, or use --force to replace it"
@@ -140,7 +161,7 @@ class _Counter:
 
 
 @contextmanager
-def _bar(file: FileSource, output: Path, *, shown: bool) -> Iterator[Callable[[], None]]:
+def _bar(what: str, total: int | None, *, shown: bool) -> Iterator[Callable[[], None]]:
     """A progress bar; yields what to call after each frame. The time left follows the last 30 s."""
     columns = (
         TextColumn("{task.description}"),
@@ -150,7 +171,7 @@ def _bar(file: FileSource, output: Path, *, shown: bool) -> Iterator[Callable[[]
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task(output.name or str(output), total=file.total)
+        task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
 
 

@@ -38,6 +38,15 @@ def process(
         ),
     ] = "transparent",
     alpha: Annotated[bool, typer.Option("--alpha", help="Write the matte too.")] = False,
+    frames: Annotated[
+        str | None,
+        typer.Option(
+            "--frames",
+            metavar="FIRST-LAST",
+            help="Only these frames, counted from 0, the last one too: 300-499, 300- (to the end), 300. "
+            "In a folder they have these numbers and join what is there; sound is cut to fit.",
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Write a line of JSON for each frame.")
     ] = None,
@@ -57,6 +66,7 @@ def process(
     from core.types import Aligner, Renderer
     from live.assemble import build_parts
     from live.loop import stopped_by_signals
+    from live.media import FrameRange
     from live.offline import process as process_file
     from live.offline import refuse_names
     from live.plates import open_plate
@@ -65,7 +75,10 @@ def process(
     log_to_terminal(settings.log.level)
     behind = parse_background(settings.background.spec)
     transparent = behind.kind is Kind.TRANSPARENT
-    refuse_names(source, output, transparent=transparent, alpha=alpha, report=report, force=force)
+    wanted = None if frames is None else FrameRange.parse(frames)
+    refuse_names(
+        source, output, transparent=transparent, alpha=alpha, report=report, force=force, frames=wanted
+    )
     room = open_plate(settings.plate.name)
 
     opened = ExitStack()
@@ -88,6 +101,7 @@ def process(
             alpha=alpha,
             report=report,
             force=force,
+            frames=wanted,
             stop=stop,
         )
     written = ", ".join(str(path) for path in result.outputs)

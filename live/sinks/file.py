@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 class FileSink:
     """Writes what it gets under a temporary name; `close` gives the files their names.
 
-    clip: rate, clock and sound of the input; None for a live recording, which starts at 0.
+    clip: rate, clock and sound of the input; None for a live recording. That starts at 0, an excerpt too.
     Raises:
         MediaError: from any method: name, folder or disk do not allow it. What was written so far is then
             removed; of a live recording, which cannot be made again, it is kept, and the log says where.
@@ -44,6 +44,7 @@ class FileSink:
             live=clip is None,
         )
         self._live = clip is None
+        self._from_0 = clip is None or clip.frames is not None
         self._first_ns: int | None = None
         self._abandoned = Event()
         self.outputs = tuple(writer.path for writer in self._writers)
@@ -51,7 +52,7 @@ class FileSink:
 
     def push(self, picture: Picture) -> None:
         if self._first_ns is None:
-            self._first_ns = picture.time_ns if self._live else 0
+            self._first_ns = picture.time_ns if self._from_0 else 0
         if self._first_ns:
             picture = _earlier(picture, self._first_ns)
         try:

@@ -40,3 +40,7 @@ class FileSource(Source, Protocol):
 
     clip: Clip
     total: int | None
+
+    def skip(self) -> bool:
+        """Passes over a frame without making pixels of it; False at the end. Raises as `read`."""
+        ...

@@ -55,6 +55,10 @@ class FolderSource:
         self._next += 1
         return Frame(rgb, round(index * self.clip.time_base * 1_000_000_000), index)
 
+    def skip(self) -> bool:
+        self._next += 1
+        return self._next <= len(self._paths)
+
     def close(self) -> None:
         self._next = len(self._paths)
 

@@ -89,6 +89,19 @@ class VideoSource:
         )
 
     def read(self) -> Frame | None:
+        passed = self._pass()
+        if passed is None:
+            return None
+        frame, time_ns = passed
+        rgb = _upright(self._rgb(frame), self._rotation)
+        rgb.flags.writeable = False
+        return Frame(rgb, time_ns, self._next_index - 1)
+
+    def skip(self) -> bool:
+        return self._pass() is not None
+
+    def _pass(self) -> tuple[VideoFrame, int] | None:
+        """Goes on to the next frame; gives this one and its time, ns."""
         frame = self._ahead
         if frame is None:
             return None
@@ -97,16 +110,14 @@ class VideoSource:
                 f"{self._path} changes size at frame {self._next_index} from {_size(self._stored_size)} to "
                 f"{frame.width}x{frame.height}; split it there, or bring it to one size"
             )
-        rgb = _upright(self._rgb(frame), self._rotation)
-        rgb.flags.writeable = False
-        taken = Frame(rgb, self._time_ns(frame), self._next_index)
+        time_ns = self._time_ns(frame)
         self._next_index += 1
         self._ahead = next(self._frames, None)
         if self._ahead is None:
-            missing = self._extent.missing(taken.time_ns / 1e9)
+            missing = self._extent.missing(time_ns / 1e9)
             if missing:
                 raise MediaError(f"{self._path} is cut off: {missing}; copy it again")
-        return taken
+        return frame, time_ns
 
     def _rgb(self, frame: VideoFrame) -> U8:
         try:

@@ -6,7 +6,9 @@ import re
 from enum import Enum
 from pathlib import Path
 
-_NUMBERED = re.compile(r"\d{6,}\.png")
+from live.media import FrameRange
+
+_NUMBERED = re.compile(r"[0-9]{6,}\.png")
 
 
 class Content(Enum):
@@ -17,8 +19,10 @@ class Content(Enum):
     ALPHA = "alpha"  # the matte alone, as grey
 
 
-def numbered(folder: Path) -> list[Path]:
-    """The pictures of a sequence that lie in this folder, in order."""
+def numbered(folder: Path, frames: FrameRange | None = None) -> list[Path]:
+    """The pictures of a sequence that lie in this folder, in order; only those of these numbers."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if _NUMBERED.fullmatch(p.name))
+    found = (path for path in folder.iterdir() if _NUMBERED.fullmatch(path.name))
+    wanted = (path for path in found if frames is None or int(path.stem) in frames)
+    return sorted(wanted, key=lambda path: int(path.stem))

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from core.errors import MediaError
 from core.types import Picture
-from live.media import Clip
+from live.media import Clip, FrameRange
 from live.writers.content import Content, numbered
 
 VIDEO_SUFFIXES = (".mov", ".webm", ".mp4")
@@ -50,10 +50,10 @@ def alpha_path(path: Path) -> Path:
     return path / "alpha" if is_folder(path) else path.with_name(f"{path.stem}.alpha{path.suffix}")
 
 
-def refuse_existing(path: Path, *, alpha: bool = False) -> None:
-    """Raises MediaError when a result of this name is there already."""
+def refuse_existing(path: Path, *, alpha: bool = False, frames: FrameRange | None = None) -> None:
+    """Raises MediaError when a result of this name, or in a folder one of these frames, is there already."""
     if is_folder(path):
-        taken = numbered(path) or (numbered(path / "alpha") if alpha else [])
+        taken = numbered(path, frames) or (numbered(path / "alpha", frames) if alpha else [])
         what = f"the folder {path} has results already ({taken[0].name} …)" if taken else ""
     else:
         names = [path, alpha_path(path)] if alpha else [path]
@@ -63,9 +63,18 @@ def refuse_existing(path: Path, *, alpha: bool = False) -> None:
 
 
 def refuse_result(
-    path: Path, *, transparent: bool, alpha: bool = False, single: bool = False, force: bool = False
+    path: Path,
+    *,
+    transparent: bool,
+    alpha: bool = False,
+    single: bool = False,
+    force: bool = False,
+    frames: FrameRange | None = None,
 ) -> None:
-    """Raises MediaError where open_writers would by the name alone: nothing slow need come before that."""
+    """Raises MediaError where open_writers would by the name alone: nothing slow need come before that.
+
+    frames: those to come, where it is known that they are not all.
+    """
     if path.suffix == "" and path.is_file():
         raise MediaError(f"{path} is a file already, not a folder; choose another name")
     suffix = path.suffix.lower()
@@ -84,7 +93,7 @@ def refuse_result(
             f"{path}: results of kind {suffix} cannot be written; allowed are {known} and folders"
         )
     if not force:
-        refuse_existing(path, alpha=alpha)
+        refuse_existing(path, alpha=alpha, frames=frames)
 
 
 def open_writers(
@@ -110,7 +119,7 @@ def open_writers(
         MediaError: the name says no known kind, or one that cannot hold this, or it is taken,
             or the folder cannot be written.
     """
-    refuse_result(path, transparent=transparent, alpha=alpha, single=single, force=force)
+    refuse_result(path, transparent=transparent, alpha=alpha, single=single, force=force, frames=clip.frames)
     opener = _opener(path, size, clip, live=live)
     contents = [Content.STRAIGHT if transparent else Content.OPAQUE, *([Content.ALPHA] if alpha else [])]
     writers: list[Writer] = []
@@ -118,7 +127,7 @@ def open_writers(
         if is_folder(path):
             from live.writers.pictures import SequenceWriter
 
-            writers.append(SequenceWriter(path, tuple(contents)))
+            writers.append(SequenceWriter(path, tuple(contents), clip.frames))
         else:
             for content in contents:
                 writers.append(opener(alpha_path(path) if content is Content.ALPHA else path, content))

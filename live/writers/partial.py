@@ -12,8 +12,8 @@ from typing import BinaryIO
 from core.errors import MediaError
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")
+def _beside(path: Path, part: str = "") -> Path:
+    return path.with_name(f".{path.name}.partial{part}")
 
 
 def _cut_short(path: Path) -> Path:
@@ -95,14 +95,15 @@ class PartialFolder:
     """A folder whose files get there together, when all are complete.
 
     folder: where to write meanwhile. Sub-folders are made by the writer.
+    part: which part of what comes into `path` this is; others may be written at the same time.
     Raises:
         MediaError: as PartialFile.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, part: str = "") -> None:
         self.path = path
         # Inside a folder that exists: it may be another disk, onto which nothing can be renamed.
-        self.folder = path / ".partial" if path.is_dir() else _beside(path)
+        self.folder = path / f".partial{part}" if path.is_dir() else _beside(path, part)
         self._made = _make_parents(path)
         try:
             shutil.rmtree(self.folder, ignore_errors=True)  # left by a run that was killed
@@ -114,8 +115,7 @@ class PartialFolder:
     def publish(self) -> None:
         """Moves all files into place: the whole folder at once where it is new, else one by one."""
         try:
-            if not self.path.exists():
-                os.replace(self.folder, self.path)
+            if not self.path.exists() and self._renamed():
                 return
             for file in sorted(found for found in self.folder.rglob("*") if found.is_file()):
                 target = self.path / file.relative_to(self.folder)
@@ -124,6 +124,16 @@ class PartialFolder:
             shutil.rmtree(self.folder)
         except OSError as error:
             raise MediaError(f"cannot write {self.path}: {error.strerror}") from error
+
+    def _renamed(self) -> bool:
+        """False where another part has made the folder at this very moment."""
+        try:
+            os.replace(self.folder, self.path)
+        except OSError:
+            if not self.path.is_dir():
+                raise
+            return False
+        return True
 
     def keep(self) -> Path | None:
         """As PartialFile's."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from core.errors import MediaError
 from core.types import U8, Picture
+from live.media import FrameRange
 from live.writers.content import Content, numbered
 from live.writers.partial import PartialFile, PartialFolder
 from live.writers.straight import alpha_of, opaque_of, rgba_of
@@ -38,11 +39,16 @@ def _encoded(picture: Picture, content: Content, suffix: str, options: list[int]
 
 
 class SequenceWriter:
-    """folder/000000.png …, numbered by order; with Content.ALPHA also folder/alpha/000000.png."""
+    """folder/000000.png …, numbered by order; with Content.ALPHA also folder/alpha/000000.png.
 
-    def __init__(self, path: Path, contents: tuple[Content, ...]) -> None:
+    frames: which of a longer sequence these are: they have its numbers, and all others stay.
+    """
+
+    def __init__(self, path: Path, contents: tuple[Content, ...], frames: FrameRange | None = None) -> None:
         self.path = path
-        self._partial = PartialFolder(path)
+        self._whole = frames is None
+        self._first = frames.first if frames else 0
+        self._partial = PartialFolder(path, part=str(frames) if frames else "")
         self._folders = {
             content: self._partial.folder / ("alpha" if content is Content.ALPHA else "")
             for content in contents
@@ -50,20 +56,22 @@ class SequenceWriter:
         self._count = 0
 
     def write(self, picture: Picture) -> None:
+        name = f"{self._first + self._count:06d}.png"
         try:
             for content, folder in self._folders.items():
                 folder.mkdir(exist_ok=True)
-                data = _encoded(picture, content, ".png", _FAST)
-                (folder / f"{self._count:06d}.png").write_bytes(data)
+                (folder / name).write_bytes(_encoded(picture, content, ".png", _FAST))
         except OSError as error:
             for folder in self._folders.values():
                 with suppress(OSError):  # half a picture, unless there is no disk any more
-                    (folder / f"{self._count:06d}.png").unlink()
+                    (folder / name).unlink()
             raise MediaError(f"cannot write into {self.path}: {error.strerror}") from error
         self._count += 1
 
     def finish(self) -> None:
         self._partial.publish()
+        if not self._whole:
+            return
         for content in self._folders:  # of a longer sequence that was replaced
             folder = self.path / ("alpha" if content is Content.ALPHA else "")
             for left_over in numbered(folder)[self._count :]:

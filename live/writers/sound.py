@@ -32,7 +32,7 @@ class SoundTrack:
     """Brings the first sound track of a clip's file, which must have one, into a container being written.
 
     kept: codecs whose packets go over unchanged; all other sound becomes `other`, without the packets
-    that cannot be decoded: `until` says at the end how many.
+    that cannot be decoded: `finish` says how many. Of an excerpt no packet that begins before it is written.
     Raises:
         MediaError: from any method: not readable, or the container does not take it.
     """
@@ -43,6 +43,7 @@ class SoundTrack:
         assert clip.sound is not None
         self._path, self._into, self._result = clip.sound, into, result
         self._starts_s = clip.starts_s
+        self._whole = clip.frames is None
         self._codec = other
         self._skipped = 0
         self._resampler: av.AudioResampler | None = None
@@ -78,9 +79,9 @@ class SoundTrack:
         self._ahead = self._next()
 
     def until(self, time_s: float) -> None:
-        """Writes what sounds up to this time; all with infinity, and then also the encoder's rest."""
+        """Writes what begins to sound before this time."""
         with self._told():
-            while self._ahead is not None and self._ahead_s() <= time_s:
+            while self._ahead is not None and self._ahead_s() < time_s:
                 packet, self._ahead = self._ahead, self._next()
                 if not self._copied:
                     for frame in self._decoded(packet):
@@ -88,9 +89,14 @@ class SoundTrack:
                 elif packet.dts is not None:  # not the empty packet that ends a file
                     packet.stream = self._stream
                     self._into.mux(packet)
-            if time_s == float("inf") and self._resampler is not None:
+
+    def finish(self, end_s: float = float("inf")) -> None:
+        """Writes what begins before this time, and the encoder's rest."""
+        self.until(end_s)
+        with self._told():
+            if self._resampler is not None:
                 self._encode(None)
-        if time_s == float("inf") and self._skipped:
+        if self._skipped:
             log.warning(
                 "the sound of %s has damaged packets, %d, that cannot be read; %s goes on without them",
                 self._path,
@@ -115,12 +121,14 @@ class SoundTrack:
 
     def _next(self) -> Packet[AudioStream] | None:
         """The next packet, with its times counted like the pictures'."""
-        packet = next(self._packets, None)
-        if packet is not None and packet.time_base is not None:
-            shift = round(self._starts_s / packet.time_base)
-            packet.pts = None if packet.pts is None else packet.pts - shift
-            packet.dts = None if packet.dts is None else packet.dts - shift
-        return packet
+        for packet in self._packets:
+            if packet.time_base is not None:
+                shift = round(self._starts_s / packet.time_base)
+                packet.pts = None if packet.pts is None else packet.pts - shift
+                packet.dts = None if packet.dts is None else packet.dts - shift
+            if self._whole or packet.dts is None or packet.dts >= 0:
+                return packet
+        return None
 
     def _ahead_s(self) -> float:
         """When the next packet sounds; the empty one at the end of a file comes at once."""

@@ -109,6 +109,8 @@ class VideoWriter:
         self._rotation = clip.rotation if self._kind.flips else 0
         self._end_pts = None if clip.end_s is None else round(clip.end_s / clip.time_base)
         self._held: VideoFrame | None = None  # until its duration is known
+        self._whole = clip.frames is None
+        self._sound_end_s = float("inf")
         self._partial = PartialFile(path)
         self._sound: SoundTrack | None = None
         try:
@@ -168,7 +170,7 @@ class VideoWriter:
         try:
             self._container.mux(self._stream.encode(None))
             if self._sound is not None:  # says itself what goes wrong
-                self._sound.until(float("inf"))
+                self._sound.finish(self._sound_end_s)
             self._container.close()
         except (av.FFmpegError, OSError) as error:
             raise self._failed(error) from error
@@ -179,6 +181,8 @@ class VideoWriter:
         assert frame.pts is not None
         lasts = self._duration if until_pts is None else until_pts - frame.pts
         frame.duration = lasts if lasts > 0 else self._duration
+        if not self._whole:
+            self._sound_end_s = float((frame.pts + frame.duration) * self._time_base)
         try:
             self._container.mux(self._stream.encode(frame))
         except (av.FFmpegError, OSError) as error:
