@@ -17,6 +17,7 @@ from core.matte.doubt import PlateDoubt
 from core.matte.overlooked import evidence_of, with_overlooked
 from core.matte.prior import SelfieSegmenter, inside_people, near_people, near_people_small
 from core.matte.refine import Refiner, snapped
+from core.matte.shaded import shaded_room, without_shaded
 from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
 from core.runtime.base import PlateNetRuntime
 from core.types import U8, Coarse, Room, SeenRoom
@@ -195,6 +196,9 @@ class PlateMatter:
         if self._doubt is not None and self._doubt.of(coarse.alpha_u8, near_people_small(mask)):
             desk.shown = None  # else the network would go on seeing the plate
             return replace(self._by_looks(desk, mask), doubted=True)
+        shaded = shaded_room(desk.frame, small.rgb, small.coverage, mask, coarse.alpha_u8)
+        if shaded is not None:  # after the doubt, which is to see all of what a lamp that went out bares
+            coarse = _altered(coarse, lambda alpha: without_shaded(alpha, shaded))
         return coarse
 
     def _by_looks(self, desk: _Desk, mask: U8 | None) -> Coarse:

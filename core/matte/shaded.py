@@ -1,0 +1,132 @@
+"""Where a matte shows the room in another light: somebody's shadow, taken for a part of them.
+
+Who walks out of the picture leaves a shadow on large pieces of floor, and the network, which sees but a leg
+of whoever casts it, takes all of that for a person. But what has the room's own pattern, only darker, is it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.matte.prior import disc
+from core.types import F32, U8
+
+SHRINKS = 2  # times: noise gone, boards and books still there
+SHOWN = 32  # of 255, from which a matte shows something
+A_PERSON = 128  # of a mask, from which the segmenter's word is taken
+# Of the height: a gap in hair that shows the room's pattern is narrower. 0.017 takes from one of 96 people.
+LEAST_RADIUS = 0.025
+WINDOW = 0.046  # of the height, in which a pattern is compared
+REACH = 0.065  # of the height, as far as the light that was found beside is taken for that of a pixel
+LEAST_PATTERN = 2.5  # grey levels, one sigma: less is noise and JPEG
+ALIKE = 0.75  # correlation of two patterns
+AS_STRONG = (
+    0.5  # by which a pattern's strength may be off from the light's: what is half there has half of it
+)
+LIGHT = (0.25, 1.1)  # frame over room, means of a window
+OFF, OFF_SHARE = 12, 0.1  # levels, and share of the level, by which a pixel may be off the room in that light
+SOFT_PX = 2.0  # sigma of the cut
+
+
+def shaded_room(frame: U8, room: U8, coverage: U8 | None, mask: U8, rough: U8) -> U8 | None:
+    """255 where a matte shows the room in another light, uint8 HxW; None where nowhere, as nearly always.
+
+    A pattern is the room's where it correlates with the plate's and is as much weaker as the light is: what
+    shows through hair is weaker than that. It is looked for in pieces too large for gaps in hair, and from
+    there on pixel by pixel, in the light that was found near by.
+
+    frame, room: uint8 HxWx3, the plate aligned and lit like the frame. coverage: uint8 HxW, where it is
+    known; None everywhere. mask: uint8 of a segmenter (see prior.SelfieSegmenter). rough: the matte so far.
+    Both of any size.
+    """
+    height, width = frame.shape[:2]
+    size = max(1, width // SHRINKS), max(1, height // SHRINKS)
+    may_be = cv2.inRange(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), 0, A_PERSON - 1)
+    shown = cv2.inRange(cv2.resize(rough, size, interpolation=cv2.INTER_AREA), SHOWN, 255)
+    if coverage is not None:
+        known = cv2.resize(coverage, size, interpolation=cv2.INTER_AREA)
+        may_be = cv2.bitwise_and(may_be, cv2.inRange(known, 255, 255))
+    piece = disc(LEAST_RADIUS * size[1])
+    large = cv2.erode(cv2.bitwise_and(shown, may_be), piece)
+    if not large.any():
+        return None
+    where = _around(large, round((LEAST_RADIUS + WINDOW + 2 * REACH) * size[1]))
+    seen = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)[where]
+    behind = cv2.resize(room, size, interpolation=cv2.INTER_AREA)[where]
+    same = _same_pattern(_grey(seen), _grey(behind), _odd(WINDOW * size[1]))
+    sure = cv2.bitwise_and(cv2.bitwise_and(same, shown[where]), may_be[where])
+    sure = cv2.morphologyEx(sure, cv2.MORPH_OPEN, piece)
+    if not sure.any():
+        return None
+    near = cv2.bitwise_and(cv2.dilate(sure, disc(REACH * size[1])), may_be[where])
+    near = cv2.bitwise_and(near, _in_the_light_of(sure, seen, behind, _odd(REACH * size[1])))
+    whole = np.zeros_like(shown)
+    whole[where] = cv2.max(sure, cv2.morphologyEx(near, cv2.MORPH_OPEN, disc(1)))
+    return cv2.GaussianBlur(
+        cv2.resize(whole, (width, height), interpolation=cv2.INTER_LINEAR), (0, 0), SOFT_PX
+    )
+
+
+def without_shaded(alpha: U8, shaded: U8) -> U8:
+    """A matte, uint8 of any size, that shows nothing of what `shaded_room` found."""
+    if shaded.shape != alpha.shape:
+        shaded = cv2.resize(shaded, alpha.shape[::-1], interpolation=cv2.INTER_AREA)
+    return cv2.min(alpha, cv2.bitwise_not(shaded))
+
+
+def _around(pieces: U8, margin: int) -> tuple[slice, slice]:
+    """Rows and columns of all that is not 0, with as much around."""
+    x, y, width, height = cv2.boundingRect(pieces)
+    return np.s_[max(0, y - margin) : y + height + margin, max(0, x - margin) : x + width + margin]
+
+
+def _odd(px: float) -> int:
+    return 2 * round(px / 2) + 1
+
+
+def _grey(rgb: U8) -> F32:
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _same_pattern(frame: F32, room: F32, side: int) -> U8:
+    """255 where the window around a pixel, side x side, has the room's pattern, darker by as much as its
+    light; in all that it shows, or in what is finer than the edges of shadows."""
+    light: F32 = np.divide(_mean(frame, side), cv2.max(_mean(room, side), 1.0), dtype=np.float32)
+    fine = side // 2 | 1
+    same = _correlated(frame, room, light, side)
+    same |= _correlated(frame - _mean(frame, fine), room - _mean(room, fine), light, side)
+    same &= (light > LIGHT[0]) & (light < LIGHT[1])
+    return same.astype(np.uint8) * np.uint8(255)
+
+
+def _correlated(frame: F32, room: F32, light: F32, side: int) -> NDArray[np.bool_]:
+    """Where a window's pattern is the room's, in that light."""
+    level, room_level = _mean(frame, side), _mean(room, side)
+    strength = _mean(frame * frame, side) - level * level  # variances
+    room_strength = _mean(room * room, side) - room_level * room_level
+    common = _mean(frame * room, side) - level * room_level
+    expected = light * room_strength  # of `common`, were the frame the room in that light
+    return np.asarray(
+        (room_strength > LEAST_PATTERN**2)
+        & (common > 0)
+        & (common * common > ALIKE**2 * strength * room_strength)
+        & (np.abs(common - expected) < AS_STRONG * expected)
+    )
+
+
+def _mean(of: F32, side: int) -> F32:
+    return np.asarray(cv2.blur(of, (side, side)), np.float32)
+
+
+def _in_the_light_of(sure: U8, frame: U8, room: U8, side: int) -> U8:
+    """255 where a pixel looks like the room in the light that falls on what is sure near by."""
+
+    def gathered(of: U8) -> F32:
+        held = cv2.copyTo(of, sure).astype(np.float32)
+        return np.asarray(cv2.blur(cv2.blur(held, (side, side)), (side, side)), np.float32)
+
+    lit = room * (gathered(frame) / np.maximum(gathered(room), np.float32(1e-3)))
+    alike = np.all(np.abs(frame - lit) < OFF + OFF_SHARE * lit, axis=2)
+    return alike.astype(np.uint8) * np.uint8(255)
