@@ -190,13 +190,15 @@ class PlateMatter:
         evidence = evidence_of(mask, apart, coarse.alpha_u8)
         if evidence is not None:
             coarse = _altered(coarse, lambda alpha: with_overlooked(alpha, evidence))
+        near = near_people_small(mask)
         if small.coverage is not None:
             inside = cv2.bitwise_and(inside_people(mask), cv2.bitwise_not(coverage))
-            coarse = _limited(coarse, cv2.max(near_people(mask), coverage), inside)
-        if self._doubt is not None and self._doubt.of(coarse.alpha_u8, near_people_small(mask)):
+            around = cv2.resize(near, desk.size, interpolation=cv2.INTER_LINEAR)
+            coarse = _limited(coarse, cv2.max(around, coverage), inside)
+        if self._doubt is not None and self._doubt.of(coarse.alpha_u8, near):
             desk.shown = None  # else the network would go on seeing the plate
             return replace(self._by_looks(desk, mask), doubted=True)
-        shaded = shaded_room(desk.frame, small.rgb, small.coverage, mask, coarse.alpha_u8)
+        shaded = shaded_room(desk.frame, small.rgb, small.coverage, near, coarse.alpha_u8)
         if shaded is not None:  # after the doubt, which is to see all of what a lamp that went out bares
             coarse = _altered(coarse, lambda alpha: without_shaded(alpha, shaded))
         return coarse

@@ -15,9 +15,8 @@ from core.types import F32, U8
 
 SHRINKS = 2  # times: noise gone, boards and books still there
 SHOWN = 32  # of 255, from which a matte shows something
-A_PERSON = 128  # of a mask, from which the segmenter's word is taken
-# Of the height: a gap in hair that shows the room's pattern is narrower. 0.017 takes from one of 96 people.
-LEAST_RADIUS = 0.025
+# Of the height: a gap in hair that shows the room's pattern is narrower. At 0.01 one of 96 people loses hair.
+LEAST_RADIUS = 0.017
 WINDOW = 0.046  # of the height, in which a pattern is compared
 REACH = 0.065  # of the height, as far as the light that was found beside is taken for that of a pixel
 LEAST_PATTERN = 2.5  # grey levels, one sigma: less is noise and JPEG
@@ -26,24 +25,29 @@ AS_STRONG = (
     0.5  # by which a pattern's strength may be off from the light's: what is half there has half of it
 )
 LIGHT = (0.25, 1.1)  # frame over room, means of a window
+ROUNDS = 8  # of going on from there
 OFF, OFF_SHARE = 12, 0.1  # levels, and share of the level, by which a pixel may be off the room in that light
+TINT = 0.25  # share by which that light may differ between colours
+LEAST_GATHERED = 0.01  # share of the pixels near by that must be sure
+COARSER = 4  # times, in which light is gathered: it changes softly
 SOFT_PX = 2.0  # sigma of the cut
 
 
-def shaded_room(frame: U8, room: U8, coverage: U8 | None, mask: U8, rough: U8) -> U8 | None:
+def shaded_room(frame: U8, room: U8, coverage: U8 | None, near: U8, rough: U8) -> U8 | None:
     """255 where a matte shows the room in another light, uint8 HxW; None where nowhere, as nearly always.
 
     A pattern is the room's where it correlates with the plate's and is as much weaker as the light is: what
-    shows through hair is weaker than that. It is looked for in pieces too large for gaps in hair, and from
-    there on pixel by pixel, in the light that was found near by.
+    shows through hair is weaker than that. It is looked for in pieces too large for gaps in hair; from
+    there on a pixel is the room that looks like it in the light that was found near by.
 
     frame, room: uint8 HxWx3, the plate aligned and lit like the frame. coverage: uint8 HxW, where it is
-    known; None everywhere. mask: uint8 of a segmenter (see prior.SelfieSegmenter). rough: the matte so far.
-    Both of any size.
+    known; None everywhere. near: uint8, 255 where somebody is near in the segmenter's eyes, and this is not
+    looked for: dark hair looks like a shadow (see prior.near_people_small). rough: the matte so far. Both of
+    any size.
     """
     height, width = frame.shape[:2]
     size = max(1, width // SHRINKS), max(1, height // SHRINKS)
-    may_be = cv2.inRange(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), 0, A_PERSON - 1)
+    may_be = cv2.bitwise_not(cv2.resize(near, size, interpolation=cv2.INTER_NEAREST))
     shown = cv2.inRange(cv2.resize(rough, size, interpolation=cv2.INTER_AREA), SHOWN, 255)
     if coverage is not None:
         known = cv2.resize(coverage, size, interpolation=cv2.INTER_AREA)
@@ -60,10 +64,8 @@ def shaded_room(frame: U8, room: U8, coverage: U8 | None, mask: U8, rough: U8) -
     sure = cv2.morphologyEx(sure, cv2.MORPH_OPEN, piece)
     if not sure.any():
         return None
-    near = cv2.bitwise_and(cv2.dilate(sure, disc(REACH * size[1])), may_be[where])
-    near = cv2.bitwise_and(near, _in_the_light_of(sure, seen, behind, _odd(REACH * size[1])))
     whole = np.zeros_like(shown)
-    whole[where] = cv2.max(sure, cv2.morphologyEx(near, cv2.MORPH_OPEN, disc(1)))
+    whole[where] = _spread(sure, seen, behind, may_be[where], shown[where], REACH * size[1])
     return cv2.GaussianBlur(
         cv2.resize(whole, (width, height), interpolation=cv2.INTER_LINEAR), (0, 0), SOFT_PX
     )
@@ -120,13 +122,37 @@ def _mean(of: F32, side: int) -> F32:
     return np.asarray(cv2.blur(of, (side, side)), np.float32)
 
 
-def _in_the_light_of(sure: U8, frame: U8, room: U8, side: int) -> U8:
+def _spread(sure: U8, frame: U8, room: U8, may_be: U8, shown: U8, reach_px: float) -> U8:
+    """What is sure, and around it what looks like the room in the light there, from there on again: a plain
+    wall beside the floor. Until nothing more of what is shown is added."""
+    step, before = disc(reach_px), -1
+    for _ in range(ROUNDS):
+        count = cv2.countNonZero(cv2.bitwise_and(sure, shown))
+        if count == before:
+            break
+        before = count
+        near = cv2.bitwise_and(cv2.dilate(sure, step), may_be)
+        near = cv2.bitwise_and(near, _in_the_light_of(sure, frame, room, reach_px))
+        sure = cv2.max(sure, cv2.morphologyEx(near, cv2.MORPH_OPEN, disc(1)))
+    return sure
+
+
+def _in_the_light_of(sure: U8, frame: U8, room: U8, reach_px: float) -> U8:
     """255 where a pixel looks like the room in the light that falls on what is sure near by."""
+    size = frame.shape[1::-1]
+    few = max(1, size[0] // COARSER), max(1, size[1] // COARSER)
+    side = _odd(reach_px / COARSER)
 
     def gathered(of: U8) -> F32:
-        held = cv2.copyTo(of, sure).astype(np.float32)
-        return np.asarray(cv2.blur(cv2.blur(held, (side, side)), (side, side)), np.float32)
+        held = cv2.resize(cv2.copyTo(of, sure), few, interpolation=cv2.INTER_AREA)
+        return _mean(_mean(held.astype(np.float32), side), side)
 
-    lit = room * (gathered(frame) / np.maximum(gathered(room), np.float32(1e-3)))
+    found = gathered(sure)
+    light = gathered(frame) / np.maximum(gathered(room), np.float32(1))
+    # What eats its way into a coat has that coat's colour; and of a few pixels the sums' rounding is left.
+    known = (found > 255 * LEAST_GATHERED) & (np.ptp(light, axis=2) < TINT * light.max(axis=2))
+    light[~known] = -1
+    light = cv2.resize(light, size, interpolation=cv2.INTER_LINEAR)
+    lit = room * light
     alike = np.all(np.abs(frame - lit) < OFF + OFF_SHARE * lit, axis=2)
     return alike.astype(np.uint8) * np.uint8(255)

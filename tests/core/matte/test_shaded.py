@@ -40,7 +40,7 @@ NOBODY = np.zeros(SIZE, np.uint8)
 
 
 def left_of(alpha: np.ndarray, frame: np.ndarray, room: np.ndarray, **more: np.ndarray) -> np.ndarray:
-    found = shaded_room(frame, room, more.get("coverage"), more.get("mask", NOBODY), alpha)
+    found = shaded_room(frame, room, more.get("coverage"), more.get("near", NOBODY), alpha)
     return alpha if found is None else without_shaded(alpha, found)
 
 
@@ -90,18 +90,35 @@ def test_a_plain_wall_proves_nothing() -> None:
     assert left_of(alpha, shadowed(room), room) is alpha, "a shirt may be as grey as the wall"
 
 
+def test_a_plain_wall_beside_a_patterned_floor_goes_with_it() -> None:
+    room = pattern(0)
+    room[:240] = (180, 175, 160)
+    left = left_of(shown(), shadowed(room), room)
+    assert (left[PLACE] > 25).mean() < 0.05
+
+
+def test_but_not_a_shirt_before_that_wall() -> None:
+    room = pattern(0)
+    room[:240] = (180, 175, 160)
+    frame = shadowed(room)
+    frame[120:230, 400:500] = (60, 105, 140)
+    alpha = shown()
+    left = left_of(alpha, frame, room)
+    assert (left[128:222, 408:492] >= 220).all()
+
+
 def test_a_plate_that_lies_elsewhere_proves_nothing() -> None:
     room = pattern(0)
     alpha = shown()
     assert left_of(alpha, np.roll(shadowed(room), 12, 1), room) is alpha
 
 
-def test_whoever_the_segmenter_sees_stays() -> None:
+def test_whoever_the_segmenter_sees_stays_and_what_is_near_to_them() -> None:
     room = pattern(0)
-    mask = NOBODY.copy()
-    mask[PLACE] = 200
+    near = NOBODY.copy()
+    near[PLACE] = 255
     alpha = shown()
-    assert left_of(alpha, shadowed(room), room, mask=mask) is alpha
+    assert left_of(alpha, shadowed(room), room, near=near) is alpha
 
 
 def test_where_the_plate_is_not_known_it_says_nothing() -> None:
@@ -131,8 +148,8 @@ def test_nothing_is_compared_where_the_segmenter_sees_all_that_is_shown(
         raise AssertionError("milliseconds of every frame")
 
     monkeypatch.setattr("core.matte.shaded._same_pattern", compare)
-    mask = shown()
-    assert shaded_room(shadowed(pattern(0)), pattern(0), None, mask, shown()) is None
+    near = np.where(shown() > 0, np.uint8(255), np.uint8(0))
+    assert shaded_room(shadowed(pattern(0)), pattern(0), None, near, shown()) is None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (32, 32), (3, 400)])
