@@ -14,6 +14,7 @@ from core.matte.prior import disc
 from core.types import F32, U8
 
 SHRINKS = 2  # times: noise gone, boards and books still there
+GLANCE = 8  # times, for a first look: a piece of LEAST_RADIUS is three pixels wide there
 SHOWN = 32  # of 255, from which a matte shows something
 # Of the height: a gap in hair that shows the room's pattern is narrower. At 0.01 one of 96 people loses hair.
 LEAST_RADIUS = 0.017
@@ -46,6 +47,8 @@ def shaded_room(frame: U8, room: U8, coverage: U8 | None, near: U8, rough: U8) -
     any size.
     """
     height, width = frame.shape[:2]
+    if not _much_is_shown(rough, near, (max(1, width // GLANCE), max(1, height // GLANCE))):
+        return None
     size = max(1, width // SHRINKS), max(1, height // SHRINKS)
     may_be = cv2.bitwise_not(cv2.resize(near, size, interpolation=cv2.INTER_NEAREST))
     shown = cv2.inRange(cv2.resize(rough, size, interpolation=cv2.INTER_AREA), SHOWN, 255)
@@ -76,6 +79,13 @@ def without_shaded(alpha: U8, shaded: U8) -> U8:
     if shaded.shape != alpha.shape:
         shaded = cv2.resize(shaded, alpha.shape[::-1], interpolation=cv2.INTER_AREA)
     return cv2.min(alpha, cv2.bitwise_not(shaded))
+
+
+def _much_is_shown(rough: U8, near: U8, size: tuple[int, int]) -> bool:
+    """Whether there may be a piece large enough, at a glance: nearly always there is none."""
+    shown = cv2.inRange(cv2.resize(rough, size, interpolation=cv2.INTER_AREA), SHOWN, 255)
+    cv2.copyTo(np.zeros_like(shown), cv2.resize(near, size, interpolation=cv2.INTER_NEAREST), shown)
+    return bool(cv2.erode(shown, np.ones((3, 3), np.uint8)).any())
 
 
 def _around(pieces: U8, margin: int) -> tuple[slice, slice]:
@@ -125,7 +135,8 @@ def _mean(of: F32, side: int) -> F32:
 def _spread(sure: U8, frame: U8, room: U8, may_be: U8, shown: U8, reach_px: float) -> U8:
     """What is sure, and around it what looks like the room in the light there, from there on again: a plain
     wall beside the floor. Until nothing more of what is shown is added."""
-    step, before = disc(reach_px), -1
+    side = _odd(2 * reach_px)
+    step, before = np.ones((side, side), np.uint8), -1
     for _ in range(ROUNDS):
         count = cv2.countNonZero(cv2.bitwise_and(sure, shown))
         if count == before:
@@ -147,12 +158,19 @@ def _in_the_light_of(sure: U8, frame: U8, room: U8, reach_px: float) -> U8:
         held = cv2.resize(cv2.copyTo(of, sure), few, interpolation=cv2.INTER_AREA)
         return _mean(_mean(held.astype(np.float32), side), side)
 
-    found = gathered(sure)
     light = gathered(frame) / np.maximum(gathered(room), np.float32(1))
+    colours = cv2.split(light)
+    strongest = cv2.max(cv2.max(colours[0], colours[1]), colours[2])
+    weakest = cv2.min(cv2.min(colours[0], colours[1]), colours[2])
     # What eats its way into a coat has that coat's colour; and of a few pixels the sums' rounding is left.
-    known = (found > 255 * LEAST_GATHERED) & (np.ptp(light, axis=2) < TINT * light.max(axis=2))
-    light[~known] = -1
-    light = cv2.resize(light, size, interpolation=cv2.INTER_LINEAR)
-    lit = room * light
-    alike = np.all(np.abs(frame - lit) < OFF + OFF_SHARE * lit, axis=2)
-    return alike.astype(np.uint8) * np.uint8(255)
+    known = (gathered(sure) > 255 * LEAST_GATHERED) & (strongest - weakest < TINT * strongest)
+    alike = cv2.resize(known.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_NEAREST)
+    for seen, behind, shade in zip(cv2.split(frame), cv2.split(room), colours, strict=True):
+        shade = cv2.resize(shade, size, interpolation=cv2.INTER_LINEAR)
+        lit = cv2.multiply(behind, shade, dtype=cv2.CV_8U)
+        off = cv2.absdiff(seen, lit)
+        alike = cv2.bitwise_and(alike, cv2.compare(off, cv2.LUT(lit, _OFF), cv2.CMP_LE))
+    return np.asarray(alike, np.uint8)
+
+
+_OFF = np.floor(OFF + OFF_SHARE * np.arange(256)).astype(np.uint8)

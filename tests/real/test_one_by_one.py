@@ -12,6 +12,14 @@ import numpy as np
 import pytest
 
 EMPTY = ((0, 58), (204, 225), (454, 500), (706, 743), (875, 919), (1208, 1232), (1368, 1393))
+SHADOWS_ALONE = (
+    (200, 203),
+    (450, 453),
+    (701, 705),
+    (870, 874),
+    (1201, 1207),
+    (1361, 1367),
+)  # who cast it has left
 FRAMES = 1394
 
 
@@ -40,6 +48,15 @@ def test_the_empty_room_stays_empty(result) -> None:
     share = np.mean([(a > 25).mean() for a in empty])
     print(f"one-by-one, empty stretches: alpha over 0.1 on {share:.4%} of all pixels")
     assert share < 0.003
+
+
+def test_the_shadow_of_whoever_has_left_is_not_shown(result) -> None:
+    """It lies on a patterned floor; up to a tenth of the picture was shown, and all of that is the room."""
+    alphas, _ = result
+    shares = [(alphas[i] > 25).mean() for first, last in SHADOWS_ALONE for i in range(first, last + 1)]
+    print(f"one-by-one, shadows alone: alpha over 0.1 on {np.mean(shares):.3%}, at most {max(shares):.2%}")
+    assert np.mean(shares) < 0.002
+    assert max(shares) < 0.01
 
 
 def test_who_stands_still_for_two_hundred_frames_stays_in_front(result) -> None:
