@@ -40,6 +40,8 @@ class PlateMatter:
     which columns are looked at and, by some pixels, what the segmenter sees of them; and frames may change
     their size.
 
+    Somebody's shadow is taken out where the room's own pattern shows what it is (see shaded).
+
     Where the plate is wrong all of the room is new to the network. So a doubting matter asks the segmenter
     too: a plate by which much appears at once where that sees nobody is not used for this frame (see doubt).
     """
