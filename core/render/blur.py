@@ -19,6 +19,7 @@ SHRINK = 4  # a blur has no detail: it is made at a quarter of the size
 LEAST_SIGMA = (
     3.5  # px: of a wider blur every other pixel is enough, and a quarter of them a sixth of the time
 )
+UNSURE_PX, UNSURE_SHARE = 2, 1 / 640  # by which a matte may be too small: px at least, and of the longer side
 WIDEST = 0.06  # sigma of strength 1, as a share of the frame's longer side: a camera may be set upright
 
 
@@ -69,7 +70,8 @@ class RoomBlur:
     def of_frame(self, rgb: U8, alpha: U8) -> U8:
         """The blurred frame without the person, uint8 HxWx3."""
         # eroded: the outermost pixels of a matte are the least sure, and one of them is a halo
-        blurred = self._shrunk(rgb, cv2.erode(cv2.bitwise_not(alpha), _AROUND))
+        side = 2 * max(UNSURE_PX, round(UNSURE_SHARE * max(alpha.shape))) + 1
+        blurred = self._shrunk(rgb, cv2.erode(cv2.bitwise_not(alpha), np.ones((side, side), np.uint8)))
         return cv2.resize(blurred, (rgb.shape[1], rgb.shape[0]))
 
     def _shrunk(self, rgb: U8, weight: U8 | None) -> U8:
@@ -100,6 +102,3 @@ class RoomBlur:
             mass = cv2.GaussianBlur(mass, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
             blurred = (blurred + 1e-3 * mean) / (mass + 1e-3)[..., None]
         return np.clip(blurred, 0, 255).astype(np.uint8)
-
-
-_AROUND = np.ones((5, 5), np.uint8)

@@ -44,7 +44,7 @@ def fgr_without_room(rgb: U8, alpha: U8, of_width: int | None = None) -> U8:
     small = (max(1, width // 4), max(1, height // 4))
     i = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
     a = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
-    side = max(3, (of_width or width) // 4 // BLUR_SHARE * 2 + 1)
+    side = 2 * _reach(of_width or width) + 1
     spread = cv2.blur(a, (side, side))[..., None]
     person = cv2.blur(i * a, (side, side)) / (spread + 1e-4)
     room = cv2.blur(i * (1 - a), (side, side)) / (1 - spread + 1e-4)
@@ -56,6 +56,16 @@ def fgr_without_room(rgb: U8, alpha: U8, of_width: int | None = None) -> U8:
     colour = f + a_band * (rgb.reshape(-1, 3)[band] - a_band * f - (1 - a_band) * b)
     fgr.reshape(-1, 3)[band] = np.clip(colour, 0, 255) * a_band + 0.5
     return fgr
+
+
+def looked_around_px(of_width: int) -> int:
+    """How far from a pixel fgr_without_room looks for its colours, in a picture of that width."""
+    return 4 * (_reach(of_width) + 1)
+
+
+def _reach(of_width: int) -> int:
+    """The same in pixels of the quarter size."""
+    return max(1, of_width // 4 // BLUR_SHARE)
 
 
 def over(fgr: U8, alpha3: U8, backdrop: U8, out: U8 | None = None) -> U8:

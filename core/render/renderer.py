@@ -16,7 +16,15 @@ import numpy as np
 
 from core.render.backdrops import Backdrop, Background, Kind
 from core.render.blur import RoomBlur
-from core.render.composite import bounds, fgr_with_room, fgr_without_room, over, three, unmultiplied
+from core.render.composite import (
+    bounds,
+    fgr_with_room,
+    fgr_without_room,
+    looked_around_px,
+    over,
+    three,
+    unmultiplied,
+)
 from core.render.room import RoomWarper, begin_matte
 from core.types import (
     U8,
@@ -33,7 +41,6 @@ from core.types import (
 )
 
 HIDDEN_RGB = (32, 34, 38)  # what stands behind while nothing of the room may be shown
-AROUND_PX = 64  # what the estimate of a pixel's colours looks at
 SURE_FROM = 0.6  # alpha below which a lost plate hides a pixel wholly
 DOUBT = "too much is not as in the plate, where nobody is seen"
 
@@ -172,7 +179,8 @@ def premultiplied_fgr(rgb: U8, alpha: U8, alpha3: U8, room: Room | None, of_widt
     wanted = cv2.bitwise_and(cv2.inRange(alpha, 1, 254), cv2.bitwise_not(room.coverage))
     where = bounds(wanted)
     if wanted[where].size:
-        around = tuple(slice(max(0, s.start - AROUND_PX), s.stop + AROUND_PX) for s in where)
+        reach = looked_around_px(of_width)
+        around = tuple(slice(max(0, s.start - reach), s.stop + reach) for s in where)
         estimated = fgr_without_room(rgb[around], alpha[around], of_width)
         cv2.copyTo(estimated, wanted[around], fgr[around])
     return fgr

@@ -69,13 +69,19 @@ def test_the_blurred_plate_has_the_light_of_the_frame() -> None:
     assert np.abs(seen - 0.5 * lit).max() <= 2  # levels; roundings
 
 
-def test_a_matte_that_is_a_pixel_or_two_too_small_puts_nothing_of_the_person_into_the_blur() -> None:
-    alpha = np.zeros(SIZE[::-1], np.uint8)
-    alpha[102:, 202:438] = 255  # two pixels less, on each side, than the person in the picture
+@pytest.mark.parametrize("times", [1, 6])
+def test_a_matte_that_is_a_pixel_or_two_too_small_puts_nothing_of_the_person_into_the_blur(
+    times: int,
+) -> None:
+    """Of a frame of 640 px; of one of 3840 it may be six too small."""
+    width, height = times * SIZE[0], times * SIZE[1]
+    less = max(2, times)
+    alpha = np.zeros((height, width), np.uint8)
+    alpha[100 * times + less :, 200 * times + less : 440 * times - less] = 255
     pictures = []
     for colour in ((250, 10, 10), (10, 250, 250)):
-        rgb = room(SIZE[0])
-        rgb[100:, 200:440] = colour
+        rgb = cv2.resize(room(SIZE[0]), (width, height))
+        rgb[100 * times :, 200 * times : 440 * times] = colour
         pictures.append(RoomBlur(0.3, None).of_frame(rgb, alpha).astype(int))
     assert np.abs(pictures[0] - pictures[1]).max() <= 2  # levels; roundings
 

@@ -93,10 +93,11 @@ def test_where_the_room_is_unknown_mixed_pixels_have_their_colours_estimated() -
     assert (fgr[:, 110:] == rgb[:, 110:]).all()
 
 
-def test_colours_that_are_estimated_for_a_few_pixels_are_those_of_the_whole_frame() -> None:
+@pytest.mark.parametrize("width", [640, 3840])
+def test_colours_that_are_estimated_for_a_few_pixels_are_those_of_the_whole_frame(width: int) -> None:
     """Of a soft upright edge, with the surely red and the surely blue beside it left out."""
-    ramp = np.clip((np.arange(640) - 300) * 10, 0, 255).astype(np.uint8)
-    alpha = np.ascontiguousarray(np.broadcast_to(ramp, (360, 640)))
+    ramp = np.clip((np.arange(width) - 300) * 10, 0, 255).astype(np.uint8)
+    alpha = np.ascontiguousarray(np.broadcast_to(ramp, (360, width)))
     share = alpha[..., None] / 255
     rgb = np.round(np.array((230, 40, 30)) * share + np.array((20, 60, 220)) * (1 - share)).astype(np.uint8)
     coverage = np.full_like(alpha, 255)
