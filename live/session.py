@@ -16,7 +16,7 @@ from threading import Event
 from core.errors import AbsentDeviceError, DeviceError, MediaError, SettingsError
 from core.nets.registry import find_model
 from core.nets.trained import find_trained
-from core.render.backdrops import Background, Kind, parse_background
+from core.render.backdrops import Backdrop, Background, Kind, parse_background
 from core.render.build import build_backdrop
 from core.types import Plate
 from live.assemble import build_parts
@@ -82,16 +82,7 @@ def run_session(
     """
     stop = stop or Event()
     meter = Meter()
-    # Wrong names and broken files are said before a camera is opened.
-    background = parse_background(settings.background.spec)
-    backdrop = build_backdrop(background)
-    if find_trained(settings.model.name) is None:
-        find_model(settings.model.name)
-    for spec in _expanded(settings.output.sinks):
-        kind, rest = parsed_output(spec)
-        if kind == "file":
-            file, transparent = Path(rest).expanduser(), background.kind is Kind.TRANSPARENT
-            refuse_result(file, transparent=transparent, force=force)
+    background, backdrop = _checked(settings, force=force)
     pause = Pause()
     with stopped_by_signals(stop), ExitStack() as opened:
         opened.enter_context(paused_by_signal(pause))
@@ -120,12 +111,7 @@ def run_session(
         plate = _plate(settings.plate.name, source)
         opened.callback(opener.release)
         held = opener.hold(plate.camera if plate is not None else {})
-        tell("cleanplate")
-        tell(f"  camera      {source.name}{opener.why}")
-        tell(f"  plate       {_plate_words(plate)}")
-        if held:
-            tell(f"              the camera holds {held}, as when the plate was recorded")
-        tell(f"  background  {background}: this is what others see behind you")
+        _tell_what(tell, f"{source.name}{opener.why}", plate, held, background)
         parts = build_parts(
             plate,
             background,
@@ -142,33 +128,12 @@ def run_session(
         waiting.close()  # not before: the network takes seconds to load
         sinks = opened.enter_context(open_sinks(settings, source.size, source.fps or FALLBACK_FPS, tell))
         paced = any(output.kind in REALTIME_SINKS for output in sinks)
-
-        def on_thread(source: Source) -> Source:
-            return ThreadedSource(
-                source,
-                pace=paced and not source.live,
-                reopen=opener.reopen,
-                meter=meter,
-                stop=stop,
-                oldest_ns=opener.oldest_ns,
-            )
-
-        watched = opened.enter_context(_watched(source, sinks, tell)) if settings.output.on_demand else ()
-        frames_from = on_thread(source)
-        if source.live:
-            frames_from = OnDemandSource(
-                frames_from,
-                lambda: on_thread(opener()),
-                watched,
-                settings.output.grace_seconds,
-                pause=pause,
-                rest=opener.release,
-                wait=stop.wait,
-            )
-        elif paced:
-            frames_from = PausedFilm(frames_from, pause)
-        opened.callback(frames_from.close)
         can_pause = source.live or paced
+        watched = opened.enter_context(_watched(source, sinks, tell)) if settings.output.on_demand else ()
+        frames_from = _on_threads(
+            source, opener, watched, settings, paced=paced, pause=pause, meter=meter, stop=stop
+        )
+        opened.callback(frames_from.close)
         pauses = f"; kill -USR1 {os.getpid()} pauses, and goes on" if hasattr(signal, SIGNAL) else ""
         tell(f"Ctrl-C stops{pauses if can_pause else ''}.")
         aligner = WatchedAligner(parts.aligner)
@@ -195,6 +160,70 @@ def run_session(
         if lines is not None and lines.lost:
             lost.append(lines.name)
     return Outcome(done, meter.snapshot(), tuple(lost))
+
+
+def _checked(settings: Settings, *, force: bool) -> tuple[Background, Backdrop | None]:
+    """What stands behind, and its pictures. Wrong names and broken files are told before a camera opens."""
+    background = parse_background(settings.background.spec)
+    backdrop = build_backdrop(background)
+    if find_trained(settings.model.name) is None:
+        find_model(settings.model.name)
+    for spec in _expanded(settings.output.sinks):
+        kind, rest = parsed_output(spec)
+        if kind == "file":
+            file, transparent = Path(rest).expanduser(), background.kind is Kind.TRANSPARENT
+            refuse_result(file, transparent=transparent, force=force)
+    return background, backdrop
+
+
+def _tell_what(tell: Tell, camera: str, plate: Plate | None, held: str, background: Background) -> None:
+    """The lines that say what is taken. held: what the camera was set to, in words."""
+    tell("cleanplate")
+    tell(f"  camera      {camera}")
+    tell(f"  plate       {_plate_words(plate)}")
+    if held:
+        tell(f"              the camera holds {held}, as when the plate was recorded")
+    tell(f"  background  {background}: this is what others see behind you")
+
+
+def _on_threads(
+    source: Source,
+    opener: _SourceOpener,
+    watched: Sequence[Watch],
+    settings: Settings,
+    *,
+    paced: bool,
+    pause: Pause,
+    meter: Meter,
+    stop: Event,
+) -> Source:
+    """The open source on a thread of its own, which can be paused, and a camera rest while nobody looks on.
+
+    paced: somebody looks on, so a film is held to its own rate.
+    """
+
+    def on_thread(source: Source) -> Source:
+        return ThreadedSource(
+            source,
+            pace=paced and not source.live,
+            reopen=opener.reopen,
+            meter=meter,
+            stop=stop,
+            oldest_ns=opener.oldest_ns,
+        )
+
+    frames_from = on_thread(source)
+    if source.live:
+        return OnDemandSource(
+            frames_from,
+            lambda: on_thread(opener()),
+            watched,
+            settings.output.grace_seconds,
+            pause=pause,
+            rest=opener.release,
+            wait=stop.wait,
+        )
+    return PausedFilm(frames_from, pause) if paced else frames_from
 
 
 class _SourceOpener:
