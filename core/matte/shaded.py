@@ -25,9 +25,9 @@ ALIKE = 0.75  # correlation of two patterns
 AS_STRONG = (
     0.5  # by which a pattern's strength may be off from the light's: what is half there has half of it
 )
-LIGHT = (0.25, 1.1)  # frame over room, means of a window
+LIGHT = (0.5, 1.1)  # frame over room; darker still, dark hair before shelves is one with them
 ROUNDS = 8  # of going on from there
-OFF, OFF_SHARE = 12, 0.1  # levels, and share of the level, by which a pixel may be off the room in that light
+OFF, OFF_SHARE = 8, 0.1  # levels, and share of the level, by which a pixel may be off the room in that light
 TINT = 0.25  # share by which that light may differ between colours
 LEAST_GATHERED = 0.01  # share of the pixels near by that must be sure
 COARSER = 4  # times, in which light is gathered: it changes softly
@@ -164,6 +164,7 @@ def _in_the_light_of(sure: U8, frame: U8, room: U8, reach_px: float) -> U8:
     weakest = cv2.min(cv2.min(colours[0], colours[1]), colours[2])
     # What eats its way into a coat has that coat's colour; and of a few pixels the sums' rounding is left.
     known = (gathered(sure) > 255 * LEAST_GATHERED) & (strongest - weakest < TINT * strongest)
+    known &= weakest > LIGHT[0]
     alike = cv2.resize(known.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_NEAREST)
     for seen, behind, shade in zip(cv2.split(frame), cv2.split(room), colours, strict=True):
         shade = cv2.resize(shade, size, interpolation=cv2.INTER_LINEAR)
