@@ -53,7 +53,7 @@ def score(alphas: Iterable[F32], clip: Clip) -> Figures:
     """What the clip's kind asks for, means over the frames after the lead-in; see core.evaluation.metrics.
 
     All kinds: mad, dtssd. The classes: mse, grad, band (MAD in the edge band) too. props: recall.
-    empty: seen. shadows: precision, clear. hair: sad.
+    empty: seen. shadows: precision, clear. hair: sad. leaving: shown, lost.
     """
     rows: list[Figures] = []
     before: tuple[F32 | None, F32 | None] = (None, None)
@@ -85,6 +85,8 @@ def _figures_of_kind(alpha: F32, truth: F32, clip: Clip, index: int) -> Figures:
         }
     if clip.kind == "hair":
         return {"sad": metrics.band_sad(alpha, truth)}
+    if clip.kind == "leaving":
+        return {"shown": metrics.too_much(alpha, truth), "lost": metrics.too_much(truth, alpha)}
     return {}
 
 
@@ -198,6 +200,8 @@ _COLUMNS = (
     ("shadowed room clear %", "shadows", "clear"),
     ("hair: SAD/1000", "hair", "sad"),
     ("hair: MAD x1e-3", "hair", "mad"),
+    ("who leaves: room shown x1e-3", "leaving", "shown"),
+    ("of them lost x1e-3", "leaving", "lost"),
 )
 
 

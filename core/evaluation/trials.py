@@ -1,5 +1,5 @@
 """Clips that each ask one question: does it flicker, is what one holds kept, is an empty room empty, do
-shadows stay out, is hair exact.
+shadows stay out, is hair exact, is the room shown when somebody leaves.
 
 The people and rooms are those of `clips`: nothing of them was trained on.
 """
@@ -32,6 +32,8 @@ SCORED_STILL = 3  # frames scored where nothing but noise and a swaying person c
 SHADOW = (0.25, 0.40)  # share of the room's light that a shadow takes
 DEEPEST = 0.40  # where two shadows meet
 HAIRY = 4  # people
+LEAVING = 6  # people
+OUT = (0.3, 1.05)  # share of their width that is beyond the border, in the first and last frame scored
 FIRST_DRAW = 100  # apart from the draws of the classes, whatever is added to either
 
 Rng = np.random.Generator
@@ -138,6 +140,22 @@ def _hair(stock: Stock, k: int, size: tuple[int, int], rng: Rng) -> Clip:
     return film(stock, "hair", path.stem, layers, TROUBLE["webcam"], rng, colours=True)
 
 
+def _leaving(stock: Stock, k: int, size: tuple[int, int], rng: Rng) -> Clip:
+    """Somebody who walks out on the right; their shadow falls to the left, and leaves last."""
+    (still, *_), person = person_layers(stock, k % 2, size, 1, rng)
+    across = np.flatnonzero((still[..., 3] > 0.5).any(0))
+    wall, desk = rng.uniform(*SHADOW, 2)
+    shade = shadow(np.ascontiguousarray(still[..., 3]), wall, desk, side=-1)
+    inside_px = np.ptp(across) * (1 - np.linspace(*OUT, SCORED))
+    steps = [0.0] * LEAD_IN + list(size[0] - across[0] - inside_px)
+
+    def moved(picture: F32, by_px: float) -> F32:
+        return np.asarray(cv2.warpAffine(picture, np.array([[1, 0, by_px], [0, 1, 0]]), size), np.float32)
+
+    layers, shades = ([moved(one, step) for step in steps] for one in (still, shade))
+    return film(stock, "leaving", person, layers, TROUBLE["webcam"], rng, shades)
+
+
 _Make = Callable[[Stock, int, tuple[int, int], Rng], Clip]
 _TRIALS: dict[str, tuple[int, _Make]] = {
     "moving": (3, _moving),
@@ -145,5 +163,6 @@ _TRIALS: dict[str, tuple[int, _Make]] = {
     "empty": (len(CLASSES), _empty),
     "shadows": (3, _shadows),
     "hair": (HAIRY, _hair),
+    "leaving": (LEAVING, _leaving),
 }
 TRIALS = tuple(_TRIALS)

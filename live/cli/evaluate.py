@@ -59,7 +59,7 @@ def matte(
             "--class",
             metavar="NAME",
             help="Only this class or trial: clean, webcam, drift, noisy, shifted, handheld, moving, props, "
-            "empty, shadows, hair, cost; may be given again. What is drawn for one stays the same.",
+            "empty, shadows, hair, leaving, cost; may be given again. What is drawn for one stays the same.",
         ),
     ] = None,
     model: Annotated[
@@ -78,7 +78,7 @@ def matte(
     """All goals of the matte in one run, beside the peers.
 
     MAD, MSE, Grad and dtSSD by class of trouble; movement, props, empty rooms, shadows, hair, colours of
-    the edge; cost; and which goals are met.
+    the edge, people who leave; cost; and which goals are met.
     """
     from core.errors import MediaError, SettingsError
 

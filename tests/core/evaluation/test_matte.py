@@ -64,6 +64,15 @@ def test_hair_is_judged_by_the_sum_in_the_edge_band():
     assert score([bald] * len(clip.frames), clip)["sad"] == pytest.approx(0.5 * 20 * 40 / 1000)
 
 
+def test_of_who_leaves_the_room_shown_and_what_is_lost_are_counted_apart():
+    clip = made_clip("leaving")
+    wrong = clip.alphas[0].copy()
+    wrong[:, :6], wrong[:, 54:] = 0.5, 0.25
+    figures = score([wrong] * len(clip.frames), clip)
+    assert figures["shown"] == pytest.approx(50)
+    assert figures["lost"] == pytest.approx(75)
+
+
 def test_who_stops_the_work_has_the_clips_that_everybody_has_seen(monkeypatch):
     clips = [made_clip("drift"), made_clip("drift")]
     monkeypatch.setattr(matte, "make_clips", lambda *arguments: iter(clips))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -165,6 +166,16 @@ def test_hair_is_of_the_softest_first_and_has_its_own_colours(data: Path, trials
     whole = clip.alphas[-1] > 0.999
     # nothing but noise and JPEG lies between the colour and the frame
     assert np.abs(clip.fgrs[-1][whole] - clip.frames[-1][whole]).mean() < 4
+
+
+def test_who_leaves_is_gone_in_the_end_and_their_shadow_goes_last(trials: dict[str, list[Clip]]):
+    for clip in trials["leaving"]:
+        inside = [float(alpha.sum()) for alpha in clip.alphas]
+        assert len(inside) == LEAD_IN + SCORED
+        assert np.ptp(inside[:LEAD_IN]) == 0, "they stand still until then"
+        assert all(after < before for before, after in pairwise(inside[LEAD_IN - 1 :]))
+        assert inside[-1] < 0.02 * inside[0]
+        assert clip.shades[-1].max() > 0.1
 
 
 def test_a_shadow_falls_beside_and_is_never_deeper_than_allowed():
