@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import MediaError
 from core.evaluation.clips import (
@@ -142,18 +143,28 @@ def _hair(stock: Stock, k: int, size: tuple[int, int], rng: Rng) -> Clip:
 
 def _leaving(stock: Stock, k: int, size: tuple[int, int], rng: Rng) -> Clip:
     """Somebody who walks out on the right; their shadow falls to the left, and leaves last."""
-    (still, *_), person = person_layers(stock, k % 2, size, 1, rng)
-    across = np.flatnonzero((still[..., 3] > 0.5).any(0))
+    width, height = size
+    (wide, *_), person = person_layers(stock, k % 2, (2 * width, height), 1, rng)
+    left = min(
+        max(0, _across(wide)[0] - width // 4), width
+    )  # so that no border cuts them or their shadow off
+    still = np.ascontiguousarray(wide[:, left : left + width])
+    across = _across(still)
     wall, desk = rng.uniform(*SHADOW, 2)
     shade = shadow(np.ascontiguousarray(still[..., 3]), wall, desk, side=-1)
     inside_px = np.ptp(across) * (1 - np.linspace(*OUT, SCORED))
-    steps = [0.0] * LEAD_IN + list(size[0] - across[0] - inside_px)
+    steps = [0.0] * LEAD_IN + list(width - across[0] - inside_px)
 
     def moved(picture: F32, by_px: float) -> F32:
         return np.asarray(cv2.warpAffine(picture, np.array([[1, 0, by_px], [0, 1, 0]]), size), np.float32)
 
     layers, shades = ([moved(one, step) for step in steps] for one in (still, shade))
     return film(stock, "leaving", person, layers, TROUBLE["webcam"], rng, shades)
+
+
+def _across(layer: F32) -> NDArray[np.intp]:
+    """The columns in which somebody is."""
+    return np.flatnonzero((layer[..., 3] > 0.5).any(0))
 
 
 _Make = Callable[[Stock, int, tuple[int, int], Rng], Clip]
