@@ -78,6 +78,9 @@ def process(
         file = open_file(source)
         if frames is not None:
             file = _excerpt(file, frames, stop, shown=progress)
+            if stop.is_set():
+                file.close()
+                raise MediaError(f"stopped before frame {frames.first}; {output} was not written")
         threaded = ThreadedSource(file, meter=meter, stop=stop)
         open_parts.callback(threaded.close)
         sink = FileSink(

@@ -145,9 +145,7 @@ def _leaving(stock: Stock, k: int, size: tuple[int, int], rng: Rng) -> Clip:
     """Somebody who walks out on the right; their shadow falls to the left, and leaves last."""
     width, height = size
     (wide, *_), person = person_layers(stock, k % 2, (2 * width, height), 1, rng)
-    left = min(
-        max(0, _across(wide)[0] - width // 4), width
-    )  # so that no border cuts them or their shadow off
+    left = min(max(0, _across(wide)[0] - width // 4), width)  # no border cuts them or their shadow off
     still = np.ascontiguousarray(wide[:, left : left + width])
     across = _across(still)
     wall, desk = rng.uniform(*SHADOW, 2)

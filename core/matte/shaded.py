@@ -22,9 +22,7 @@ WINDOW = 0.046  # of the height, in which a pattern is compared
 REACH = 0.065  # of the height, as far as the light that was found beside is taken for that of a pixel
 LEAST_PATTERN = 2.5  # grey levels, one sigma: less is noise and JPEG
 ALIKE = 0.75  # correlation of two patterns
-AS_STRONG = (
-    0.5  # by which a pattern's strength may be off from the light's: what is half there has half of it
-)
+AS_STRONG = 0.5  # by which a pattern's strength may be off from the light's: half of it is half there
 LIGHT = (0.5, 1.1)  # frame over room; darker still, dark hair before shelves is one with them
 ROUNDS = 8  # of going on from there
 OFF, OFF_SHARE = 8, 0.1  # levels, and share of the level, by which a pixel may be off the room in that light
@@ -84,8 +82,8 @@ def without_shaded(alpha: U8, shaded: U8) -> U8:
 def _much_is_shown(rough: U8, near: U8, size: tuple[int, int]) -> bool:
     """Whether there may be a piece large enough, at a glance: nearly always there is none."""
     shown = cv2.inRange(cv2.resize(rough, size, interpolation=cv2.INTER_AREA), SHOWN, 255)
-    cv2.copyTo(np.zeros_like(shown), cv2.resize(near, size, interpolation=cv2.INTER_NEAREST), shown)
-    return bool(cv2.erode(shown, np.ones((3, 3), np.uint8)).any())
+    far = cv2.bitwise_not(cv2.resize(near, size, interpolation=cv2.INTER_NEAREST))
+    return bool(cv2.erode(cv2.bitwise_and(shown, far), np.ones((3, 3), np.uint8)).any())
 
 
 def _around(pieces: U8, margin: int) -> tuple[slice, slice]:

@@ -14,7 +14,7 @@ import pytest
 from av.audio.frame import AudioFrame
 
 from core.errors import MediaError
-from core.types import Alignment, Frame, Picture
+from core.types import Aligner, Alignment, Frame, Picture, Renderer
 from live.media import FrameRange
 from live.offline import process
 from live.sources.excerpt import Excerpt
@@ -224,8 +224,12 @@ def test_a_stop_while_frames_are_passed_over_leaves_nothing(tmp_path: Path) -> N
     stop = Event()
     stop.set()
     source = make_clip(tmp_path / "in.mp4", frames=9)
-    with pytest.raises(MediaError, match="stopped after 0 frames"):
-        process(source, tmp_path / "out", parts(), frames=FrameRange(4, 6), stop=stop, progress=False)
+
+    def build(size: tuple[int, int]) -> tuple[Aligner, Renderer]:
+        raise AssertionError("the network takes seconds to load")
+
+    with pytest.raises(MediaError, match="stopped before frame 4; .*out was not written"):
+        process(source, tmp_path / "out", build, frames=FrameRange(4, 6), stop=stop, progress=False)
     assert left_in(tmp_path) == ["in.mp4"]
 
 
