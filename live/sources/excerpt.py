@@ -41,7 +41,7 @@ class Excerpt:
         Raises:
             MediaError: the source ends before the range begins, or cannot be read.
         """
-        self._source, self._frames, self._stop = source, frames, stop
+        self._source, self._frames = source, frames
         try:
             for number in range(frames.first):
                 if stop.is_set():

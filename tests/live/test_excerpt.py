@@ -228,7 +228,7 @@ def test_a_stop_while_frames_are_passed_over_leaves_nothing(tmp_path: Path) -> N
     def build(size: tuple[int, int]) -> tuple[Aligner, Renderer]:
         raise AssertionError("the network takes seconds to load")
 
-    with pytest.raises(MediaError, match="stopped before frame 4; .*out was not written"):
+    with pytest.raises(MediaError, match=r"stopped before frame 4; .*out was not written"):
         process(source, tmp_path / "out", build, frames=FrameRange(4, 6), stop=stop, progress=False)
     assert left_in(tmp_path) == ["in.mp4"]
 
