@@ -16,8 +16,7 @@ from core.types import F32, U8
 SHRINKS = 2  # times: noise gone, boards and books still there
 GLANCE = 8  # times, for a first look: a piece of LEAST_RADIUS is three pixels wide there
 SHOWN = 32  # of 255, from which a matte shows something
-# Of the height: a gap in hair that shows the room's pattern is narrower. At 0.01 one of 96 people loses hair.
-LEAST_RADIUS = 0.017
+LEAST_RADIUS = 0.025  # of the height: a gap in hair that shows the room's pattern is narrower
 WINDOW = 0.046  # of the height, in which a pattern is compared
 REACH = 0.065  # of the height, as far as the light that was found beside is taken for that of a pixel
 LEAST_PATTERN = 2.5  # grey levels, one sigma: less is noise and JPEG
@@ -48,7 +47,8 @@ def shaded_room(frame: U8, room: U8, coverage: U8 | None, near: U8, rough: U8) -
     if not _much_is_shown(rough, near, (max(1, width // GLANCE), max(1, height // GLANCE))):
         return None
     size = max(1, width // SHRINKS), max(1, height // SHRINKS)
-    may_be = cv2.bitwise_not(cv2.resize(near, size, interpolation=cv2.INTER_NEAREST))
+    near = np.maximum.accumulate(near[::-1])[::-1]  # and above: of a body that is seen the head may be missed
+    may_be = cv2.bitwise_not(cv2.resize(np.ascontiguousarray(near), size, interpolation=cv2.INTER_NEAREST))
     shown = cv2.inRange(cv2.resize(rough, size, interpolation=cv2.INTER_AREA), SHOWN, 255)
     if coverage is not None:
         known = cv2.resize(coverage, size, interpolation=cv2.INTER_AREA)

@@ -133,6 +133,15 @@ def test_whoever_the_segmenter_sees_stays_and_what_is_near_to_them() -> None:
     assert left_of(alpha, shadowed(room), room, near=near) is alpha
 
 
+def test_the_head_of_a_body_that_the_segmenter_sees_stays() -> None:
+    room = pattern(0)
+    near = NOBODY.copy()
+    near[370:, 320:580] = 255
+    alpha = shown()
+    left = left_of(alpha, shadowed(room), room, near=near)
+    assert (left[:, 330:570] == alpha[:, 330:570]).all()
+
+
 def test_where_the_plate_is_not_known_it_says_nothing() -> None:
     room = pattern(0)
     coverage = np.full(SIZE, 255, np.uint8)
