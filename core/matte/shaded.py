@@ -20,7 +20,8 @@ LEAST_RADIUS = 0.025  # of the height: a gap in hair that shows the room's patte
 WINDOW = 0.046  # of the height, in which a pattern is compared
 REACH = 0.065  # of the height, as far as the light that was found beside is taken for that of a pixel
 LEAST_PATTERN = 2.5  # grey levels, one sigma: less is noise and JPEG
-ALIKE = 0.75  # correlation of two patterns
+ALIKE = 0.75  # correlation of two patterns that are one
+UNLIKE = 0.3  # and below which what is there is not the room, as black hair before dark chairs
 AS_STRONG = 0.5  # by which a pattern's strength may be off from the light's: half of it is half there
 LIGHT = (0.5, 1.1)  # frame over room; darker still, dark hair before shelves is one with them
 ROUNDS = 8  # of going on from there
@@ -36,7 +37,8 @@ def shaded_room(frame: U8, room: U8, coverage: U8 | None, near: U8, rough: U8) -
 
     A pattern is the room's where it correlates with the plate's and is as much weaker as the light is: what
     shows through hair is weaker than that. It is looked for in pieces too large for gaps in hair; from
-    there on a pixel is the room that looks like it in the light that was found near by.
+    there on a pixel is the room that looks like it in the light that was found near by, and around which
+    not another pattern is than the room's.
 
     frame, room: uint8 HxWx3, the plate aligned and lit like the frame. coverage: uint8 HxW, where it is
     known; None everywhere. near: uint8, 255 where somebody is near in the segmenter's eyes, and this is not
@@ -60,13 +62,14 @@ def shaded_room(frame: U8, room: U8, coverage: U8 | None, near: U8, rough: U8) -
     where = _around(large, round((LEAST_RADIUS + WINDOW + 2 * REACH) * size[1]))
     seen = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)[where]
     behind = cv2.resize(room, size, interpolation=cv2.INTER_AREA)[where]
-    same = _same_pattern(_grey(seen), _grey(behind), _odd(WINDOW * size[1]))
-    sure = cv2.bitwise_and(cv2.bitwise_and(same, shown[where]), may_be[where])
+    same, another = _compared(_grey(seen), _grey(behind), _odd(WINDOW * size[1]))
+    may_be, shown = cv2.bitwise_and(may_be[where], cv2.bitwise_not(another)), shown[where]
+    sure = cv2.bitwise_and(cv2.bitwise_and(same, shown), may_be)
     sure = cv2.morphologyEx(sure, cv2.MORPH_OPEN, piece)
     if not sure.any():
         return None
-    whole = np.zeros_like(shown)
-    whole[where] = _spread(sure, seen, behind, may_be[where], shown[where], REACH * size[1])
+    whole = np.zeros(size[::-1], np.uint8)
+    whole[where] = _spread(sure, seen, behind, may_be, shown, REACH * size[1])
     return cv2.GaussianBlur(
         cv2.resize(whole, (width, height), interpolation=cv2.INTER_LINEAR), (0, 0), SOFT_PX
     )
@@ -100,30 +103,34 @@ def _grey(rgb: U8) -> F32:
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32)
 
 
-def _same_pattern(frame: F32, room: F32, side: int) -> U8:
+def _compared(frame: F32, room: F32, side: int) -> tuple[U8, U8]:
     """255 where the window around a pixel, side x side, has the room's pattern, darker by as much as its
-    light; in all that it shows, or in what is finer than the edges of shadows."""
+    light; and where it has nothing of the pattern that the room has there. In all that a window shows, or in
+    what is finer than the edges of shadows."""
     light: F32 = np.divide(_mean(frame, side), cv2.max(_mean(room, side), 1.0), dtype=np.float32)
     fine = side // 2 | 1
-    same = _correlated(frame, room, light, side)
-    same |= _correlated(frame - _mean(frame, fine), room - _mean(room, fine), light, side)
-    same &= (light > LIGHT[0]) & (light < LIGHT[1])
-    return same.astype(np.uint8) * np.uint8(255)
+    whole = _correlated(frame, room, light, side)
+    detail = _correlated(frame - _mean(frame, fine), room - _mean(room, fine), light, side)
+    same = (whole[0] | detail[0]) & (light > LIGHT[0]) & (light < LIGHT[1])
+    return _mask(same), _mask(whole[1] & detail[1])
 
 
-def _correlated(frame: F32, room: F32, light: F32, side: int) -> NDArray[np.bool_]:
-    """Where a window's pattern is the room's, in that light."""
+def _correlated(frame: F32, room: F32, light: F32, side: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where a window's pattern is the room's, in that light; and where the room has one and it is not."""
     level, room_level = _mean(frame, side), _mean(room, side)
     strength = _mean(frame * frame, side) - level * level  # variances
     room_strength = _mean(room * room, side) - room_level * room_level
     common = _mean(frame * room, side) - level * room_level
+    likeness = common * np.abs(common)  # of the sign of the correlation, and with its square
+    both = np.maximum(strength, 0) * room_strength
     expected = light * room_strength  # of `common`, were the frame the room in that light
-    return np.asarray(
-        (room_strength > LEAST_PATTERN**2)
-        & (common > 0)
-        & (common * common > ALIKE**2 * strength * room_strength)
-        & (np.abs(common - expected) < AS_STRONG * expected)
-    )
+    patterned = room_strength > LEAST_PATTERN**2
+    alike = (likeness > ALIKE**2 * both) & (np.abs(common - expected) < AS_STRONG * expected)
+    return np.asarray(patterned & alike), np.asarray(patterned & (likeness < UNLIKE**2 * both))
+
+
+def _mask(where: NDArray[np.bool_]) -> U8:
+    return where.astype(np.uint8) * np.uint8(255)
 
 
 def _mean(of: F32, side: int) -> F32:

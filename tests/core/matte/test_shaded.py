@@ -168,7 +168,7 @@ def test_nothing_is_compared_where_the_segmenter_sees_all_that_is_shown(
     def compare(*_: object) -> None:
         raise AssertionError("milliseconds of every frame")
 
-    monkeypatch.setattr("core.matte.shaded._same_pattern", compare)
+    monkeypatch.setattr("core.matte.shaded._compared", compare)
     near = np.where(shown() > 0, np.uint8(255), np.uint8(0))
     assert shaded_room(shadowed(pattern(0)), pattern(0), None, near, shown()) is None
 
