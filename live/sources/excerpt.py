@@ -59,11 +59,11 @@ class Excerpt:
         self.size, self.fps = source.size, source.fps
         begins_s = Fraction(self._ahead.time_ns if self._ahead else 0, 1_000_000_000)
         clip = source.clip
-        to_the_end = frames.last is None and clip.end_s is not None
+        end_s = clip.end_s if frames.last is None else None
         self.clip = replace(
             clip,
             starts_s=clip.starts_s + begins_s,
-            end_s=clip.end_s - begins_s if to_the_end and clip.end_s is not None else None,
+            end_s=None if end_s is None else end_s - begins_s,
             frames=frames,
         )
         ends = [number for number in (frames.last, source.total and source.total - 1) if number is not None]
