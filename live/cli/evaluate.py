@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from core.evaluation.clips import Stock
+    from core.evaluation.matte import Results
     from core.evaluation.methods import Method
 
 app = typer.Typer(
@@ -85,7 +88,6 @@ def matte(
     if peer_weights is not None and model is None:
         raise SettingsError(f"--peer-weights {peer_weights} needs --model, the name of the network they fit")
     from core.evaluation import matte as judge
-    from core.evaluation.clips import CLASSES
     from core.evaluation.goals import goal_table, goals
     from core.evaluation.methods import PLATELESS
     from core.evaluation.peer_weights import holds_peers
@@ -99,8 +101,8 @@ def matte(
             f"--data {data} is not a folder: the clips are made of people and rooms that it holds"
         )
     chosen = load(flags={"camera.size": size, "model.size": working_size})
-    width_height = chosen.camera.size
-    looks_at = chosen.model.size if chosen.model.size != AUTO_SIZE else platenet_size(width_height)
+    auto = chosen.model.size == AUTO_SIZE
+    looks_at = platenet_size(chosen.camera.size) if auto else chosen.model.size
     found = peers if holds_peers(peers) else None
     if found is None:
         typer.echo(f"(no peers: there are no weights of theirs in {peers})", err=True)
@@ -108,60 +110,104 @@ def matte(
     if seen:
         stock = judge.stock_for(data, seen)
         methods, runs_on = _methods(device, found, model, peer_weights, looks_at[0] * looks_at[1])
-        if chosen.model.size == AUTO_SIZE:
+        if auto:
             methods |= _as_films_are_made(device)
-        methods = _chosen_methods(methods, only)
-        told: list[str] = []
-
-        def tell(line: str) -> None:
-            told.append(line)
-            typer.echo(line, err=True)
-
-        stopped = False
-        try:
-            results = judge.evaluate(methods, stock, width_height, per_class, seed, tell, seen, results)
-        except KeyboardInterrupt:  # an hour's figures are not thrown away
-            if not told:
-                raise
-            stopped = True
+        draw = _Draw(stock, chosen.camera.size, per_class, seed, seen)
+        stopped = _judge(_chosen_methods(methods, only), draw, results)
         seen_at = "{} looked at in {}x{}".format(size, *looks_at)
-        clips = f"{per_class} {'clip' if per_class == 1 else 'clips'} a class, "
-        if not any(kind in CLASSES for kind in seen):
-            clips = ""  # a trial has as many as it has
-        typer.echo(f"{runs_on}, {seen_at}, {clips}seed {seed}")
-        if stopped:
-            typer.echo(f"STOPPED after {told[-1].partition(':')[0]}: the tables are of the clips so far")
-        if _trained_on_what_is_shown(model):
-            typer.echo(
-                f"WARNING: {model} was trained with --unknown-licences, so it may have seen the real people, "
-                "the rooms and the things of these clips: its figures are better than on what is new to it"
-            )
-        for kind in seen:
-            if kind in CLASSES:
-                typer.echo(f"- {judge.caption(kind)}")
-        for table in (judge.class_table(results), judge.trial_table(results), judge.colour_table(results)):
-            if table:
-                typer.echo(f"\n{table}")
-        if stopped:
+        typer.echo(f"{runs_on}, {seen_at}, {draw.words}")
+        _tell_tables(results, seen, stopped, model)
+        if stopped is not None:
             raise typer.Exit(INTERRUPTED)
-    cost_ms: tuple[float | None, float | None] = (None, None)
-    busy = False
-    if COST in kinds:
-        from core.evaluation.cost import WITH_PLATE
-        from live.matte_cost import BUSY, cost_table, load_per_core, load_words, measure_apart
-
-        typer.echo("cost ...", err=True)
-        machine_load = load_per_core()
-        runs = {
-            "as it is": measure_apart(found, limited=False),
-            "AVX2 only": measure_apart(found, limited=True),
-        }
-        cost_ms = (runs["as it is"].median_ms[WITH_PLATE], runs["AVX2 only"].median_ms[WITH_PLATE])
-        typer.echo(f"\n{cost_table(runs)}\n\n{load_words(machine_load)}")
-        busy = machine_load > BUSY
-    typer.echo(f"\n{goal_table(goals(results, *cost_ms, busy))}")
+    costs = _tell_costs(found) if COST in kinds else _Costs()
+    reached = goals(results, costs.as_it_is_ms, costs.avx2_ms, costs.busy)
+    typer.echo(f"\n{goal_table(reached)}")
     if seen and PLATELESS not in results.figures:
         typer.echo("(goals that need a method left out by --only are not judged)", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """The clips that everybody sees. size: (width, height). kinds: classes and trials."""
+
+    stock: Stock
+    size: tuple[int, int]
+    per_class: int
+    seed: int
+    kinds: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        from core.evaluation.clips import CLASSES
+
+        clips = f"{self.per_class} {'clip' if self.per_class == 1 else 'clips'} a class, "
+        if not any(kind in CLASSES for kind in self.kinds):
+            clips = ""  # a trial has as many as it has
+        return f"{clips}seed {self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """Median ms of network and refinement, None where not measured. busy: others were computing too."""
+
+    as_it_is_ms: float | None = None
+    avx2_ms: float | None = None
+    busy: bool = False
+
+
+def _judge(methods: dict[str, Method], draw: _Draw, results: Results) -> str | None:
+    """Takes everybody's figures into the results. Where Ctrl-C came: how far the clips were, else None."""
+    from core.evaluation.matte import evaluate
+
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        typer.echo(line, err=True)
+
+    try:
+        evaluate(methods, draw.stock, draw.size, draw.per_class, draw.seed, tell, draw.kinds, results)
+    except KeyboardInterrupt:  # an hour's figures are not thrown away
+        if not told:
+            raise
+        return told[-1].partition(":")[0]
+    return None
+
+
+def _tell_tables(results: Results, kinds: tuple[str, ...], stopped: str | None, model: str | None) -> None:
+    """Prints what the clips' classes are, and the tables. stopped: see _judge."""
+    from core.evaluation import matte as judge
+    from core.evaluation.clips import CLASSES
+
+    if stopped is not None:
+        typer.echo(f"STOPPED after {stopped}: the tables are of the clips so far")
+    if _trained_on_what_is_shown(model):
+        typer.echo(
+            f"WARNING: {model} was trained with --unknown-licences, so it may have seen the real people, "
+            "the rooms and the things of these clips: its figures are better than on what is new to it"
+        )
+    for kind in kinds:
+        if kind in CLASSES:
+            typer.echo(f"- {judge.caption(kind)}")
+    for table in (judge.class_table(results), judge.trial_table(results), judge.colour_table(results)):
+        if table:
+            typer.echo(f"\n{table}")
+
+
+def _tell_costs(peers: Path | None) -> _Costs:
+    """Times the matte, and prints the table."""
+    from core.evaluation.cost import WITH_PLATE
+    from live.matte_cost import BUSY, cost_table, load_per_core, load_words, measure_apart
+
+    typer.echo("cost ...", err=True)
+    load = load_per_core()
+    runs = {
+        "as it is": measure_apart(peers, limited=False),
+        "AVX2 only": measure_apart(peers, limited=True),
+    }
+    typer.echo(f"\n{cost_table(runs)}\n\n{load_words(load)}")
+    as_it_is_ms, avx2_ms = (run.median_ms[WITH_PLATE] for run in runs.values())
+    return _Costs(as_it_is_ms, avx2_ms, load > BUSY)
 
 
 @app.command("cost")

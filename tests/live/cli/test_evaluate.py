@@ -52,7 +52,7 @@ def test_weights_that_were_trained_on_what_is_shown_are_told_above_the_tables(
     results = matte.Results()
     results.figures[TRACKED]["clean"] = [{"mad": 0.1, "mse": 0.1, "grad": 0.1, "dtssd": 0.1, "band": 0.1}]
     monkeypatch.setattr(matte, "stock_for", lambda *arguments: None)
-    monkeypatch.setattr(matte, "evaluate", lambda *arguments: results)
+    monkeypatch.setattr(matte, "evaluate", lambda *arguments: arguments[-1].add(results))
     monkeypatch.setattr(evaluate, "_methods", lambda *arguments: (METHODS, "by hand"))
     arguments = ("--data", tmp_path, "--model", tmp_path, "--class", "clean", "--working-size", "832x480")
     shown = CliRunner().invoke(cli.app, ["evaluate", "matte", *map(str, arguments)])
