@@ -14,17 +14,17 @@ import numpy as np
 
 from core.matte.columns import ColumnFinder, Columns, change_of, distance_of
 from core.matte.doubt import PlateDoubt
+from core.matte.looks import may_lack, with_edges_of, with_large_of
 from core.matte.overlooked import evidence_of, with_overlooked
 from core.matte.prior import SelfieSegmenter, inside_people, near_people, near_people_small
 from core.matte.refine import Refiner, snapped
 from core.matte.shaded import shaded_room, without_shaded
-from core.matte.working_size import WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
+from core.matte.working_size import AFAR_PIXELS, WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
 from core.runtime.base import PlateNetRuntime
 from core.types import U8, Coarse, Room, SeenRoom
 
 T = TypeVar("T")
 UNKNOWN_U8 = 128  # no prior; as in training
-MOVES = 0.007  # of the height: as far as a closer look moves an edge; half and twice as much measure the same
 
 
 class PlateMatter:
@@ -154,19 +154,42 @@ class PlateMatter:
         return first if size is None else self._looked_closer(desk, self._desk_at(size), rgb, room, first)
 
     def _looked_closer(self, desk: _Desk, closer: _Desk, rgb: U8, room: SeenRoom, first: Coarse) -> Coarse:
-        """A second look, at a larger size, that moves edges and nothing else: see `_moved_edges`.
+        """A look at a larger size that moves edges and nothing else: see `with_edges_of`.
 
-        What the network sees closely it draws better, and it sees less of what is around: alone, the larger
-        size loses large things. Without a plate it does not even draw better.
+        Without a plate it would not even draw them better.
         """
-        self._take(closer, rgb)
-        cv2.resize(desk.prior, closer.size, dst=closer.prior, interpolation=cv2.INTER_LINEAR)
-        small = room.small(closer.size)
-        coverage = closer.everywhere if small.coverage is None else small.coverage
         ready = closer.runtimes if self._impatient else ()
         columns = closer.finder.around(first.alpha_u8, ready)
-        second = self._look(closer, small.rgb, coverage, columns)
-        return Coarse(first.alpha_u8, second.rgb, lambda: _moved_edges(first.finish(), second.finish()))
+        second = self._look_again(desk, closer, rgb, room, columns)
+        return Coarse(first.alpha_u8, second.rgb, lambda: with_edges_of(first.finish(), second.finish()))
+
+    def _looked_from_afar(self, desk: _Desk, rgb: U8, room: SeenRoom, near: U8, first: Coarse) -> Coarse:
+        """A look at a smaller size, which sees more of what is around: see `with_large_of`.
+
+        Taken at every frame, not only where somebody may be lost, it would find more things in hand, and more
+        of the room.
+        """
+        afar = self._desk_at(platenet_size(self._frame_size, AFAR_PIXELS))
+        if afar is desk:
+            return first
+        whole = afar.finder.whole
+        if self._impatient and whole.width not in afar.runtimes:
+            self._open(afar, whole.width)
+            return first
+        look = self._look_again(desk, afar, rgb, room, whole)
+        return replace(
+            first,
+            alpha_u8=with_large_of(first.alpha_u8, look.alpha_u8, near),
+            finish=lambda: with_large_of(first.finish(), look.finish(), near),
+        )
+
+    def _look_again(self, desk: _Desk, other: _Desk, rgb: U8, room: SeenRoom, columns: Columns) -> Coarse:
+        """The network at another size, with the prior of the first."""
+        self._take(other, rgb)
+        cv2.resize(desk.prior, other.size, dst=other.prior, interpolation=cv2.INTER_LINEAR)
+        small = room.small(other.size)
+        coverage = other.everywhere if small.coverage is None else small.coverage
+        return self._look(other, small.rgb, coverage, columns)
 
     def _looked(self, desk: _Desk, rgb: U8, room: SeenRoom | None) -> Coarse:
         looking = self._looking_at(desk, rgb, closely=self._closer_pixels is not None and room is not None)
@@ -184,7 +207,7 @@ class PlateMatter:
         columns = desk.finder.find(change, mask, ready)
         coarse = self._look(desk, small.rgb, coverage, columns)
         if self._impatient:
-            self._open(desk)
+            self._open(desk, desk.finder.wished)
         if desk.finder.too_few(columns, coarse.alpha_u8):
             coarse = self._look(desk, small.rgb, coverage, desk.finder.whole)
         if mask is None:
@@ -193,6 +216,8 @@ class PlateMatter:
         if evidence is not None:
             coarse = _altered(coarse, lambda alpha: with_overlooked(alpha, evidence))
         near = near_people_small(mask)
+        if may_lack(coarse.alpha_u8, mask):
+            coarse = self._looked_from_afar(desk, rgb, room, near, coarse)
         if small.coverage is not None:
             inside = cv2.bitwise_and(inside_people(mask), cv2.bitwise_not(coverage))
             around = cv2.resize(near, desk.size, interpolation=cv2.INTER_LINEAR)
@@ -293,7 +318,7 @@ class PlateMatter:
             desk.runtimes.setdefault(width, made)  # two threads may make it: the first may have been shown
         return desk.runtimes[width]
 
-    def _open(self, desk: _Desk) -> None:
+    def _open(self, desk: _Desk, width: int) -> None:
         """Makes a runtime while the others go on looking: it takes as long as ten frames.
 
         Raises what making the last one raised.
@@ -303,7 +328,6 @@ class PlateMatter:
                 return
             opening, self._opening = self._opening, None
             opening.result()
-        width = desk.finder.wished
         if width not in desk.runtimes:
             self._opening = _in_background(partial(self._runtime, desk, width))
 
@@ -372,16 +396,6 @@ class _Desk:
         whole = np.zeros((alpha.shape[0], self.finder.whole.width // times), np.uint8)
         whole[columns.shrunk(times)] = alpha
         return whole
-
-
-def _moved_edges(alpha: U8, closer: U8) -> U8:
-    """A matte seen closer, where it is nowhere above or below all that a coarser one has near by: uint8, of
-    the size of the closer one."""
-    height, width = closer.shape
-    coarse = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR)
-    side = 2 * max(1, round(MOVES * height)) + 1
-    near = np.ones((side, side), np.uint8)
-    return cv2.min(cv2.max(closer, cv2.erode(coarse, near)), cv2.dilate(coarse, near))
 
 
 def _limited(coarse: Coarse, most: U8, least: U8) -> Coarse:

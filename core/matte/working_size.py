@@ -14,6 +14,7 @@ LONGEST = 1280  # a sliver of a picture is not blown up without end
 STEPS = (512 * 288, 672 * 384, 832 * 480)  # of platenet, where the machine decides
 WORKING_PIXELS = STEPS[-1]  # of platenet
 CLOSER_PIXELS = 1280 * 704  # of platenet's second look at a film, where no camera waits
+AFAR_PIXELS = STEPS[0]  # of one more, where somebody may have been lost
 LEAST_PIXELS = 512 * 288  # a frame smaller than that is enlarged to it
 
 

@@ -104,7 +104,7 @@ def test_unseen_parts_of_the_plate_are_no_plate() -> None:
 
 class Stepped(Recorder):
     """Sees a person in the right half; at a larger size than 512x288 with a hole, and an island in the room,
-    and the edge 2 px further to the right."""
+    and the edge 1 px further to the right."""
 
     def begin(self, prior: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
         super().begin(prior)
@@ -113,7 +113,7 @@ class Stepped(Recorder):
         if width == 512:
             alpha[:, width // 2 :] = 255
         else:
-            alpha[:, -638:] = 255
+            alpha[:, -639:] = 255
             alpha[100:160, -200:-100], alpha[100:160, :60] = 0, 255
         return alpha, lambda: alpha
 
@@ -129,7 +129,7 @@ def test_a_closer_look_moves_edges_and_nothing_else() -> None:
     rgb, plate = np.full((704, 1280, 3), 50, np.uint8), np.full((704, 1280, 3), 90, np.uint8)
     alpha = m.matte(rgb, plate, None)
     expected = np.zeros((704, 1280), np.uint8)
-    expected[:, 642:] = 255
+    expected[:, 641:] = 255
     assert (alpha == expected).all(), "no hole, no island, and the edge where the closer look has it"
     assert [r.size for r in made] == [(512, 288), (768, 704)], "of the columns in which somebody was found"
     frame, seen_plate, coverage, _ = made[1].seen[0]
@@ -230,10 +230,10 @@ def test_a_second_look_begins_when_its_network_is_ready_and_ends_at_once() -> No
     assert m.changing_size
     assert (edge(), m.closer_size) == (once, None)
     may_go_on.set()
-    assert eventually(lambda: edge() == 642)
+    assert eventually(lambda: edge() == 641)
     assert (m.working_size, m.closer_size, m.changing_size) == ((512, 288), (1280, 704), False)
     count = len(made)
-    assert edge() == 642
+    assert edge() == 641
     assert len(made) == count, "what the first frame asks for was made beforehand"
     m.work_at(512 * 288)
     assert eventually(lambda: edge() == once)
