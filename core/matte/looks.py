@@ -47,9 +47,8 @@ def with_large_of(alpha: U8, afar: U8, near: U8) -> U8:
         return alpha
     size = lost.shape[::-1]
     side = 2 * max(1, round(BESIDE * len(lost))) + 1
-    seen = cv2.threshold(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), 127, 255, cv2.THRESH_BINARY)[
-        1
-    ]
+    seen = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    seen = cv2.threshold(seen, 127, 255, cv2.THRESH_BINARY)[1]
     allowed = cv2.max(
         cv2.dilate(seen, np.ones((side, side), np.uint8)),
         cv2.resize(near, size, interpolation=cv2.INTER_AREA),
