@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from core.matte.looks import BESIDE, may_lack, with_edges_of, with_large_of
-from core.matte.platenet import PlateMatter
 
 LARGE, SMALL = (704, 1280), (480, 832)
 NOBODY = np.zeros((120, 208), np.uint8)  # near
@@ -25,6 +22,17 @@ def test_an_edge_is_where_the_closer_look_has_it() -> None:
     closer = person(LARGE)
     closer[:, 320] = 0  # a pixel further in
     assert (with_edges_of(person(SMALL), closer) == closer).all()
+
+
+@pytest.mark.parametrize(("moved", "taken"), [(1, 1.0), (2, 0.6), (4, 0.0)])
+def test_a_long_edge_moves_in_by_a_pixel_or_two_and_out_by_five(moved: int, taken: float) -> None:
+    """Further in it would take away an area: on a picture 704 px high the limits are 1.1 and 3.3 px."""
+    closer = person(LARGE)
+    closer[:, 320 : 320 + moved] = 0
+    inwards = with_edges_of(person(LARGE), closer)[:, 320 : 320 + moved]
+    assert 1 - inwards.mean() / 255 == pytest.approx(taken, abs=0.08)
+    closer[:, 640 : 640 + moved] = 255
+    assert (with_edges_of(person(LARGE), closer)[:, 640 : 640 + moved] == 255).all()
 
 
 def test_a_gap_between_strands_is_the_closer_look_s() -> None:
@@ -88,74 +96,3 @@ def test_a_place_without_somebody_of_whom_the_mask_is_sure(shape: tuple[int, int
     assert may_lack(alpha[::step, ::step], person(SMALL)) == lacks
     unsure = person(SMALL) // 255 * 200
     assert not may_lack(alpha[::step, ::step], unsure)
-
-
-class Near:
-    """A runtime that sees everybody from afar, and loses the left half of the picture otherwise."""
-
-    name = "near"
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        self.size, self.looks = size, 0
-
-    def show(self, *shown: np.ndarray) -> None:
-        pass
-
-    def begin(self, prior: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
-        self.looks += 1
-        alpha = np.full((self.size[1], self.size[0]), 255, np.uint8)
-        if self.size[1] > 288:
-            alpha[:, : self.size[0] // 2] = 0
-        return alpha, lambda: alpha
-
-
-class Sure:
-    """A segmenter that is sure of somebody from a column on."""
-
-    def __init__(self) -> None:
-        self.first = 0
-
-    def begin(self, rgb: np.ndarray, at_head: bool) -> Callable[[], np.ndarray]:
-        mask = np.zeros(rgb.shape[:2], np.uint8)
-        mask[:, self.first :] = 255
-        return lambda: mask
-
-    def forget(self) -> None:
-        pass
-
-
-def matter(impatient: bool) -> tuple[PlateMatter, Sure, dict[tuple[int, int], Near]]:
-    made: dict[tuple[int, int], Near] = {}
-
-    def make(size: tuple[int, int]) -> Near:
-        return made.setdefault(size, Near(size))
-
-    segmenter = Sure()
-    return PlateMatter(make, segmenter, None, impatient=impatient), segmenter, made  # type: ignore[arg-type]
-
-
-def test_a_look_from_afar_is_taken_where_somebody_may_be_lost() -> None:
-    m, segmenter, made = matter(impatient=False)
-    rgb, plate = np.full((720, 1280, 3), 50, np.uint8), np.full((720, 1280, 3), 90, np.uint8)
-    segmenter.first = 500
-    alpha = m.matte(rgb, plate, None)
-    assert (512, 288) not in made, "the mask is sure of nobody in the other half"
-    assert (alpha[:, :600] == 0).all()
-    segmenter.first = 300
-    alpha = m.matte(rgb, plate, None)
-    assert made[(512, 288)].looks == 1
-    assert (alpha[:, 480:] == 255).all()
-    assert (alpha[:, :400] == 0).all(), "the mask is of nobody there"
-    m.matte(rgb, None, None)
-    assert made[(512, 288)].looks == 1, "without a plate nobody is compared with a room"
-
-
-def test_a_live_frame_does_not_wait_for_that_look_s_network() -> None:
-    m, _, made = matter(impatient=True)
-    rgb, plate = np.full((720, 1280, 3), 50, np.uint8), np.full((720, 1280, 3), 90, np.uint8)
-    first = m.matte(rgb, plate, None)
-    assert (first[:, :600] == 0).all()
-    for _ in range(2000):
-        if m.matte(rgb, plate, None)[:, 100:].all():
-            break
-    assert made[(512, 288)].looks >= 1, "it was made beside the frames"

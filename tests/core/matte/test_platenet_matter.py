@@ -554,3 +554,72 @@ def test_the_room_stays_hidden_when_the_lamp_goes_out() -> None:
         bared[doubting] = float((bundled.matte(dark, room, None) > 25).mean())
     assert bared[False] > 0.5, "else this room shows nothing"
     assert bared[True] == 0
+
+
+class Near:
+    """A runtime that sees everybody from afar, and loses the left half of the picture otherwise."""
+
+    name = "near"
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size, self.looks = size, 0
+
+    def show(self, *shown: np.ndarray) -> None:
+        pass
+
+    def begin(self, prior: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
+        self.looks += 1
+        alpha = np.full((self.size[1], self.size[0]), 255, np.uint8)
+        if self.size[1] > 288:
+            alpha[:, : self.size[0] // 2] = 0
+        return alpha, lambda: alpha
+
+
+class Sure:
+    """A segmenter that is sure of somebody from a column on."""
+
+    def __init__(self) -> None:
+        self.first = 0
+
+    def begin(self, rgb: np.ndarray, at_head: bool) -> Callable[[], np.ndarray]:
+        mask = np.zeros(rgb.shape[:2], np.uint8)
+        mask[:, self.first :] = 255
+        return lambda: mask
+
+    def forget(self) -> None:
+        pass
+
+
+def far_and_near(impatient: bool) -> tuple[PlateMatter, Sure, dict[tuple[int, int], Near]]:
+    made: dict[tuple[int, int], Near] = {}
+
+    def make(size: tuple[int, int]) -> Near:
+        return made.setdefault(size, Near(size))
+
+    segmenter = Sure()
+    return PlateMatter(make, segmenter, None, impatient=impatient), segmenter, made  # type: ignore[arg-type]
+
+
+def test_a_look_from_afar_is_taken_where_somebody_may_be_lost() -> None:
+    m, segmenter, made = far_and_near(impatient=False)
+    rgb, plate = np.full((720, 1280, 3), 50, np.uint8), np.full((720, 1280, 3), 90, np.uint8)
+    segmenter.first = 500
+    alpha = m.matte(rgb, plate, None)
+    assert (512, 288) not in made, "the mask is sure of nobody in the other half"
+    assert (alpha[:, :600] == 0).all()
+    segmenter.first = 300
+    alpha = m.matte(rgb, plate, None)
+    assert made[(512, 288)].looks == 1
+    assert (alpha[:, 480:] == 255).all()
+    assert (alpha[:, :400] == 0).all(), "the mask is of nobody there"
+    m.matte(rgb, None, None)
+    assert made[(512, 288)].looks == 1, "without a plate nobody is compared with a room"
+
+
+def test_a_live_frame_does_not_wait_for_that_look_s_network() -> None:
+    m, _, made = far_and_near(impatient=True)
+    rgb, plate = np.full((720, 1280, 3), 50, np.uint8), np.full((720, 1280, 3), 90, np.uint8)
+    first = m.matte(rgb, plate, None)
+    assert (first[:, :600] == 0).all()
+    assert eventually(lambda: bool(m.matte(rgb, plate, None)[:, 100:].all())), "it was made beside the frames"
+    assert made[(512, 288)].looks >= 1
