@@ -12,7 +12,7 @@ import cv2
 
 from core.align import NoPlateAligner, PlateAligner
 from core.errors import PlateError
-from core.matte.working_size import CLOSER_PIXELS, WORKING_PIXELS
+from core.matte.working_size import CLOSER_PIXELS, FILM_PIXELS, WORKING_PIXELS
 from core.nets.registry import find_model
 from core.nets.trained import PLATENET, Trained, find_trained
 from core.plate.refresh import PlateRefresh
@@ -157,6 +157,6 @@ def _options(model: Model, paced: bool, trained: Trained | None) -> MatterOption
         refiner_weights=refiner if model.refine else None,
         overlapping=True,
         impatient=paced,
-        closer_pixels=CLOSER_PIXELS if closer else None,
+        closer_pixels=(CLOSER_PIXELS if paced else FILM_PIXELS) if closer else None,
         doubting=paced,  # others look on
     )

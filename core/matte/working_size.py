@@ -10,10 +10,11 @@ import numpy as np
 from core.types import U8, Room
 
 MULTIPLE = 32  # platenet halves five times
-LONGEST = 1280  # a sliver of a picture is not blown up without end
+LONGEST = 2560  # a sliver of a picture is not blown up without end
 STEPS = (512 * 288, 672 * 384, 832 * 480)  # of platenet, where the machine decides
 WORKING_PIXELS = STEPS[-1]  # of platenet
-CLOSER_PIXELS = 1280 * 704  # of platenet's second look at a film, where no camera waits
+CLOSER_PIXELS = 1280 * 704  # of platenet's second look, live
+FILM_PIXELS = 1920 * 1088  # of that look at a film, where no camera waits
 AFAR_PIXELS = STEPS[0]  # of one more, where somebody may have been lost
 LEAST_PIXELS = 512 * 288  # a frame smaller than that is enlarged to it
 

@@ -311,10 +311,10 @@ def _as_films_are_made(device: str) -> dict[str, Method]:
     """The program where no camera is waiting."""
     from core.align import PlateAligner
     from core.evaluation.methods import FILM, with_tracked_plate
-    from core.matte.working_size import CLOSER_PIXELS
+    from core.matte.working_size import FILM_PIXELS
     from core.render.build import MatterOptions, build_platenet
 
-    matter, _ = build_platenet(MatterOptions(device, closer_pixels=CLOSER_PIXELS))
+    matter, _ = build_platenet(MatterOptions(device, closer_pixels=FILM_PIXELS))
     return {FILM: with_tracked_plate(matter, PlateAligner)}
 
 

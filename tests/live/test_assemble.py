@@ -9,7 +9,7 @@ import pytest
 
 from core.align import NoPlateAligner, PlateAligner
 from core.errors import MediaError, PlateError
-from core.matte.working_size import CLOSER_PIXELS, STEPS
+from core.matte.working_size import CLOSER_PIXELS, FILM_PIXELS, STEPS
 from core.render import MatterOptions
 from core.render.backdrops import parse_background
 from core.types import Plate, View
@@ -86,7 +86,7 @@ def test_a_film_is_looked_at_as_closely_as_the_network_can(renderer):
     assert not Matter.made.options.impatient
     assert not Matter.made.options.doubting, "a film may be about a dog"
     assert Matter.made.options.working_pixels == max(STEPS)
-    assert Matter.made.options.closer_pixels == CLOSER_PIXELS
+    assert Matter.made.options.closer_pixels == FILM_PIXELS
     parts.close()
 
 
@@ -104,6 +104,9 @@ def test_a_size_that_the_user_chose_is_kept(renderer):
     parts = build_parts(None, parse_background("green"), model, (64, 48), live=True, fps=30.0)
     assert parts.pace is None
     assert Matter.made.options.closer_pixels == CLOSER_PIXELS
+    parts.close()
+    parts = build_parts(None, parse_background("green"), model, (64, 48), live=False)
+    assert Matter.made.options.closer_pixels == FILM_PIXELS
     parts.close()
 
 

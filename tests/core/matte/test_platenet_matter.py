@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import WeightsError
 from core.matte.platenet import UNKNOWN_U8, PlateMatter
-from core.matte.working_size import platenet_size, working_size
+from core.matte.working_size import FILM_PIXELS, platenet_size, working_size
 from core.render.build import MatterOptions, build_platenet
 from core.render.room import RoomWarper
 from core.types import Alignment, Light, Plate, State, View
@@ -64,6 +64,23 @@ def test_platenet_looks_at_no_more_pixels_than_a_frame_has_unless_it_is_tiny(
     frame: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     assert platenet_size(frame) == expected
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        ((3840, 2160), (1920, 1088)),
+        ((1920, 1080), (1920, 1088)),
+        ((1080, 1920), (1088, 1920)),
+        ((2560, 1080), (2240, 928)),  # the aspect of a wide film is kept
+        ((1280, 720), (1280, 704)),
+        ((640, 360), (640, 352)),
+    ],
+)
+def test_a_film_has_its_second_look_at_its_own_size_but_for_very_large_ones(
+    frame: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert platenet_size(frame, FILM_PIXELS) == expected
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 17), (721, 1281), (4000, 3), (3, 4000)])
