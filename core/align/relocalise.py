@@ -26,11 +26,14 @@ _VIEWS_TRIED = 3  # views with the most matches; the others would only cost time
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A guess. view: index of the plate's view. H: float64 3x3, view's working pixels to the frame's."""
+    """A guess. view: index of the plate's view. H: float64 3x3, view's working pixels to the frame's.
+
+    inliers: features that say so; 0 where it is not from features, but a turn of the camera.
+    """
 
     view: int
     H: F64
-    inliers: int
+    inliers: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,14 +9,18 @@ import cv2
 import numpy as np
 
 from core.align.relocalise import Found, Relocaliser
+from core.align.template import LEVELS
+from core.align.turn import likely_turns
 from core.align.views import SmallFrame, SmallView
-from core.types import F32
+from core.types import F32, F64
 
+Place = tuple[int, F64]  # index of a view, and its homography to the frame, in working pixels
 Search = Callable[[], list[Found]]
 Submit = Callable[[Search], "Future[list[Found]]"]
 
-_PAUSE_MAX = 16  # frames between searches for a plate that was not found again and again
-_BEST = 2  # guesses that are worth a fit
+_PAUSE_MAX = 16  # frames between searches for a plate that was not found again and again,
+_PAUSE_MAX_DOUBT = 256  # and for a better place than where it is followed
+_BEST = 2  # guesses of features that are worth a fit
 
 
 class PlateSearch:
@@ -48,31 +52,40 @@ class PlateSearch:
             self._pending.cancel()
             self._pending = None
 
-    def guesses(self, small: SmallFrame, hidden: F32 | None) -> list[Found]:
-        """Where the plate may be: in this frame, or in the one that the search was begun with; empty while
+    def guesses(
+        self,
+        small: SmallFrame,
+        hidden: F32 | None,
+        around: Place,
+        *,
+        urgent: bool = False,
+        followed: bool = False,
+    ) -> list[Found] | None:
+        """Where the plate may be: in this frame, or in the one that the search was begun with; None while
         one is under way, or waits for its turn.
 
-        hidden: where the person is, 0..1, of any size.
+        hidden: where the person is, 0..1, of any size. around: from where the camera may have turned.
+        urgent: it is its turn. followed: there is a place already, which is only doubted.
         """
         if self._pending is not None:
             if not self._pending.done():
-                return []
+                return None
             done, self._pending = self._pending, None  # a search that raised is not asked again
             found = done.result()
         else:
             self._waited += 1
-            if self._waited < self._pause:
-                return []
+            if self._waited < self._pause and not urgent:
+                return None
             self._waited = 0
-            search = self._of(small, hidden)
+            search = self._of(small, hidden, around)
             if self._submit is not None:
                 self._pending = self._submit(search)
-                return []
+                return None
             found = search()
-        self._pause = min(2 * self._pause, _PAUSE_MAX)
-        return found[:_BEST]
+        self._pause = min(2 * self._pause, _PAUSE_MAX_DOUBT if followed else _PAUSE_MAX)
+        return found
 
-    def _of(self, small: SmallFrame, hidden: F32 | None) -> Search:
+    def _of(self, small: SmallFrame, hidden: F32 | None, around: Place) -> Search:
         if self._relocaliser is None:
             self._relocaliser = Relocaliser([(view.grey, view.coverage) for view in self._views])
         usable = None
@@ -81,4 +94,14 @@ class PlateSearch:
             usable = np.asarray(cv2.resize(shown, small.size, interpolation=cv2.INTER_NEAREST), np.uint8)
         relocaliser = self._relocaliser
         grey = small.grey if self.at_once else small.grey.copy()  # the next frame is written over it
-        return lambda: relocaliser.find(grey, usable)
+        coarsest = small.level(LEVELS - 1)
+        view, H = around
+        template = self._views[view].template
+
+        def search() -> list[Found]:
+            found = relocaliser.find(grey, usable)[:_BEST]
+            if template is not None and template.textured_cells:
+                found += [Found(view, turn) for turn in likely_turns(template, coarsest, H, hidden)]
+            return found
+
+        return search

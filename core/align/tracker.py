@@ -6,7 +6,7 @@ All geometry in here is in working pixels (about 640x360) of one view; `update` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -21,8 +21,8 @@ from core.align.leap import leap
 from core.align.mesh import RoomMesh
 from core.align.refine import Belief, Comparison, Step, compare, in_sight, sample_places, solve, stepped
 from core.align.relight import LIGHT_EVERY, LIGHT_EVERY_MOVING, RoomLight
-from core.align.relocalise import Relocaliser
-from core.align.search import PlateSearch, Submit
+from core.align.relocalise import Found, Relocaliser
+from core.align.search import Place, PlateSearch, Submit
 from core.align.template import FOCAL, MIN_SIDE, Template
 from core.align.views import WORK_SIDE, SmallFrame, SmallView, Workspace, resize_map, scaled_size, small_views
 from core.types import F32, F64, NO_PLATE, U8, Alignment, Frame, Light, Plate, State
@@ -43,7 +43,7 @@ _ANCHOR_FRAMES = 24
 _DAMPING = 0.8  # of the last velocity; hands swing back
 _SLOW_PX = 1.8  # a frame; further, the fine levels alone may stop short
 _FAST_PX = 1.0  # a frame; slower, the last place is as good a start as the predicted one
-_DOUBTFUL = 0.9  # score while the person is known; below it, features are asked too
+_DOUBTFUL = 0.9  # score while the person is known; below it, others are asked too
 _STILL_AGREE = 0.85  # of the cells that agreed while held; below, look closer
 _MASK_SIDE = 80  # px, the longer side of the remembered alpha
 _MASK_GROW = 5  # px of that mask: how far a person moves between two frames
@@ -53,6 +53,8 @@ _MORE_ROUNDS = 4
 _MANY_INLIERS = 60  # features that no repeated pattern brings together
 _SURE_START_PX = 2.0  # a fit this near to its start needs no second opinion
 _TURN_PX = 12.0  # a homography this close to a turned camera's is tried as one
+_AGAINST = 2  # cells that agree, of one that differs, between two places where the plate may be
+_CLEARLY = 4  # cells: what speaks more for another place than for the one that is followed
 _BETTER_VIEW = 0.7  # another view must be this much nearer before it takes over
 
 
@@ -163,7 +165,8 @@ class PlateAligner:
         self._frame_from_work = np.linalg.inv(resize_map(size, self._work_size))
         self._index = 0
         self._H: F64 | None = None  # frame's from view's working pixels
-        self._last_good: tuple[int, F64] | None = None
+        self._last_good: Place | None = None
+        self._likely: Place | None = None  # where a search saw it, but too little of it agreed
         self._velocity = np.eye(3)
         self._belief = Belief.fresh()
         self._held = None
@@ -193,6 +196,10 @@ class PlateAligner:
     def _needed(self) -> Needed:
         return needed(person_known=self._hidden is not None)
 
+    def _doubtful(self, verdict: Verdict) -> bool:
+        """A person that is masked explains no cells that differ."""
+        return self._hidden is not None and verdict.score < _DOUBTFUL
+
     def _unmoved(self) -> F64:
         """The current view's H if neither plate nor camera had moved, working pixels."""
         plate_to_work = resize_map(self._plate.size, self._work_size)
@@ -213,10 +220,15 @@ class PlateAligner:
             return None
         agrees = look.agrees
         known = look.judged & held.agreed
+        if self._doubtful(verdict):
+            better = self._better(small, verdict)
+            if better is not None:
+                self._held = None
+                return self._accept(small, better, start_of_motion=None)
         held.agreed |= agrees
         if int((agrees & known).sum()) < _STILL_AGREE * int(known.sum()):
             # Somebody walked into the picture, or a jump beyond the template's grip: look closer.
-            closer = self._fit(small, H)
+            closer = self._fit(small, H, COARSE_TO_FINE, self._belief)
             shift = corner_shift_px(closer.H, H, self._view.size)
             if shift > max(LEAVE_AT_ONCE_PX, _SURE * closer.error_px):
                 return None
@@ -265,60 +277,114 @@ class PlateAligner:
         elif plausible(predicted, self._view.size, small.size):
             starts.insert(0, (predicted, COARSE_TO_FINE))
         for start, plan in starts:
-            fit = self._fit(small, start, plan)
+            fit = self._fit(small, start, plan, self._belief)
             if plan is SLOW and corner_shift_px(fit.H, start, self._view.size) > _SLOW_PX:
                 continue  # the coarse level should have been asked first
             if fit.verdict.fits(self._needed.stay, self._textured):
-                if self._hidden is None or fit.verdict.score >= _DOUBTFUL:
-                    return self._accept(small, fit, start_of_motion=H)
-                doubtful = fit  # a person that is masked explains no cells that differ
-                break
+                if self._doubtful(fit.verdict):
+                    fit = self._more_fully(small, fit)
+                    if self._doubtful(fit.verdict):
+                        doubtful = fit
+                        break
+                return self._accept(small, fit, start_of_motion=H)
         jumped = leap(self._view.grey, self._view.corners, small.grey, H, self._hidden)
         for start in [] if jumped is None else self._turned_first(jumped, small):
-            fit = self._fit(small, start)
+            fit = self._fit(small, start, COARSE_TO_FINE, self._belief)
             if fit.verdict.fits(self._needed.enter, self._textured) and (
                 doubtful is None or fit.verdict.score > doubtful.verdict.score
             ):
                 return self._accept(small, fit, start_of_motion=H)
         if doubtful is not None:
+            better = self._better(small, doubtful.verdict)
+            if better is not None:
+                return self._accept(small, better, start_of_motion=None)
             return self._accept(small, doubtful, start_of_motion=H)
         self._last_good = (self._index, H)
+        self._elsewhere.begin_again()
         lost = self._lost(fit.verdict.words, fit.verdict.score)
         # Without a worker nobody waits for the search, so this frame may as well have its answer.
         return self._search(small) if self._elsewhere.at_once else lost
 
     def _search(self, small: SmallFrame) -> Alignment:
-        """Looks where the plate was last, where it would be unmoved, and then everywhere."""
+        """Looks where the plate is likely, where it was last, where it would be unmoved, then everywhere."""
         seen = NOTHING_SEEN
         candidates: list[tuple[int, Fit]] = []
-        self._belief = Belief.fresh(cold=True)
-        home = next((i for i, view in enumerate(self._views) if view.is_reference), 0)
-        tries = ([self._last_good] if self._last_good is not None else []) + [(home, None)]
-        for index, start in tries:
-            self._index = index
-            first = self._unmoved() if start is None else start
-            fit = self._fit_fully(small, first)
-            seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
-            if fit.verdict.fits(self._needed.enter, self._textured):
-                candidates.append((index, fit))
-                if corner_shift_px(fit.H, first, self._view.size) < _SURE_START_PX:
-                    return self._accept(small, fit, start_of_motion=None)
-        # A fit that had to go far may have stopped half-way: what the features say is heard as well.
-        for guess in self._elsewhere.guesses(small, self._hidden):
-            self._index = guess.view
-            if not plausible(guess.H, self._view.size, small.size):
+        likely, self._likely = self._likely, None
+        self._index = next((i for i, view in enumerate(self._views) if view.is_reference), 0)
+        home = self._index, self._unmoved()
+        heard = False
+        for known in (likely, self._last_good, home):
+            if known is None:
                 continue
-            for start in self._turned_first(guess.H, small):
-                fit = self._fit_fully(small, start)
-                seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
-                sure = guess.inliers >= _MANY_INLIERS
-                least = self._needed.enter if sure else self._needed.enter_far
-                if fit.verdict.fits(least, self._textured):
-                    candidates.append((guess.view, fit))
+            self._index, start = known
+            fit = self._fit_fully(small, start, Belief.fresh(cold=known is not likely))
+            seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
+            least = self._needed.enter_far if known is likely else self._needed.enter
+            if fit.verdict.fits(least, self._textured):
+                candidates.append((self._index, fit))
+                if corner_shift_px(fit.H, start, self._view.size) < _SURE_START_PX:
+                    return self._accept(small, fit, start_of_motion=None)
+                heard = heard or (known is likely and fit.verdict.score >= _DOUBTFUL)
+            elif known is likely and fit.verdict.agree >= LEAST_CELLS:
+                self._likely = self._index, fit.H
+        # A fit that had to go far may have ended anywhere: not before all else has been heard.
+        around = home if self._last_good is None else self._last_good
+        urgent = bool(candidates) and not heard
+        guesses = self._elsewhere.guesses(small, self._hidden, around, urgent=urgent)
+        if guesses is None and not heard:
+            return self._lost(seen.words, seen.score)
+        best = NOTHING_SEEN
+        for view, fit, least in self._fits_of(guesses or [], small):
+            seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
+            if fit.verdict.fits(least, self._textured):
+                candidates.append((view, fit))
+            elif fit.verdict.agree > max(best.agree, LEAST_CELLS - 1):
+                best, self._likely = fit.verdict, (view, fit.H)
         if not candidates:
             return self._lost(seen.words, seen.score)
-        self._index, fit = max(candidates, key=lambda candidate: candidate[1].verdict.agree)
+        self._index, fit = max(candidates, key=lambda candidate: self._weight(candidate[1].verdict))
         return self._accept(small, fit, start_of_motion=None)
+
+    def _fits_of(
+        self, guesses: list[Found], small: SmallFrame, but_here: Place | None = None
+    ) -> Iterator[tuple[int, Fit, float]]:
+        """Fits from where a search says that the plate may be: view, fit, and the score that it needs there.
+        The view is the current one meanwhile. but_here: it is known how well it fits there."""
+        for guess in guesses:
+            self._index = guess.view
+            if but_here is not None and self._near((guess.view, guess.H), but_here):
+                continue
+            if not plausible(guess.H, self._view.size, small.size):
+                continue
+            sure = guess.inliers >= _MANY_INLIERS
+            least = self._needed.enter if sure else self._needed.enter_far
+            for start in self._turned_first(guess.H, small) if guess.inliers else [guess.H]:
+                carried = guess.inliers > 0 and start is guess.H
+                yield guess.view, self._fit_fully(small, start, Belief.fresh(cold=carried)), least
+
+    def _better(self, small: SmallFrame, doubtful: Verdict) -> Fit | None:
+        """Where the plate fits clearly better than where it is followed, as far as a search has been heard;
+        its view is the current one then."""
+        assert self._H is not None
+        here, view = (self._index, self._H), self._index
+        guesses = self._elsewhere.guesses(small, self._hidden, here, followed=True)
+        best, weight = None, self._weight(doubtful) + _CLEARLY
+        for there, fit, least in self._fits_of(guesses or [], small, but_here=here):
+            if self._weight(fit.verdict) < weight or not fit.verdict.fits(least, self._textured):
+                continue
+            if self._near((there, fit.H), here):
+                continue  # following will get there
+            best, weight, view = fit, self._weight(fit.verdict), there
+        self._index = view
+        return best
+
+    def _near(self, place: Place, other: Place) -> bool:
+        return place[0] == other[0] and corner_shift_px(place[1], other[1], self._view.size) < _SURE_START_PX
+
+    def _weight(self, verdict: Verdict) -> int:
+        """What is said for a place. While nobody has said where the person is, most that differs is the
+        person."""
+        return verdict.agree - (0 if self._hidden is None else _AGAINST * verdict.differ)
 
     def _turned_first(self, H: F64, small: SmallFrame) -> list[F64]:
         """H as a turning camera would have it, which noise in few points cannot bend, then as it is."""
@@ -326,28 +392,33 @@ class PlateAligner:
         near = corner_shift_px(turn, H, self._view.size) < _TURN_PX
         return [turn, H] if near else [H]
 
-    def _fit_fully(self, small: SmallFrame, start: F64) -> Fit:
-        """A fit from a poor start, gone on with for as long as it wins over more cells."""
-        fit = self._fit(small, start)
+    def _fit_fully(self, small: SmallFrame, start: F64, belief: Belief) -> Fit:
+        """A fit from a poor start."""
+        return self._more_fully(small, self._fit(small, start, COARSE_TO_FINE, belief))
+
+    def _more_fully(self, small: SmallFrame, fit: Fit) -> Fit:
+        """A fit gone on with for as long as it wins over more cells."""
         for _ in range(_MORE_ROUNDS):
             if fit.verdict.agree < LEAST_CELLS:
                 break
-            again = self._fit(small, fit.H, SLOW)
+            again = self._fit(small, fit.H, SLOW, fit.belief)
             if again.verdict.agree <= fit.verdict.agree:
                 break
             fit = again
         return fit
 
-    def _fit(self, small: SmallFrame, start: F64, plan: Plan = COARSE_TO_FINE) -> Fit:
+    def _fit(self, small: SmallFrame, start: F64, plan: Plan, belief: Belief) -> Fit:
         if self._textured < LEAST_CELLS:  # a view of a sweep that shows a blank wall
-            return Fit(start, self._belief, NOTHING_SEEN, None, np.inf)
-        return follow(self._template, small, start, self._belief, self._hidden, plan)
+            return Fit(start, belief, NOTHING_SEEN, None, np.inf)
+        return follow(self._template, small, start, belief, self._hidden, plan)
 
     def _accept(self, small: SmallFrame, fit: Fit, start_of_motion: F64 | None) -> Alignment:
         """Takes the fit as where the plate is now, and settles when it has not moved for a while."""
         assert fit.look is not None
         calm = max(SETTLE_PX, fit.error_px)
-        self._elsewhere.begin_again()
+        if not self._doubtful(fit.verdict):
+            self._elsewhere.begin_again()
+        self._likely = None
         self._belief = fit.belief
         if start_of_motion is None:
             self._velocity, self._recent, moved_px = np.eye(3), [], 0.0

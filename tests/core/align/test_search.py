@@ -15,6 +15,7 @@ from core.align.views import SmallFrame, Workspace, small_views
 from core.types import Frame
 
 FOUND = Found(0, np.eye(3), 100)
+HOME = 0, np.eye(3)
 
 
 class Finder:
@@ -51,6 +52,10 @@ def search_of(finder: Finder, later: Later | None = None) -> PlateSearch:
     return PlateSearch(small_views(plate_of(room()), 0), submit, finder)
 
 
+def by_features(guesses: list[Found] | None) -> list[Found] | None:
+    return None if guesses is None else [guess for guess in guesses if guess.inliers]
+
+
 def small(seed: int = 0, work: Workspace | None = None) -> SmallFrame:
     return SmallFrame(Frame(room(seed), 0, 0), work)
 
@@ -60,9 +65,10 @@ def test_a_plate_that_is_not_found_is_looked_for_ever_more_rarely_but_never_give
     search = search_of(finder)
     asked = []
     for index in range(70):
-        before = len(finder.seen)
-        assert search.guesses(frame, None) == []
-        asked += [index] * (len(finder.seen) - before)
+        heard = by_features(search.guesses(frame, None, HOME))
+        assert heard in ([], None), "nothing was found, or nothing was asked"
+        asked += [index] * (heard is not None)
+    assert len(finder.seen) == len(asked)
     assert asked[0] == 0
     assert [later - sooner for sooner, later in pairwise(asked)] == [2, 4, 8, 16, 16, 16]
 
@@ -71,10 +77,18 @@ def test_the_next_search_does_not_wait_where_the_plate_was_found_meanwhile():
     finder, frame = Finder(), small()
     search = search_of(finder)
     for _ in range(20):
-        search.guesses(frame, None)
+        search.guesses(frame, None, HOME)
     search.begin_again()
     finder.found = [FOUND] * 3
-    assert search.guesses(frame, None) == [FOUND] * 2, "the best; more are not worth a fit"
+    assert by_features(search.guesses(frame, None, HOME)) == [FOUND] * 2, "the best; more are not worth a fit"
+
+
+def test_an_urgent_search_does_not_wait_for_its_turn():
+    finder, frame = Finder(FOUND), small()
+    search = search_of(finder)
+    search.guesses(frame, None, HOME)
+    assert search.guesses(frame, None, HOME) is None
+    assert by_features(search.guesses(frame, None, HOME, urgent=True)) == [FOUND]
 
 
 def test_a_worker_sees_the_frame_that_asked_though_the_next_is_written_over_it():
@@ -82,12 +96,12 @@ def test_a_worker_sees_the_frame_that_asked_though_the_next_is_written_over_it()
     search = search_of(finder, later)
     first = small(0, work)
     expected = first.grey.copy()
-    assert search.guesses(first, None) == []
+    assert search.guesses(first, None, HOME) is None
     second = small(5, work)
-    assert search.guesses(second, None) == [], "one search at a time"
+    assert search.guesses(second, None, HOME, urgent=True) is None, "one search at a time"
     assert len(later.jobs) == 1
     later.work()
-    assert search.guesses(second, None) == [FOUND]
+    assert by_features(search.guesses(second, None, HOME)) == [FOUND]
     assert (finder.seen[0][0] == expected).all()
     assert (second.grey != expected).any()
 
@@ -95,12 +109,12 @@ def test_a_worker_sees_the_frame_that_asked_though_the_next_is_written_over_it()
 def test_a_search_that_was_dropped_is_not_answered():
     finder, later, frame = Finder(FOUND), Later(), small()
     search = search_of(finder, later)
-    search.guesses(frame, None)
+    search.guesses(frame, None, HOME)
     search.drop()
     later.work()
     assert finder.seen == []
     search.begin_again()
-    assert search.guesses(frame, None) == []
+    assert search.guesses(frame, None, HOME) is None
     assert len(later.jobs) == 1, "a new one"
 
 
@@ -108,7 +122,7 @@ def test_nothing_is_searched_for_under_the_person():
     finder = Finder()
     hidden = np.zeros((45, 80), np.float32)
     hidden[:, 40:] = 1
-    search_of(finder).guesses(small(), hidden)
+    search_of(finder).guesses(small(), hidden, HOME)
     usable = finder.seen[0][1]
     assert usable is not None
     assert usable.shape == SIZE[::-1]

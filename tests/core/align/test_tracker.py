@@ -161,21 +161,24 @@ def test_finds_the_plate_from_cold_far_from_where_it_was_taken():
     assert error_px(alignment.H, H) < 1.0
 
 
+class Later:
+    """A worker that works when it is told to."""
+
+    def __init__(self) -> None:
+        self.jobs: list = []
+
+    def submit(self, job):
+        future: Future = Future()
+        self.jobs.append((job, future))
+        return future
+
+    def work(self) -> None:
+        for job, future in self.jobs:
+            future.set_result(job())
+        self.jobs.clear()
+
+
 def test_a_search_on_a_worker_never_makes_a_frame_wait():
-    class Later:
-        def __init__(self) -> None:
-            self.jobs: list = []
-
-        def submit(self, job):
-            future: Future = Future()
-            self.jobs.append((job, future))
-            return future
-
-        def work(self) -> None:
-            for job, future in self.jobs:
-                future.set_result(job())
-            self.jobs.clear()
-
     rgb, later = room(), Later()
     aligner = PlateAligner(plate_of(rgb), SIZE, submit=later.submit)
     H = turned(90.0, -20.0)
@@ -184,6 +187,73 @@ def test_a_search_on_a_worker_never_makes_a_frame_wait():
     assert len(later.jobs) == 1
     later.work()
     assert aligner.update(seen(rgb, H, 2)).usable
+
+
+class Blind:
+    """A Relocaliser in a room without corners. searches: how often it was asked."""
+
+    searches = 0
+
+    def prepare(self) -> None: ...
+
+    def find(self, grey: np.ndarray, usable: np.ndarray | None = None) -> list[Found]:
+        self.searches += 1
+        return []
+
+
+@pytest.mark.parametrize(("pan", "tilt"), [(34.0, 8.0), (-26.0, -12.0), (44.0, 0.0)])
+def test_a_camera_that_turned_further_than_a_fit_goes_is_found_without_features(pan: float, tilt: float):
+    rgb, H = room(), turned(pan, tilt)
+    frame, alpha = person_in(seen(rgb, H), left=0.35, width=0.4)
+    aligner = PlateAligner(plate_of(rgb), SIZE, relocaliser=Blind())
+    aligner.learn(frame, alpha)
+    alignment = aligner.update(frame)
+    assert alignment.H is not None, alignment.reason
+    assert error_px(alignment.H, H) < 0.5
+
+
+def test_where_too_little_agreed_is_looked_at_again_once_the_person_is_known():
+    """Without another search, though the camera has turned on meanwhile."""
+    rgb, blind = room(), Blind()
+    aligner = PlateAligner(plate_of(rgb), SIZE, relocaliser=blind)
+    frame, alpha = person_in(seen(rgb, turned(30.0)), left=0.2, width=0.62, top=0.0)
+    assert aligner.update(frame).state is State.LOST, "most of the picture is another"
+    aligner.learn(frame, alpha)
+    H = turned(32.0)
+    alignment = aligner.update(person_in(seen(rgb, H, 1), left=0.2, width=0.62, top=0.0)[0])
+    assert alignment.H is not None, alignment.reason
+    assert error_px(alignment.H, H) < 1.0
+    assert blind.searches == 1
+
+
+def test_a_fit_that_went_far_is_no_place_before_a_search_has_been_heard():
+    rgb, later, H = room(), Later(), turned(8.0)
+    aligner = PlateAligner(plate_of(rgb), SIZE, submit=later.submit)
+    assert aligner.update(seen(rgb, H)).state is State.LOST, "it fits, but may have ended anywhere"
+    later.work()
+    alignment = aligner.update(seen(rgb, H, 1))
+    assert alignment.H is not None, alignment.reason
+    assert error_px(alignment.H, H) < 0.3
+
+
+@pytest.mark.parametrize(("a_frame", "known_from"), [(0.0, 0), (0.0, 20), (1.5, 0)])
+def test_a_wrong_place_is_left_for_a_better_one(a_frame: float, known_from: int):
+    """Shelves that repeat themselves agree in most cells at a place that is one shelf off. While nobody has
+    said where the person is, what differs may be the person."""
+    shelf = room()[:, :40]
+    rgb = np.concatenate([*[shelf] * 6, room()[:, 240:]], 1)
+    aligner = PlateAligner(plate_of(rgb), SIZE, relocaliser=Blind())
+    errors = []
+    for i in range(40):
+        H = turned(60.0 + a_frame * i)
+        frame = seen(rgb, H, i)
+        if i >= known_from:
+            aligner.learn(frame, np.zeros(SIZE[::-1], np.uint8))
+        alignment = aligner.update(frame)
+        assert alignment.H is not None, alignment.reason
+        errors.append(error_px(alignment.H, H))
+    assert min(errors[:known_from] + errors[:1]) > 30, "there is a wrong place to leave"
+    assert max(errors[known_from + 5 :]) < 0.5
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
