@@ -100,7 +100,7 @@ class PlateSearch:
 
         def search() -> list[Found]:
             found = relocaliser.find(grey, usable)[:_BEST]
-            if template is not None and template.textured_cells:
+            if template is not None:
                 found += [Found(view, turn) for turn in likely_turns(template, coarsest, H, hidden)]
             return found
 

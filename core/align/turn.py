@@ -27,6 +27,8 @@ def likely_turns(template: Template, picture: F32, H: F64, hidden: F32 | None) -
     picture: the frame at the coarsest level. hidden: where the person is, 0..1, of any size.
     """
     level = template.levels[_COARSEST]
+    if not len(level.value):  # what is fine is smoothed away in it
+        return []
     shrink, enlarge = RESIZES[_COARSEST]
     here = shrink @ H @ enlarge
     size = (picture.shape[1], picture.shape[0])

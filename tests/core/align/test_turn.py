@@ -20,3 +20,13 @@ def test_the_nearest_turn_of_a_grid_is_found_behind_a_person(pan: float, tilt: f
     found = likely_turns(template, SmallFrame(frame).level(LEVELS - 1), np.eye(3), hidden)
     assert len(found) == BEST
     assert error_px(found[0], H) < 0.02 * SIZE[0], "half a step in each direction"
+
+
+def test_a_view_whose_pattern_is_too_fine_to_be_seen_coarsely_has_no_turns():
+    stripes = np.zeros((*SIZE[::-1], 3), np.uint8)
+    stripes[:, ::2] = 60
+    template = small_views(plate_of(stripes), 0)[0].template
+    assert template is not None
+    assert not len(template.levels[-1].value)
+    picture = SmallFrame(seen(stripes, np.eye(3))).level(LEVELS - 1)
+    assert likely_turns(template, picture, np.eye(3), None) == []
