@@ -20,7 +20,7 @@ SEARCH_SIDE = 480  # px, the longer side of what features are searched in: at 64
 # long and finds no more places, at 384 it misses one in thirty
 RATIO = 0.85
 REPROJECTION_PX = 3.0  # of the working picture; parallax in a real room leaves two
-LEAST_INLIERS = 14
+LEAST_INLIERS, MANY_INLIERS = 14, 60
 _VIEWS_TRIED = 3  # views with the most matches; the others would only cost time
 
 
@@ -34,6 +34,11 @@ class Found:
     view: int
     H: F64
     inliers: int = 0
+
+    @property
+    def sure(self) -> bool:
+        """Whether so many features say so that no repeated pattern brings them together."""
+        return self.inliers >= MANY_INLIERS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

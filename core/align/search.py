@@ -100,7 +100,7 @@ class PlateSearch:
 
         def search() -> list[Found]:
             found = relocaliser.find(grey, usable)[:_BEST]
-            if template is not None:
+            if template is not None and not any(guess.sure for guess in found):
                 found += [Found(view, turn) for turn in likely_turns(template, coarsest, H, hidden)]
             return found
 

@@ -50,7 +50,6 @@ _MASK_GROW = 5  # px of that mask: how far a person moves between two frames
 _MASK_ALPHA = 20  # of 255
 _MASK_FULL = 0.9  # a mask over more than this share is the network being lost, not a person
 _MORE_ROUNDS = 4
-_MANY_INLIERS = 60  # features that no repeated pattern brings together
 _SURE_START_PX = 2.0  # a fit this near to its start needs no second opinion
 _TURN_PX = 12.0  # a homography this close to a turned camera's is tried as one
 _AGAINST = 2  # cells that agree, of one that differs, between two places where the plate may be
@@ -356,8 +355,7 @@ class PlateAligner:
                 continue
             if not plausible(guess.H, self._view.size, small.size):
                 continue
-            sure = guess.inliers >= _MANY_INLIERS
-            least = self._needed.enter if sure else self._needed.enter_far
+            least = self._needed.enter if guess.sure else self._needed.enter_far
             for start in self._turned_first(guess.H, small) if guess.inliers else [guess.H]:
                 carried = guess.inliers > 0 and start is guess.H
                 yield guess.view, self._fit_fully(small, start, Belief.fresh(cold=carried)), least

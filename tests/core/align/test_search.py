@@ -83,6 +83,15 @@ def test_the_next_search_does_not_wait_where_the_plate_was_found_meanwhile():
     assert by_features(search.guesses(frame, None, HOME)) == [FOUND] * 2, "the best; more are not worth a fit"
 
 
+def test_turns_are_tried_where_features_are_not_sure():
+    frame = small()
+    for inliers, turns in ((20, True), (100, False)):
+        found = search_of(Finder(Found(0, np.eye(3), inliers))).guesses(frame, None, HOME)
+        assert found is not None
+        assert found[0].inliers == inliers
+        assert any(not guess.inliers for guess in found) is turns
+
+
 def test_an_urgent_search_does_not_wait_for_its_turn():
     finder, frame = Finder(FOUND), small()
     search = search_of(finder)
