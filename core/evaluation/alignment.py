@@ -14,7 +14,7 @@ import numpy as np
 from core.align.light import apply_light
 from core.align.tracker import PlateAligner
 from core.evaluation import bent, captures, scenes
-from core.evaluation.finding import bump_row, other_room_row, relocalise_rows
+from core.evaluation.finding import behind_somebody_row, bump_row, other_room_row, relocalise_rows
 from core.evaluation.scenes import Scene, Trouble, Truth, corner_error_px
 from core.evaluation.trackers import FlowSketch, HowardRecipe
 from core.evaluation.tracks import (
@@ -297,6 +297,7 @@ _PARTS: dict[str, Callable[[Table, Path, int, bool], None]] = {
     "a camera that stands still": _still_rows,
     "a bump": bump_row,
     "finding the plate from cold": relocalise_rows,
+    "a room behind somebody": behind_somebody_row,
     "another room": other_room_row,
     "a camera that steps aside": _parallax_row,
     "rooms beyond one homography": _bent_rows,

@@ -12,14 +12,18 @@ import numpy as np
 from core.align.relocalise import Describer, Relocaliser, SiftDescriber
 from core.align.tracker import PlateAligner
 from core.align.views import small_views
+from core.errors import MediaError
 from core.evaluation import scenes
+from core.evaluation.clips import LEAD_IN, Clip, Stock, make_clips
 from core.evaluation.scenes import Scene, corner_error_px
 from core.evaluation.trackers import XFeatDescriber
-from core.evaluation.tracks import SMALL, Table, draw_scenes
-from core.types import Plate, View
+from core.evaluation.tracks import LARGE, SMALL, Table, draw_scenes
+from core.types import F32, F64, Frame, Plate, View
 
 RIGHT_PX = 5.0  # a guess this near is refined to a tenth
 RIGHT_LOCK_PX = 2.0  # a lock this near is the right one, and gets better by itself
+OFF_PX, WRONG_PX = 3.0, 10.0  # a place this far off harms the matte; this far, it is another place
+SEEN_STEP = 20  # px between the places at which the room's offset is looked at
 
 
 def bump_row(table: Table, shared: Path, seed: int, quick: bool) -> None:
@@ -120,6 +124,59 @@ def relocalise_rows(table: Table, shared: Path, seed: int, quick: bool) -> None:
     )
     for name in describers:
         table.add(f"  {name} alone", "", f"{np.median(ms[name]):.0f} ms, {np.mean(right[name]):.1%} right")
+
+
+def behind_somebody_row(table: Table, shared: Path, seed: int, quick: bool) -> None:
+    """From cold with somebody close before the room and the camera turning, as the matte's clips of class
+    handheld begin: what is left to see of a plain room may fit in a wrong place, which is then followed.
+    """
+    try:
+        stock = Stock(shared / "data")
+    except MediaError as error:
+        table.notes.append(f"no row of a room behind somebody: {error}")
+        return
+    clips = make_clips(stock, LARGE, 3 if quick else 40, seed + 8, ("handheld",))
+    runs = [room_offsets_px(clip) for clip in clips]
+    worst = np.array([max((px for px in run if px is not None), default=0.0) for run in runs])
+    lost = sum(None in run for run in runs)
+    wrong = int((worst > WRONG_PX).sum())
+    table.add(
+        f"from cold behind somebody, turning: room off by > {OFF_PX:g} px",
+        f"none by > {WRONG_PX:g} px",
+        f"{(worst > OFF_PX).sum()} of {len(runs)} clips, {wrong} by > {WRONG_PX:g} px, "
+        f"median of the worst frames {np.median(worst):.2f} px; {lost} lost in a frame",
+        wrong == 0,
+    )
+
+
+def room_offsets_px(clip: Clip) -> list[float | None]:
+    """By how far the plate lies beside the room in each frame after the lead-in: the 90th percentile over
+    what is seen of the room, px; None where the plate is lost. Who stands there is known from the truth.
+    """
+    size = (clip.plate.shape[1], clip.plate.shape[0])
+    aligner = PlateAligner(Plate(clip.name, size, (View(clip.plate),)), size)
+    offsets: list[float | None] = []
+    for index, rgb in enumerate(clip.frames):
+        frame = Frame(rgb, index * scenes.FRAME_NS, index)
+        alignment = aligner.update(frame)
+        aligner.learn(frame, (clip.alphas[index] * 255).astype(np.uint8))
+        if index >= LEAD_IN:
+            H = alignment.H
+            offsets.append(None if H is None else _offset_px(H, clip.H_true[index], clip.alphas[index]))
+    aligner.close()
+    return offsets
+
+
+def _offset_px(H: F64, H_true: F64, alpha: F32) -> float:
+    height, width = alpha.shape
+    ys, xs = np.mgrid[SEEN_STEP // 2 : height : SEEN_STEP, SEEN_STEP // 2 : width : SEEN_STEP]
+    places = np.stack([xs, ys], -1)[alpha[ys, xs] < 0.02].reshape(-1, 1, 2).astype(np.float64)
+    on_plate = cv2.perspectiveTransform(places, np.linalg.inv(H_true))
+    known = ((on_plate >= 0) & (on_plate < (width, height))).all((1, 2))
+    if not known.any():
+        return 0.0
+    moved = cv2.perspectiveTransform(on_plate[known], H)
+    return float(np.percentile(np.linalg.norm((moved - places[known])[:, 0], axis=1), 90))
 
 
 def other_room_row(table: Table, shared: Path, seed: int, quick: bool) -> None:

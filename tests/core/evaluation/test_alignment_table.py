@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from core.errors import MediaError
 from core.evaluation import alignment, captures, scenes
-from core.evaluation.tracks import LARGE_MIN_WIDTH, has_held_out_places, require_for_scenes
+from core.evaluation.clips import LEAD_IN, Clip
+from core.evaluation.finding import behind_somebody_row, room_offsets_px
+from core.evaluation.tracks import LARGE_MIN_WIDTH, Table, has_held_out_places, require_for_scenes
 from live.cli.app import app
 
 SIZE = (320, 240)
@@ -81,3 +83,37 @@ def test_a_fit_counts_as_a_return_where_shared_features_lie_as_it_says():
     assert not captures.came_back(plate, seen, None)
     assert not captures.came_back(plate, texture(1), turned)
     assert not captures.came_back(plate, np.zeros_like(plate), turned)
+
+
+def clip_before(plate: np.ndarray, said: np.ndarray) -> Clip:
+    """Two scored frames of the texture 0 with nobody there; `said` is where its plate is said to lie."""
+    count = LEAD_IN + 2
+    alphas = [np.zeros((SIZE[1], SIZE[0]), np.float32)] * count
+    return Clip("handheld", "made", [texture(0)] * count, alphas, plate, [said] * count)
+
+
+def test_how_far_a_room_is_off_is_measured_where_it_is_seen():
+    right = room_offsets_px(clip_before(texture(0), np.eye(3)))
+    assert len(right) == 2
+    assert all(px is not None and px < 0.1 for px in right)
+    beside = np.array([[1, 0, 3.0], [0, 1, 4], [0, 0, 1]])
+    assert room_offsets_px(clip_before(texture(0), beside)) == pytest.approx([5, 5], abs=0.1)
+    clip = clip_before(texture(0), np.diag([1.5, 1, 1]))  # ever more to the right, where somebody stands
+    everything = room_offsets_px(clip)[0]
+    clip.alphas[-2:] = [np.repeat(np.float32([[0] * 80 + [1] * 240]), SIZE[1], axis=0)] * 2
+    seen = room_offsets_px(clip)[0]
+    assert seen is not None
+    assert everything is not None
+    assert seen < 0.5 * everything
+
+
+def test_a_room_that_is_not_found_has_no_offset():
+    assert room_offsets_px(clip_before(texture(1), np.eye(3))) == [None, None]
+
+
+def test_without_people_to_stand_before_a_room_there_is_no_row_and_that_is_said(folder: Path):
+    table = Table()
+    behind_somebody_row(table, folder, seed=0, quick=True)
+    assert table.rows == []
+    assert table.notes[0].startswith("no row of a room behind somebody: ")
+    assert "people in motion" in table.notes[0]
