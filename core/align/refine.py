@@ -1,7 +1,9 @@
 """From a rough homography to a tenth of a pixel: Gauss-Newton on the template's samples.
 
 Each cell is compared after its own mean and contrast are taken out, so light does not matter,
-and a cell that does not correlate (the person) has no weight.
+and a cell that does not correlate (the person) has no weight. At the coarse levels a plane over each cell
+is taken out, too: shadows, and light that falls otherwise, slope along a wall, and few corners hold there
+against their pull.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ _NOISE_VARIANCE = 2.0
 _EVERY = 4  # sample of a cell that the spread is taken from; a median is slow
 _TUKEY = 4.0
 _CORRELATED = 1.0  # samples are drawn sparsely enough that blur hardly ties their noise
+_LEAST_RAMP = 0.1  # of a ramp's length, seen; below, it tells nothing of a slope
 _LEAST_INFORMATION = 4.0  # 1/px²: a shift known to half a pixel
 
 
@@ -56,6 +59,7 @@ class Sight:
 
     seen: float32 CxK, 1 or 0. share: float32 C, one over the count of seen samples. judged: bool C.
     value: float32 CxK, the seen samples about their cell's mean, 0 elsewhere. variance: float32 C.
+    slopes: float32 CxK each, the level's, of what is seen.
     """
 
     level: Level
@@ -64,6 +68,7 @@ class Sight:
     judged: np.ndarray
     value: F32
     variance: F32
+    slopes: tuple[F32, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +153,20 @@ def in_sight(level: Level, places: tuple[F32, F32], size: tuple[int, int], hidde
     mean = np.einsum("ck,ck->c", seen, level.value) * share
     value = (level.value - mean[:, None]) * seen
     variance = np.einsum("ck,ck->c", value, value) * share
-    return Sight(level, seen, share, count >= _MIN_SEEN * seen.shape[1], value, variance)
+    slopes = tuple(_of_seen(slope, seen, share) for slope in (() if level.slopes is None else level.slopes))
+    return Sight(level, seen, share, count >= _MIN_SEEN * seen.shape[1], value, variance, slopes)
+
+
+def _of_seen(slope: F32, seen: F32, share: F32) -> F32:
+    """A ramp over each cell, without mean and of length 1 again where only a part of it is seen."""
+    if seen.all():
+        return slope
+    of_seen = slope * seen
+    of_seen -= (np.einsum("ck->c", of_seen) * share)[:, None]
+    of_seen *= seen
+    length = np.sqrt(np.einsum("ck,ck->c", of_seen, of_seen))
+    of_seen *= (1 / np.maximum(length, _LEAST_RAMP))[:, None]
+    return of_seen
 
 
 def compare(picture: F32 | U8, sight: Sight, places: tuple[F32, F32], trust: int = 0) -> Comparison:
@@ -166,6 +184,8 @@ def compare(picture: F32 | U8, sight: Sight, places: tuple[F32, F32], trust: int
     residual = f
     residual *= (1 / contrast)[:, None]
     residual -= t
+    for slope in sight.slopes:
+        residual -= np.einsum("ck,ck->c", slope, residual)[:, None] * slope
     low, high = _TRUST[trust]
     cell = np.minimum(np.maximum((correlation - low) * np.float32(1 / (high - low)), 0), 1) * sight.judged
     noise = _spread(residual, cell)

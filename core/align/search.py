@@ -20,6 +20,7 @@ Submit = Callable[[Search], "Future[list[Found]]"]
 
 _PAUSE_MAX = 16  # frames between searches for a plate that was not found again and again,
 _PAUSE_MAX_DOUBT = 256  # and for a better place than where it is followed
+_CALM = 64  # frames without a doubt after which one is new
 _BEST = 2  # guesses of features that are worth a fit
 
 
@@ -35,7 +36,7 @@ class PlateSearch:
     ) -> None:
         self._views, self._submit, self._relocaliser = views, submit, relocaliser
         self._pending: Future[list[Found]] | None = None
-        self._pause, self._waited = 1, 0
+        self._pause, self._waited, self._sure_frames = 1, 0, 0
 
     @property
     def at_once(self) -> bool:
@@ -44,7 +45,15 @@ class PlateSearch:
 
     def begin_again(self) -> None:
         """The next search need not wait: the plate was found, or all is new."""
-        self._pause, self._waited = 1, 0
+        self._pause, self._waited, self._sure_frames = 1, 0, 0
+
+    def sure(self) -> None:
+        """The place that is followed is not doubted in this frame. The next search need not wait after many
+        of these in a row, and no sooner: a place may be doubted in every other frame, as behind a chair that
+        was moved."""
+        self._sure_frames += 1
+        if self._sure_frames == _CALM:
+            self.begin_again()
 
     def drop(self) -> None:
         """Forgets a search that is under way."""
@@ -67,6 +76,7 @@ class PlateSearch:
         hidden: where the person is, 0..1, of any size. around: from where the camera may have turned.
         urgent: it is its turn. followed: there is a place already, which is only doubted.
         """
+        self._sure_frames = 0
         if self._pending is not None:
             if not self._pending.done():
                 return None

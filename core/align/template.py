@@ -27,6 +27,7 @@ TEXTURE_STD = 4.0  # grey levels inside a cell; below, sensor noise decides abou
 MIN_SIDE = 48  # px; a smaller view has no cells worth the name
 
 _SENTRY_SHARE = 3
+_IN_LINE_PX = 0.25  # rms distance from a line, below which samples lie in it
 _STRONGEST = 0.25  # samples are drawn from this share of a cell's pixels, by gradient
 
 
@@ -35,14 +36,18 @@ class Level:
     """Samples at one resolution: C textured cells of K samples.
 
     xy1: float32 3xCK, homogeneous pixels of this level. value: float32 CxK grey.
-    jacobian: float32 8xCK, grey levels per unit of each motion of `motion_matrix`, cell means removed.
+    jacobian: float32 8xCK, grey levels per unit of each motion of `motion_matrix`, less each cell's mean and,
+    where there are slopes, the plane over the cell.
     size: (width, height) of this level's picture.
+    slopes: float32 2xCxK, two ramps over each cell, orthonormal and without mean: all planes over the cell
+    are sums of them and of a constant. 0 where the samples lie in a line. None: planes count as all else.
     """
 
     xy1: F32
     value: F32
     jacobian: F32
     size: tuple[int, int]
+    slopes: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,14 +77,18 @@ def build_template(grey: U8, coverage: U8 | None = None, focal: float = FOCAL, s
         seed: which of a cell's strong pixels are drawn.
     """
     rng = np.random.default_rng(seed)
-    levels = []
+    drawn: list[_Samples] = []
     picture, known = grey, coverage
     for index in range(LEVELS):
-        levels.append(_build_level(picture, known, SAMPLES[index], focal, rng))
+        drawn.append(_draw(picture, known, SAMPLES[index], focal, rng))
         half = (max(picture.shape[1] // 2, 1), max(picture.shape[0] // 2, 1))
         picture = np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA))
         known = None if known is None else np.asarray(cv2.resize(known, half, interpolation=cv2.INTER_AREA))
-    return Template(tuple(levels), (grey.shape[1], grey.shape[0]), focal, _thinned(levels[0]))
+    size = (grey.shape[1], grey.shape[0])
+    # Far from the right place what slopes along a wall outweighs the few corners, and a shadow has no other
+    # slopes than a wall; near it, the slopes are of help.
+    levels = (_level(drawn[0]), *(_level(samples, without_planes=True) for samples in drawn[1:]))
+    return Template(levels, size, focal, _level(_thinned(drawn[0])))
 
 
 def blur(grey: U8, out: U8 | None = None) -> U8:
@@ -114,7 +123,17 @@ def motion_matrix(p: F64, size: tuple[int, int], focal: float) -> F64:
     return np.asarray(from_unit @ unit @ to_unit)
 
 
-def _build_level(grey: U8, coverage: U8 | None, total: int, focal: float, rng: np.random.Generator) -> Level:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Samples:
+    """As in Level, before anything is taken out. xy1: 3xCxK. value: CxK. jacobian: 8xCxK."""
+
+    xy1: F32
+    value: F32
+    jacobian: F64
+    size: tuple[int, int]
+
+
+def _draw(grey: U8, coverage: U8 | None, total: int, focal: float, rng: np.random.Generator) -> _Samples:
     picture = smooth(grey)
     height, width = picture.shape
     gx, gy = (np.asarray(cv2.sepFilter2D(picture, -1, *kernels)) for kernels in _derivatives())
@@ -130,27 +149,48 @@ def _build_level(grey: U8, coverage: U8 | None, total: int, focal: float, rng: n
     chosen = [rng.choice(pool, count, replace=len(pool) < count) for pool in pools]
     flat = np.array(chosen, np.intp).reshape(-1)
     y, x = np.divmod(flat, width)
-    jacobian = _jacobian(x, y, gx[y, x], gy[y, x], (width, height), focal).reshape(-1, count, 8)
-    jacobian -= jacobian.mean(1, keepdims=True)  # the residual has no cell mean either
-    return Level(
-        xy1=np.stack([x, y, np.ones_like(x)]).astype(np.float32),
+    jacobian = _jacobian(x, y, gx[y, x], gy[y, x], (width, height), focal).T
+    return _Samples(
+        xy1=np.stack([x, y, np.ones_like(x)]).astype(np.float32).reshape(3, -1, count),
         value=picture[y, x].reshape(-1, count),
-        jacobian=np.ascontiguousarray(jacobian.reshape(-1, 8).T, np.float32),
+        jacobian=jacobian.reshape(8, -1, count),
         size=(width, height),
     )
 
 
-def _thinned(level: Level) -> Level:
-    cells, count = level.value.shape
+def _thinned(of: _Samples) -> _Samples:
+    count = of.value.shape[1]
     keep = max(count // _SENTRY_SHARE, min(count, SAMPLES_PER_CELL[0] // 2))
-    jacobian = level.jacobian.reshape(8, cells, count)[:, :, :keep]
-    jacobian = jacobian - jacobian.mean(2, keepdims=True)
+    return _Samples(of.xy1[:, :, :keep], of.value[:, :keep], of.jacobian[:, :, :keep], of.size)
+
+
+def _level(of: _Samples, without_planes: bool = False) -> Level:
+    J = of.jacobian - of.jacobian.mean(2, keepdims=True)  # all is taken out that residuals lack, too
+    slopes = _slopes(*of.xy1[:2].astype(np.float64)) if without_planes else None
+    if slopes is not None:
+        for slope in slopes:
+            J -= np.einsum("ick,ck->ic", J, slope)[..., None] * slope
     return Level(
-        xy1=np.ascontiguousarray(level.xy1.reshape(3, cells, count)[:, :, :keep].reshape(3, -1)),
-        value=np.ascontiguousarray(level.value[:, :keep]),
-        jacobian=np.ascontiguousarray(jacobian.reshape(8, -1)),
-        size=level.size,
+        xy1=np.ascontiguousarray(of.xy1.reshape(3, -1)),
+        value=np.ascontiguousarray(of.value),
+        jacobian=np.ascontiguousarray(J.reshape(8, -1), np.float32),
+        size=of.size,
+        slopes=None if slopes is None else np.ascontiguousarray(slopes, np.float32),
     )
+
+
+def _slopes(x: F64, y: F64) -> F64:
+    """Ramps to the right and down over each cell of samples at x, y (CxK), as in Level."""
+    across, down = (at - at.mean(1, keepdims=True) for at in (x, y))
+    across = _unit_or_0(across)
+    down = _unit_or_0(down - np.einsum("ck,ck->c", down, across)[:, None] * across)
+    return np.stack([across, down])
+
+
+def _unit_or_0(ramp: F64) -> F64:
+    length = np.linalg.norm(ramp, axis=1, keepdims=True)
+    long = length > _IN_LINE_PX * np.sqrt(ramp.shape[1])
+    return np.where(long, ramp / np.maximum(length, 1e-9), 0)
 
 
 def _strong_pixels(strength: F32, picture: F32) -> list[np.ndarray]:

@@ -224,6 +224,8 @@ class PlateAligner:
             if better is not None:
                 self._held = None
                 return self._accept(small, better, start_of_motion=None)
+        else:
+            self._elsewhere.sure()
         held.agreed |= agrees
         if int((agrees & known).sum()) < _STILL_AGREE * int(known.sum()):
             # Somebody walked into the picture, or a jump beyond the template's grip: look closer.
@@ -292,6 +294,7 @@ class PlateAligner:
             if fit.verdict.fits(self._needed.enter, self._textured) and (
                 doubtful is None or fit.verdict.score > doubtful.verdict.score
             ):
+                self._elsewhere.begin_again()
                 return self._accept(small, fit, start_of_motion=H)
         if doubtful is not None:
             better = self._better(small, doubtful.verdict)
@@ -415,7 +418,7 @@ class PlateAligner:
         assert fit.look is not None
         calm = max(SETTLE_PX, fit.error_px)
         if not self._doubtful(fit.verdict):
-            self._elsewhere.begin_again()
+            self._elsewhere.sure()
         self._likely = None
         self._belief = fit.belief
         if start_of_motion is None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from core.align.relocalise import Describer, Relocaliser, SiftDescriber
 from core.align.tracker import PlateAligner
@@ -18,12 +20,13 @@ from core.evaluation.clips import LEAD_IN, Clip, Stock, make_clips
 from core.evaluation.scenes import Scene, corner_error_px
 from core.evaluation.trackers import XFeatDescriber
 from core.evaluation.tracks import LARGE, SMALL, Table, draw_scenes
-from core.types import F32, F64, Frame, Plate, View
+from core.types import F32, F64, U8, Frame, Plate, View
 
 RIGHT_PX = 5.0  # a guess this near is refined to a tenth
 RIGHT_LOCK_PX = 2.0  # a lock this near is the right one, and gets better by itself
 OFF_PX, WRONG_PX = 3.0, 10.0  # a place this far off harms the matte; this far, it is another place
 SEEN_STEP = 20  # px between the places at which the room's offset is looked at
+SEEN_LEVELS = 6.0  # standard deviation, grey levels, of what has something to see around a place
 
 
 def bump_row(table: Table, shared: Path, seed: int, quick: bool) -> None:
@@ -151,7 +154,8 @@ def behind_somebody_row(table: Table, shared: Path, seed: int, quick: bool) -> N
 
 def room_offsets_px(clip: Clip) -> list[float | None]:
     """By how far the plate lies beside the room in each frame after the lead-in: the 90th percentile over
-    what is seen of the room, px; None where the plate is lost. Who stands there is known from the truth.
+    what is seen of the room and is not blank, px; None where the plate is lost. Who stands there is known
+    from the truth.
     """
     size = (clip.plate.shape[1], clip.plate.shape[0])
     aligner = PlateAligner(Plate(clip.name, size, (View(clip.plate),)), size)
@@ -161,22 +165,30 @@ def room_offsets_px(clip: Clip) -> list[float | None]:
         alignment = aligner.update(frame)
         aligner.learn(frame, (clip.alphas[index] * 255).astype(np.uint8))
         if index >= LEAD_IN:
-            H = alignment.H
-            offsets.append(None if H is None else _offset_px(H, clip.H_true[index], clip.alphas[index]))
+            H, truth = alignment.H, (clip.H_true[index], clip.alphas[index])
+            offsets.append(None if H is None else _offset_px(H, *truth, clip.plate))
     aligner.close()
     return offsets
 
 
-def _offset_px(H: F64, H_true: F64, alpha: F32) -> float:
+def _offset_px(H: F64, H_true: F64, alpha: F32, plate: U8) -> float:
     height, width = alpha.shape
     ys, xs = np.mgrid[SEEN_STEP // 2 : height : SEEN_STEP, SEEN_STEP // 2 : width : SEEN_STEP]
-    places = np.stack([xs, ys], -1)[alpha[ys, xs] < 0.02].reshape(-1, 1, 2).astype(np.float64)
-    on_plate = cv2.perspectiveTransform(places, np.linalg.inv(H_true))
+    there = _drawn(cv2.warpPerspective(plate, H_true, (width, height)))[ys, xs]
+    places = np.stack([xs, ys], -1)[there & (alpha[ys, xs] < 0.02)].reshape(-1, 1, 2).astype(np.float64)
+    on_plate = cv2.perspectiveTransform(places, np.linalg.inv(H_true)) if len(places) else places
     known = ((on_plate >= 0) & (on_plate < (width, height))).all((1, 2))
     if not known.any():
         return 0.0
     moved = cv2.perspectiveTransform(on_plate[known], H)
     return float(np.percentile(np.linalg.norm((moved - places[known])[:, 0], axis=1), 90))
+
+
+def _drawn(rgb: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a picture has something to see, bool HxW: on a blank wall no offset can be seen or harms."""
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    box = (SEEN_STEP, SEEN_STEP)
+    return np.asarray(cv2.sqrBoxFilter(grey, -1, box) - cv2.blur(grey, box) ** 2 > SEEN_LEVELS**2)
 
 
 def other_room_row(table: Table, shared: Path, seed: int, quick: bool) -> None:

@@ -83,6 +83,21 @@ def test_the_next_search_does_not_wait_where_the_plate_was_found_meanwhile():
     assert by_features(search.guesses(frame, None, HOME)) == [FOUND] * 2, "the best; more are not worth a fit"
 
 
+def test_a_place_that_is_doubted_now_and_then_is_searched_for_ever_more_rarely():
+    finder, frame = Finder(), small()
+    search = search_of(finder)
+    for _ in range(400):
+        search.guesses(frame, None, HOME, followed=True)
+        search.sure()
+    assert len(finder.seen) == 8, "as if the frames between were not there"
+    for _ in range(62):
+        search.sure()
+    assert search.guesses(frame, None, HOME, followed=True) is None
+    for _ in range(64):
+        search.sure()
+    assert search.guesses(frame, None, HOME, followed=True) is not None, "a doubt after a long while is new"
+
+
 def test_turns_are_tried_where_features_are_not_sure():
     frame = small()
     for inliers, turns in ((20, True), (100, False)):
