@@ -6,6 +6,8 @@ which a plain room beside a person shows few.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from core.align.refine import compare, in_sight, sample_places
@@ -26,7 +28,7 @@ def likely_turns(template: Template, picture: F32, H: F64, hidden: F32 | None) -
 
     picture: the frame at the coarsest level. hidden: where the person is, 0..1, of any size.
     """
-    level = template.levels[_COARSEST]
+    level = replace(template.levels[_COARSEST], slopes=None)  # nothing is fitted here
     if not len(level.value):  # what is fine is smoothed away in it
         return []
     shrink, enlarge = RESIZES[_COARSEST]
