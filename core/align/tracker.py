@@ -44,6 +44,7 @@ _DAMPING = 0.8  # of the last velocity; hands swing back
 _SLOW_PX = 1.8  # a frame; further, the fine levels alone may stop short
 _FAST_PX = 1.0  # a frame; slower, the last place is as good a start as the predicted one
 _DOUBTFUL = 0.9  # score while the person is known; below it, others are asked too
+_FINISHED = 0.95  # score while the person is known; below it, a fit may not have got there
 _STILL_AGREE = 0.85  # of the cells that agreed while held; below, look closer
 _MASK_SIDE = 80  # px, the longer side of the remembered alpha
 _MASK_GROW = 5  # px of that mask: how far a person moves between two frames
@@ -282,7 +283,7 @@ class PlateAligner:
             if plan is SLOW and corner_shift_px(fit.H, start, self._view.size) > _SLOW_PX:
                 continue  # the coarse level should have been asked first
             if fit.verdict.fits(self._needed.stay, self._textured):
-                if self._doubtful(fit.verdict):
+                if self._hidden is not None and fit.verdict.score < _FINISHED:
                     fit = self._more_fully(small, fit)
                     if self._doubtful(fit.verdict):
                         doubtful = fit
