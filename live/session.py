@@ -2,53 +2,52 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
 
-from core.errors import AbsentDeviceError, DeviceError, MediaError, SettingsError
+from core.errors import MediaError
 from core.nets.registry import find_model
 from core.nets.trained import find_trained
 from core.render.backdrops import Backdrop, Background, Kind, parse_background
 from core.render.build import build_backdrop
 from core.types import Plate
 from live.assemble import build_parts
-from live.cameras import AUTO, DEMO, default_camera, device_path, lists_cameras, real_camera
-from live.controls import held_camera
+from live.cameras import AUTO
 from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
 from live.meter import Meter, Snapshot
 from live.notify import BeatingSource, Notifier
+from live.opener import SourceOpener
+from live.outputs import (
+    FALLBACK_FPS,
+    REALTIME_SINKS,
+    Tell,
+    expanded,
+    fps_to_keep,
+    open_outputs,
+    seen_by_others,
+    watched_nodes,
+)
 from live.pause import SIGNAL, Pause, paused_by_signal
 from live.plates import open_plate
 from live.refresh import Refreshing
 from live.report import Report
 from live.settings import Settings
 from live.sinks.base import Sink
-from live.sinks.registry import open_sink, parsed_output
-from live.sinks.virtualcam import VirtualCameraSink
+from live.sinks.registry import parsed_output
 from live.sources.base import Source
 from live.sources.on_demand import OnDemandSource, PausedFilm, Watch
-from live.sources.registry import open_source
 from live.terminal import StatusLine, WatchedAligner
-from live.threads import ThreadedSink, ThreadedSource
+from live.threads import ThreadedSource
 from live.waiting import wait_for_camera
 from live.writers.formats import refuse_result
-
-log = logging.getLogger(__name__)
-
-FALLBACK_FPS = 30.0  # of a source that does not know its own rate
-NO_CAMERA = " (no camera was found; `cleanplate doctor` says why)"
-REALTIME_SINKS = ("virtualcam", "webrtc", "window")
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +89,14 @@ def run_session(
         notifier = Notifier.of_environment(os.environ)
         if notifier is not None:
             opened.callback(notifier.close)
-        open_sinks = partial(_sinks, background=background, meter=meter, pause=pause, force=force)
-        opener = _SourceOpener(settings, as_service=notifier is not None)
+        open_sinks = partial(open_outputs, background=background, meter=meter, pause=pause, force=force)
+        opener = SourceOpener(settings, as_service=notifier is not None)
         waiting = opened.enter_context(ExitStack())
         if notifier is not None and settings.camera.source == AUTO:
             asked = settings.camera  # what the camera grants is not known yet
 
             def open_idle() -> list[Sink]:
-                sinks = open_sinks(_looked_at(settings), asked.size, asked.fps, lambda line: None)
+                sinks = open_sinks(seen_by_others(settings), asked.size, asked.fps, lambda line: None)
                 return [output.sink for output in waiting.enter_context(sinks)]
 
             idle = IdlePicture(asked.size)
@@ -120,7 +119,7 @@ def run_session(
             backdrop=backdrop,
             when_lost=settings.plate.when_lost,
             live=source.live,
-            fps=_fps_to_keep(settings, source),
+            fps=fps_to_keep(settings, source),
             refreshing=Refreshing(settings.plate.absorb_after_s) if settings.plate.refresh else None,
         )
         opened.callback(parts.close)
@@ -129,7 +128,9 @@ def run_session(
         sinks = opened.enter_context(open_sinks(settings, source.size, source.fps or FALLBACK_FPS, tell))
         paced = any(output.kind in REALTIME_SINKS for output in sinks)
         can_pause = source.live or paced
-        watched = opened.enter_context(_watched(source, sinks, tell)) if settings.output.on_demand else ()
+        watched = (
+            opened.enter_context(watched_nodes(source, sinks, tell)) if settings.output.on_demand else ()
+        )
         frames_from = _on_threads(
             source, opener, watched, settings, paced=paced, pause=pause, meter=meter, stop=stop
         )
@@ -168,7 +169,7 @@ def _checked(settings: Settings, *, force: bool) -> tuple[Background, Backdrop |
     backdrop = build_backdrop(background)
     if find_trained(settings.model.name) is None:
         find_model(settings.model.name)
-    for spec in _expanded(settings.output.sinks):
+    for spec in expanded(settings.output.sinks):
         kind, rest = parsed_output(spec)
         if kind == "file":
             file, transparent = Path(rest).expanduser(), background.kind is Kind.TRANSPARENT
@@ -188,7 +189,7 @@ def _tell_what(tell: Tell, camera: str, plate: Plate | None, held: str, backgrou
 
 def _on_threads(
     source: Source,
-    opener: _SourceOpener,
+    opener: SourceOpener,
     watched: Sequence[Watch],
     settings: Settings,
     *,
@@ -226,74 +227,6 @@ def _on_threads(
     return PausedFilm(frames_from, pause) if paced else frames_from
 
 
-class _SourceOpener:
-    """Opens the camera, and opens the same one again after it went away.
-
-    as_service: others look on, so "auto" is a real camera, which may still come, never the demo. Calling it
-        raises DeviceError while there is none; from the first one on that is the camera.
-    Where a system does not list its cameras, whether there is one is known when it is opened.
-    """
-
-    def __init__(self, settings: Settings, *, as_service: bool) -> None:
-        self._camera = settings.camera
-        self.why = ""
-        self._spec = settings.camera.source
-        self._guessed = self._spec == AUTO and not as_service
-        if self._guessed:
-            self._spec = default_camera()
-            if self._spec == DEMO:
-                self.why = NO_CAMERA
-        self._live = False
-        self._values: Mapping[str, float] = {}
-        self._holding = ExitStack()
-
-    def __call__(self) -> Source:
-        spec = real_camera() if self._spec == AUTO else self._spec
-        try:
-            source = open_source(spec, self._camera.size, self._camera.fps)
-        except MediaError as error:
-            if not self._live:
-                raise
-            # A camera named by its label: nothing of this name is there now.
-            raise DeviceError(f"camera {spec!r} is gone; plug it in again") from error
-        except AbsentDeviceError as error:  # not one that is there, and that another program uses
-            if not self._guessed or lists_cameras():
-                raise
-            log.warning("%s", error)
-            self._spec, self._guessed, self.why = DEMO, False, NO_CAMERA
-            return self()
-        self._spec, self._live, self._guessed = spec, source.live, False
-        self.hold(self._values)
-        return source
-
-    def hold(self, values: Mapping[str, float]) -> str:
-        """Sets what a plate was recorded with, now and when the camera comes back; says what is held."""
-        self._values = values
-        self.release()
-        if not values:
-            return ""
-        now = self._holding.enter_context(held_camera(device_path(self._spec), values))
-        for name in now.refused:
-            log.warning(
-                "the camera does not let its %s be held; the plate was recorded with %g", name, values[name]
-            )
-        return ", ".join(f"{name} {value:g}" for name, value in now.values.items())
-
-    def release(self) -> None:
-        """Hands the camera back to its automatics. Safe to call twice."""
-        self._holding.close()
-
-    @property
-    def oldest_ns(self) -> int | None:
-        """The oldest frame to take. A file's frames do not age, nor do those that the demo draws."""
-        return round(self._camera.oldest_ms * 1e6) if device_path(self._spec) else None
-
-    @property
-    def reopen(self) -> Callable[[], Source] | None:
-        """None for a file: what ends there is the end."""
-        return self if self._live else None
-
-
 def _plate(name: str, source: Source) -> Plate | None:
     """The plate by its name; the demo brings its own for "auto"."""
     if name == AUTO:
@@ -312,128 +245,6 @@ def _plate_words(plate: Plate | None) -> str:
         )
     views = "" if len(plate.views) == 1 else f", {len(plate.views)} views"
     return f'"{plate.name}", {plate.size[0]}x{plate.size[1]}{views}: the empty room it compares with'
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """An open sink. kind: of its spec. node: of a virtual camera whose readers can be counted."""
-
-    kind: str
-    sink: ThreadedSink
-    node: str | None
-
-
-@contextmanager
-def _watched(source: Source, sinks: list[_Output], tell: Tell) -> Iterator[Sequence[Watch]]:
-    """What tells whether the virtual cameras are read."""
-    nodes = [output.node for output in sinks if output.node is not None]
-    if not source.live:
-        raise SettingsError(
-            f"output.on_demand = true needs a live camera, not {source.name}: set it to false"
-        )
-    if not nodes:
-        raise SettingsError(
-            "output.on_demand = true needs a virtual camera of Linux among the outputs: "
-            "make one (cleanplate setup virtualcam), or set it to false"
-        )
-    from live.sinks.demand import Demand
-
-    with ExitStack() as watching:
-        outputs: list[Demand] = []
-        for node in nodes:
-            outputs.append(Demand(node))
-            watching.callback(outputs[-1].close)
-        tell(f"  on demand   the camera is closed until a program reads {' or '.join(nodes)}")
-        yield outputs
-
-
-@contextmanager
-def _sinks(
-    settings: Settings,
-    size: tuple[int, int],
-    fps: float,
-    tell: Tell,
-    *,
-    background: Background,
-    meter: Meter,
-    pause: Pause,
-    force: bool,
-) -> Iterator[list[_Output]]:
-    """Every sink behind a thread of its own, for pictures of this size at this rate."""
-    with ExitStack() as opened:
-        sinks: list[_Output] = []
-        for spec in _expanded(settings.output.sinks):
-            kind = spec.partition(":")[0]
-
-            def open_again(spec: str = spec) -> Sink:
-                return open_sink(
-                    spec,
-                    size,
-                    fps,
-                    host=settings.web.host,
-                    port=settings.web.port,
-                    transparent=background.kind is Kind.TRANSPARENT,
-                    force=force,
-                    pause=pause,
-                )
-
-            try:
-                sink = open_again()
-            except DeviceError as error:
-                if spec not in settings.output.sinks:  # only tried because of "auto"
-                    tell(f"  output      (not {spec}: {error})")
-                    continue
-                raise
-            hint = " (open it in a browser)" if kind == "webrtc" else ""
-            tell(f"  output      {sink.name}{hint}")
-            threaded = ThreadedSink(
-                sink,
-                newest=kind != "file",
-                reopen=open_again if kind == "virtualcam" else None,
-                meter=meter,
-            )
-            opened.callback(threaded.close)
-            node = sink.node if isinstance(sink, VirtualCameraSink) else None
-            sinks.append(_Output(kind, threaded, node))
-        if not sinks and settings.output.sinks:
-            raise DeviceError(
-                "no output could be opened (reasons above): name one, e.g. --output file:clip.mp4"
-            )
-        yield sinks
-
-
-def _fps_to_keep(settings: Settings, source: Source) -> float | None:
-    """None for a film that goes into a file: it may take its time."""
-    kinds = {spec.partition(":")[0] for spec in _expanded(settings.output.sinks)}
-    if source.live or kinds & set(REALTIME_SINKS):
-        return source.fps or FALLBACK_FPS
-    return None
-
-
-def _looked_at(settings: Settings) -> Settings:
-    """These settings with those outputs alone that somebody may look at now."""
-    kinds = (*REALTIME_SINKS, AUTO)
-    specs = tuple(spec for spec in settings.output.sinks if spec.partition(":")[0] in kinds)
-    return replace(settings, output=replace(settings.output, sinks=specs))
-
-
-def _expanded(specs: tuple[str, ...]) -> list[str]:
-    """The specs with "auto" spelled out: a virtual camera where there is one, and the page."""
-    expanded: list[str] = []
-    for spec in specs:
-        if spec != AUTO:
-            expanded.append(spec)
-            continue
-        expanded += ["virtualcam", "webrtc"] if _has_virtual_camera() else ["webrtc"]
-    return list(dict.fromkeys(expanded))
-
-
-def _has_virtual_camera() -> bool:
-    if sys.platform != "linux":
-        return True  # only to open it tells: the other systems do not list theirs
-    from live import v4l2
-
-    return any(node.loopback for node in v4l2.nodes())
 
 
 @contextmanager

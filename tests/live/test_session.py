@@ -19,7 +19,8 @@ from core.errors import AbsentDeviceError, DeviceError, MediaError, PlateError, 
 from core.types import Frame, Plate, View
 from live.assemble import Parts
 from live.controls import Held
-from live.session import _expanded, _fps_to_keep, run_session
+from live.outputs import expanded, fps_to_keep
+from live.session import run_session
 from live.settings import load
 from live.sinks import registry
 from live.sinks.virtualcam import VirtualCameraSink
@@ -124,7 +125,7 @@ def test_a_stop_that_is_set_already_ends_a_run_on_the_demo_at_once(stage):
 def other_system(monkeypatch):
     """Cameras are not listed on it: to open one tells."""
     monkeypatch.setattr("live.cameras.lists_cameras", lambda: False)
-    monkeypatch.setattr("live.session.lists_cameras", lambda: False)
+    monkeypatch.setattr("live.opener.lists_cameras", lambda: False)
     opened: list[str] = []
 
     def open_camera(spec, *arguments):
@@ -133,7 +134,7 @@ def other_system(monkeypatch):
             raise AbsentDeviceError("camera 0 cannot be opened")
         return open_source(spec, *arguments)
 
-    monkeypatch.setattr("live.session.open_source", open_camera)
+    monkeypatch.setattr("live.opener.open_source", open_camera)
     return opened
 
 
@@ -154,7 +155,7 @@ def test_a_camera_that_is_there_and_gives_nothing_is_never_the_demo(stage, other
             raise DeviceError("camera 0 opens but gives no picture")
         return open_source(spec, *arguments)
 
-    monkeypatch.setattr("live.session.open_source", in_use)
+    monkeypatch.setattr("live.opener.open_source", in_use)
     with pytest.raises(DeviceError, match="gives no picture"):
         run(camera__source="auto", camera__size=SIZE, frames=1)
 
@@ -167,11 +168,11 @@ def test_a_camera_that_was_asked_for_is_never_the_demo(stage, other_system):
 @pytest.mark.parametrize("system", ["win32", "darwin"])
 def test_other_systems_list_no_virtual_camera_so_that_auto_tries_it(monkeypatch, system):
     monkeypatch.setattr("sys.platform", system)
-    assert _expanded(("auto",)) == ["virtualcam", "webrtc"]
+    assert expanded(("auto",)) == ["virtualcam", "webrtc"]
 
 
 def test_without_a_camera_the_demo_plays_with_its_own_plate_and_this_is_said(stage, monkeypatch):
-    monkeypatch.setattr("live.session.default_camera", lambda: "demo")
+    monkeypatch.setattr("live.opener.default_camera", lambda: "demo")
     said: list[str] = []
     run(said=said, camera__source="auto", camera__size=SIZE, plate__name="auto", frames=2)
     assert stage.plate is not None
@@ -227,7 +228,7 @@ def test_outputs_and_a_report_that_the_disk_has_no_room_for_are_in_the_outcome(s
 
 
 def test_auto_outputs_are_the_page_and_no_virtual_camera_where_there_is_none(stage, pictures, monkeypatch):
-    monkeypatch.setattr("live.session._has_virtual_camera", lambda: False)
+    monkeypatch.setattr("live.outputs._has_virtual_camera", lambda: False)
     said: list[str] = []
     run(said=said, camera__source=str(pictures), output__sinks=("auto",), web__port=0, frames=1)
     outputs = [line for line in said if line.startswith("  output")]
@@ -236,7 +237,7 @@ def test_auto_outputs_are_the_page_and_no_virtual_camera_where_there_is_none(sta
 
 
 def test_where_the_page_has_no_port_an_output_is_named_that_every_system_has(stage, pictures, monkeypatch):
-    monkeypatch.setattr("live.session._has_virtual_camera", lambda: False)
+    monkeypatch.setattr("live.outputs._has_virtual_camera", lambda: False)
     said: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -246,7 +247,7 @@ def test_where_the_page_has_no_port_an_output_is_named_that_every_system_has(sta
 
 
 def test_a_virtual_camera_of_auto_that_cannot_be_opened_is_told_and_left_out(stage, pictures, monkeypatch):
-    monkeypatch.setattr("live.session._has_virtual_camera", lambda: True)
+    monkeypatch.setattr("live.outputs._has_virtual_camera", lambda: True)
     opened = []
 
     def open_sink(spec, *arguments, **more):
@@ -257,7 +258,7 @@ def test_a_virtual_camera_of_auto_that_cannot_be_opened_is_told_and_left_out(sta
             raise DeviceError("every virtual camera is in use")
         return NullSink()
 
-    monkeypatch.setattr("live.session.open_sink", open_sink)
+    monkeypatch.setattr("live.outputs.open_sink", open_sink)
     said: list[str] = []
     run(said=said, camera__source=str(pictures), output__sinks=("auto",), frames=1)
     assert opened == ["virtualcam", "webrtc"]
@@ -298,7 +299,7 @@ def test_wrong_names_are_said_before_anything_runs(stage, pictures, flags, error
 def test_a_file_that_cannot_be_written_is_said_before_a_camera_is_opened(
     stage, monkeypatch, background, output, words
 ):
-    monkeypatch.setattr("live.session.open_source", lambda *arguments: pytest.fail("the camera was opened"))
+    monkeypatch.setattr("live.opener.open_source", lambda *arguments: pytest.fail("the camera was opened"))
     Path("taken.mp4").write_text("precious")
     with pytest.raises(MediaError, match=words):
         run(background__spec=background, output__sinks=("null", f"file:{output}"))
@@ -319,13 +320,13 @@ def test_a_window_that_was_closed_is_no_output_that_was_lost(stage, pictures, mo
     def open_sink(spec, *arguments, **options):
         return ClosedWindow() if spec == "window" else opens(spec, *arguments, **options)
 
-    monkeypatch.setattr("live.session.open_sink", open_sink)
+    monkeypatch.setattr("live.outputs.open_sink", open_sink)
     outcome = run(camera__source=str(pictures), output__sinks=("null", "window"))
     assert (outcome.frames, outcome.lost) == (5, ())
 
 
 def test_a_broken_picture_behind_is_said_before_a_camera_is_opened(stage, monkeypatch, tmp_path):
-    monkeypatch.setattr("live.session.open_source", lambda *arguments: pytest.fail("the camera was opened"))
+    monkeypatch.setattr("live.opener.open_source", lambda *arguments: pytest.fail("the camera was opened"))
     (tmp_path / "beach.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     with pytest.raises(MediaError, match=r"beach\.png is cut off"):
         run(camera__source="demo", background__spec=str(tmp_path / "beach.png"))
@@ -357,8 +358,8 @@ def test_the_camera_gets_the_settings_that_its_plate_was_recorded_with_and_is_le
         yield Held(dict(values), ())
         asked.append(("let go",))
 
-    monkeypatch.setattr("live.session.held_camera", held_camera)
-    monkeypatch.setattr("live.session.device_path", lambda spec: "/dev/video0")
+    monkeypatch.setattr("live.opener.held_camera", held_camera)
+    monkeypatch.setattr("live.opener.device_path", lambda spec: "/dev/video0")
     room = Plate("desk", SIZE, (View(np.zeros((*SIZE[::-1], 3), np.uint8)),), camera={"exposure": 250.0})
     monkeypatch.setattr("live.session.open_plate", lambda name: room)
     said: list[str] = []
@@ -377,7 +378,7 @@ def test_no_frame_of_a_camera_is_worked_on_that_is_older_than_the_settings_allow
             frame = super().read()
             return replace(frame, time_ns=frame.time_ns - frame.index % 2 * 1_000_000_000)
 
-    monkeypatch.setattr("live.session.open_source", lambda *arguments: LateCamera(SIZE, 200.0))
+    monkeypatch.setattr("live.opener.open_source", lambda *arguments: LateCamera(SIZE, 200.0))
     outcome = run(camera__source="/dev/video0", frames=10, report=tmp_path / "report.jsonl")
     indices = [json.loads(line)["index"] for line in (tmp_path / "report.jsonl").read_text().splitlines()]
     assert outcome.frames == 10
@@ -397,7 +398,7 @@ def test_a_camera_named_by_its_label_is_waited_for_while_nothing_has_that_name(s
             raise answer
         return answer
 
-    monkeypatch.setattr("live.session.open_source", open_source)
+    monkeypatch.setattr("live.opener.open_source", open_source)
     assert run(camera__source="HD Webcam", frames=2).frames == 2
     assert "camera 'HD Webcam' is gone; plug it in again" in caplog.text
 
@@ -448,9 +449,9 @@ def test_as_a_service_auto_waits_for_a_real_camera_with_the_idle_picture_and_nev
         opened.append(spec)
         return Webcam(SIZE)
 
-    monkeypatch.setattr("live.session.real_camera", real_camera)
-    monkeypatch.setattr("live.session.open_source", open_source)
-    monkeypatch.setattr("live.session.open_sink", open_sink)
+    monkeypatch.setattr("live.opener.real_camera", real_camera)
+    monkeypatch.setattr("live.opener.open_source", open_source)
+    monkeypatch.setattr("live.outputs.open_sink", open_sink)
     monkeypatch.setattr("live.session.open_plate", lambda name: room)
     monkeypatch.setattr("live.waiting.AGAIN_S", 0.0)
     run(camera__source="auto", camera__size=(128, 96), plate__name="auto", output__sinks=("window", "null"))
@@ -477,8 +478,8 @@ def test_a_service_that_waits_for_its_camera_is_stopped_by_sigterm(stage, monkey
         raise DeviceError("there is no camera")
 
     screen = Killing()
-    monkeypatch.setattr("live.session.real_camera", real_camera)
-    monkeypatch.setattr("live.session.open_sink", lambda *arguments, **more: screen)
+    monkeypatch.setattr("live.opener.real_camera", real_camera)
+    monkeypatch.setattr("live.outputs.open_sink", lambda *arguments, **more: screen)
     assert run(camera__source="auto", output__sinks=("window",)).frames == 0
     assert screen.closed == 1
     assert stage.closed == 0, "nothing was loaded for a camera that never came"
@@ -533,8 +534,8 @@ def test_sigusr1_pauses_with_the_camera_closed_and_the_next_one_goes_on_with_the
         opened.append(WatchedDemo(SIZE, 30.0))
         return opened[-1]
 
-    monkeypatch.setattr("live.session.open_source", open_source)
-    monkeypatch.setattr("live.session.open_sink", lambda *arguments, **more: Screen())
+    monkeypatch.setattr("live.opener.open_source", open_source)
+    monkeypatch.setattr("live.outputs.open_sink", lambda *arguments, **more: Screen())
     said: list[str] = []
     chosen = settings(camera__source="demo", output__sinks=("window",), plate__name="none")
     run_session(chosen, said.append, frames=300, stop=stop)  # against a hang
@@ -600,8 +601,8 @@ def test_on_demand_closes_the_camera_until_the_virtual_one_is_read(stage, monkey
 
     stop = Event()
     screen = FakeVirtualCamera()
-    monkeypatch.setattr("live.session.open_source", open_source)
-    monkeypatch.setattr("live.session.open_sink", lambda *arguments, **more: screen)
+    monkeypatch.setattr("live.opener.open_source", open_source)
+    monkeypatch.setattr("live.outputs.open_sink", lambda *arguments, **more: screen)
     monkeypatch.setattr("live.sinks.demand.Demand", FakeDemand)
     said: list[str] = []
     chosen = settings(
@@ -628,7 +629,7 @@ def test_the_pace_is_a_cameras_or_that_of_who_looks_on(pictures, camera, sinks, 
     """A film that goes into a file may take its time."""
     chosen = settings(output__sinks=sinks)
     source = open_source("demo" if camera == "demo" else str(pictures), SIZE, 30.0)
-    assert _fps_to_keep(chosen, source) == fps
+    assert fps_to_keep(chosen, source) == fps
     source.close()
 
 
