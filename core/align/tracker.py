@@ -6,70 +6,35 @@ All geometry in here is in working pixels (about 640x360) of one view; `update` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.align.fitter import DOUBTFUL, SURE_START_PX, Fitter
 from core.align.flat import FlatPlate
-from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, follow, look_at
-from core.align.geometry import corner_shift_px, inverse, nearest_turn, oriented, plausible
-from core.align.judge import LEAST_CELLS, NOTHING_SEEN, Needed, Verdict, is_dark, judge, needed
+from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, look_at
+from core.align.geometry import corner_shift_px, inverse, oriented, plausible
+from core.align.hold import LEAVE_AT_ONCE_PX, SURE, Held
+from core.align.judge import LEAST_CELLS, NOTHING_SEEN, Verdict, is_dark, judge
 from core.align.leap import leap
 from core.align.mesh import RoomMesh
-from core.align.refine import Belief, Comparison, Step, compare, in_sight, sample_places, solve, stepped
+from core.align.refine import Belief, Comparison, Step, solve, stepped
 from core.align.relight import LIGHT_EVERY, LIGHT_EVERY_MOVING, RoomLight
-from core.align.relocalise import Found, Relocaliser
+from core.align.relocalise import Relocaliser
 from core.align.search import Place, PlateSearch, Submit
-from core.align.template import FOCAL, MIN_SIDE, Template
+from core.align.template import MIN_SIDE, Template
 from core.align.views import WORK_SIDE, SmallFrame, SmallView, Workspace, resize_map, scaled_size, small_views
 from core.types import F32, F64, NO_PLATE, U8, Alignment, Frame, Light, Plate, State
 
 # All px are of the working picture.
-LEAVE_HOLD_PX = 0.15  # motion from which a held camera is taken as moving, if it lasts LEAVE_FRAMES;
-LEAVE_FRAMES = 3  # a person's edge or a ghost of compression moves it as far for a frame or two
-LEAVE_AT_ONCE_PX = 0.35
-ANCHOR_PX = 0.08  # offset of the held H, averaged, from which it is corrected
-CREEP_PX = 0.008  # of that correction, a frame: nobody sees it
-SLOW_PAN_PX = 0.25  # averaged offset that is no offset any more: the camera creeps
 SETTLE_PX = 0.12  # motion over SETTLE_FRAMES below which the camera stands still
 SETTLE_FRAMES = 5
-MESH_EVERY = 20  # frames between looks after the mesh of a still camera
-_SURE = 4.0  # standard deviations that a motion must exceed to be one
-_ANCHOR_MEMORY = 0.05  # weight of a new frame in the averaged offset
-_ANCHOR_FRAMES = 24
 _DAMPING = 0.8  # of the last velocity; hands swing back
 _SLOW_PX = 1.8  # a frame; further, the fine levels alone may stop short
 _FAST_PX = 1.0  # a frame; slower, the last place is as good a start as the predicted one
-_DOUBTFUL = 0.9  # score while the person is known; below it, others are asked too
-_FINISHED = 0.95  # score while the person is known; below it, a fit may not have got there
-_STILL_AGREE = 0.85  # of the cells that agreed while held; below, look closer
-_MASK_SIDE = 80  # px, the longer side of the remembered alpha
-_MASK_GROW = 5  # px of that mask: how far a person moves between two frames
-_MASK_ALPHA = 20  # of 255
-_MASK_FULL = 0.9  # a mask over more than this share is the network being lost, not a person
-_MORE_ROUNDS = 4
-_SURE_START_PX = 2.0  # a fit this near to its start needs no second opinion
-_TURN_PX = 12.0  # a homography this close to a turned camera's is tried as one
-_AGAINST = 2  # cells that agree, of one that differs, between two places where the plate may be
 _CLEARLY = 4  # cells: what speaks more for another place than for the one that is followed
 _BETTER_VIEW = 0.7  # another view must be this much nearer before it takes over
-
-
-@dataclass(slots=True, eq=False)
-class _Held:
-    """A still camera: H is not touched, so that the warp does not shimmer."""
-
-    frame_from_plate: F64
-    plate_light: tuple[U8, U8]
-    drift: F64
-    agreed: NDArray[np.bool_]
-    places: tuple[F32, F32]
-    frames: int = 0
-    restless: int = 0
-    creep: F64 = field(default_factory=lambda: np.zeros(8))
 
 
 class PlateAligner:
@@ -98,10 +63,10 @@ class PlateAligner:
         self._bend = bend
         self._plate, self._seed = plate, seed
         self._views = small_views(plate, seed)
+        self._fitter = Fitter(self._views)
         self._elsewhere = PlateSearch(self._views, submit, relocaliser)
         self._flat = FlatPlate(self._views[0])
-        self._held: _Held | None = None
-        self._hidden: F32 | None = None
+        self._held: Held | None = None
         self._begin(frame_size)
 
     def update(self, frame: Frame) -> Alignment:
@@ -113,8 +78,8 @@ class PlateAligner:
             return self._lost("the picture is too small to compare with the plate")
         if is_dark(small.blurred):
             return self._lost("too dark to see the plate")
-        if len(self._views) == 1 and self._textured < LEAST_CELLS:
-            return self._flat.update(small, self._hidden, resize_map(self._plate.size, self._size))
+        if len(self._views) == 1 and self._fitter.textured(0) < LEAST_CELLS:
+            return self._flat.update(small, self._fitter.hidden, resize_map(self._plate.size, self._size))
         held = self._hold(small) if self._held is not None else None
         if held is not None:
             return held
@@ -123,17 +88,7 @@ class PlateAligner:
 
     def learn(self, frame: Frame, alpha_u8: U8 | None, *, doubted: bool = False) -> None:
         """Remembers where the person is, grown by how far one may move until the next frame."""
-        if alpha_u8 is None:
-            self._hidden = None
-            return
-        size = scaled_size(frame.size, _MASK_SIDE)
-        # Every fourth pixel first: averaging all of them would cost half of a held frame.
-        sparse = (min(4 * size[0], alpha_u8.shape[1]), min(4 * size[1], alpha_u8.shape[0]))
-        coarse = cv2.resize(
-            cv2.resize(alpha_u8, sparse, interpolation=cv2.INTER_NEAREST), size, interpolation=cv2.INTER_AREA
-        )
-        grown = cv2.dilate((coarse >= _MASK_ALPHA).astype(np.float32), np.ones((_MASK_GROW, _MASK_GROW)))
-        self._hidden = None if float(grown.mean()) > _MASK_FULL else np.asarray(grown, np.float32)
+        self._fitter.learn(frame.size, alpha_u8)
 
     def prepare(self, plate: Plate) -> Callable[[], None]:
         """Makes what is needed of a refreshed plate, on any thread: the colours that light is fitted on.
@@ -173,7 +128,7 @@ class PlateAligner:
         self._recent: list[F64] = []
         self._light, self._mesh = RoomLight(), RoomMesh()
         self._frame_per_work = np.array(size, np.float32) / np.array(self._work_size, np.float32)
-        self._hidden = None
+        self._fitter.hidden = None
         self.close()
         self._elsewhere.begin_again()
         self._shown_mesh: tuple[F32 | None, F32 | None] = None, None  # in working and in frame pixels
@@ -184,21 +139,15 @@ class PlateAligner:
 
     @property
     def _template(self) -> Template:
-        template = self._view.template
-        assert template is not None, "views below MIN_SIDE are turned away in update"
-        return template
+        return self._fitter.template(self._index)
 
-    @property
-    def _textured(self) -> int:
-        return self._template.textured_cells
+    def _good(self, fit: Fit, least: float) -> bool:
+        """Whether it may be where the current view is."""
+        return self._fitter.good(self._index, fit, least)
 
-    @property
-    def _needed(self) -> Needed:
-        return needed(person_known=self._hidden is not None)
-
-    def _doubtful(self, verdict: Verdict) -> bool:
-        """A person that is masked explains no cells that differ."""
-        return self._hidden is not None and verdict.score < _DOUBTFUL
+    def _fit(self, small: SmallFrame, start: F64, plan: Plan) -> Fit:
+        """Of the current view, going on from where it was."""
+        return self._fitter.fit(small, (self._index, start), plan, self._belief)
 
     def _unmoved(self) -> F64:
         """The current view's H if neither plate nor camera had moved, working pixels."""
@@ -210,60 +159,38 @@ class PlateAligner:
         held, H = self._held, self._H
         assert held is not None
         assert H is not None
-        sight = in_sight(self._template.sentry, held.places, small.size, self._hidden)
-        look = compare(small.blurred, sight, held.places)
+        look = held.look(small, self._fitter.hidden)
         verdict = judge(look)
-        if not verdict.fits(self._needed.stay, self._textured):
+        if not verdict.fits(self._fitter.needed.stay, self._template.textured_cells):
             return None
         step = solve(look, self._belief.next_frame(), 1.0)
         if step is None:
             return None
-        agrees = look.agrees
-        known = look.judged & held.agreed
-        if self._doubtful(verdict):
+        if self._fitter.doubtful(verdict):
             better = self._better(small, verdict)
             if better is not None:
                 self._held = None
                 return self._accept(small, better, start_of_motion=None)
         else:
             self._elsewhere.sure()
-        held.agreed |= agrees
-        if int((agrees & known).sum()) < _STILL_AGREE * int(known.sum()):
-            # Somebody walked into the picture, or a jump beyond the template's grip: look closer.
-            closer = self._fit(small, H, COARSE_TO_FINE, self._belief)
-            shift = corner_shift_px(closer.H, H, self._view.size)
-            if shift > max(LEAVE_AT_ONCE_PX, _SURE * closer.error_px):
+        if held.fewer_agree(look):
+            closer = self._fit(small, H, COARSE_TO_FINE)
+            shift_px = corner_shift_px(closer.H, H, self._view.size)
+            if shift_px > max(LEAVE_AT_ONCE_PX, SURE * closer.error_px):
                 return None
-            held.agreed = agrees
-        moved_px = float(np.linalg.norm(step.motion[:4]))
-        held.restless = held.restless + 1 if moved_px > max(LEAVE_HOLD_PX, _SURE * step.error_px) else 0
-        if moved_px > LEAVE_AT_ONCE_PX or held.restless >= LEAVE_FRAMES:
+            held.agreed = look.agrees
+        if held.left_by(step):
             return None
-        held.frames += 1
-        held.drift += max(_ANCHOR_MEMORY, 1 / held.frames) * (step.motion - held.drift)
-        offset = float(np.linalg.norm(held.drift))
-        if held.frames >= _ANCHOR_FRAMES and offset > max(ANCHOR_PX, step.error_px):
-            if offset > SLOW_PAN_PX:
-                return None
-            held.creep, held.drift, held.frames = held.drift, np.zeros(8), 0
-        if held.creep.any():
-            self._creep()
+        creep = held.next_creep
+        if creep is not None:
+            H = stepped(H, Step(creep, 0.0), self._template.levels[0], self._template.focal)
+            self._belief = self._belief.after(creep)
+            self._start_hold(H, held.agreed, held.creep - creep)
         self._relight(small, look)
-        if held.frames % MESH_EVERY == 0:
-            self._unbend(small, look_at(self._template, small, H, self._hidden))
+        if held.mesh_is_due:
+            assert self._H is not None
+            self._unbend(small, look_at(self._template, small, self._H, self._fitter.hidden))
         return self._found(verdict, State.LOCKED, "the camera stands still")
-
-    def _creep(self) -> None:
-        """One invisible step of a held H towards where it should be."""
-        held, H = self._held, self._H
-        assert held is not None
-        assert H is not None
-        left = float(np.linalg.norm(held.creep))
-        part = held.creep * min(1.0, CREEP_PX / left)
-        H = stepped(H, Step(part, 0.0), self._template.levels[0], self._template.focal)
-        self._belief = self._belief.after(part)
-        anew = self._start_hold(H, held.agreed)
-        anew.creep = held.creep - part
 
     def _follow(self, small: SmallFrame) -> Alignment:
         """Follows a moving camera from where it was expected, then by a leap; else it is lost."""
@@ -279,20 +206,20 @@ class PlateAligner:
         elif plausible(predicted, self._view.size, small.size):
             starts.insert(0, (predicted, COARSE_TO_FINE))
         for start, plan in starts:
-            fit = self._fit(small, start, plan, self._belief)
+            fit = self._fit(small, start, plan)
             if plan is SLOW and corner_shift_px(fit.H, start, self._view.size) > _SLOW_PX:
                 continue  # the coarse level should have been asked first
-            if fit.verdict.fits(self._needed.stay, self._textured):
-                if self._hidden is not None and fit.verdict.score < _FINISHED:
-                    fit = self._more_fully(small, fit)
-                    if self._doubtful(fit.verdict):
+            if self._good(fit, self._fitter.needed.stay):
+                if self._fitter.unfinished(fit.verdict):
+                    fit = self._fitter.more_fully(small, self._index, fit)
+                    if self._fitter.doubtful(fit.verdict):
                         doubtful = fit
                         break
                 return self._accept(small, fit, start_of_motion=H)
-        jumped = leap(self._view.grey, self._view.corners, small.grey, H, self._hidden)
-        for start in [] if jumped is None else self._turned_first(jumped, small):
-            fit = self._fit(small, start, COARSE_TO_FINE, self._belief)
-            if fit.verdict.fits(self._needed.enter, self._textured) and (
+        jumped = leap(self._view.grey, self._view.corners, small.grey, H, self._fitter.hidden)
+        for start in [] if jumped is None else self._fitter.turned_first((self._index, jumped), small):
+            fit = self._fit(small, start, COARSE_TO_FINE)
+            if self._good(fit, self._fitter.needed.enter) and (
                 doubtful is None or fit.verdict.score > doubtful.verdict.score
             ):
                 self._elsewhere.begin_again()
@@ -320,105 +247,54 @@ class PlateAligner:
             if known is None:
                 continue
             self._index, start = known
-            fit = self._fit_fully(small, start, Belief.fresh(cold=known is not likely))
+            fit = self._fitter.fit_fully(small, known, Belief.fresh(cold=known is not likely))
             seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
-            least = self._needed.enter_far if known is likely else self._needed.enter
-            if fit.verdict.fits(least, self._textured):
+            needed = self._fitter.needed
+            if self._good(fit, needed.enter_far if known is likely else needed.enter):
                 candidates.append((self._index, fit))
-                if corner_shift_px(fit.H, start, self._view.size) < _SURE_START_PX:
+                if corner_shift_px(fit.H, start, self._view.size) < SURE_START_PX:
                     return self._accept(small, fit, start_of_motion=None)
-                heard = heard or (known is likely and fit.verdict.score >= _DOUBTFUL)
+                heard = heard or (known is likely and fit.verdict.score >= DOUBTFUL)
             elif known is likely and fit.verdict.agree >= LEAST_CELLS:
                 self._likely = self._index, fit.H
         # A fit that had to go far may have ended anywhere: not before all else has been heard.
         around = home if self._last_good is None else self._last_good
         urgent = bool(candidates) and not heard
-        guesses = self._elsewhere.guesses(small, self._hidden, around, urgent=urgent)
+        guesses = self._elsewhere.guesses(small, self._fitter.hidden, around, urgent=urgent)
         if guesses is None and not heard:
             return self._lost(seen.words, seen.score)
         best = NOTHING_SEEN
-        for view, fit, least in self._fits_of(guesses or [], small):
+        for view, fit, least in self._fitter.from_guesses(guesses or [], small):
             seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
-            if fit.verdict.fits(least, self._textured):
+            if self._fitter.good(view, fit, least):
                 candidates.append((view, fit))
             elif fit.verdict.agree > max(best.agree, LEAST_CELLS - 1):
                 best, self._likely = fit.verdict, (view, fit.H)
         if not candidates:
             return self._lost(seen.words, seen.score)
-        self._index, fit = max(candidates, key=lambda candidate: self._weight(candidate[1].verdict))
+        self._index, fit = max(candidates, key=lambda candidate: self._fitter.weight(candidate[1].verdict))
         return self._accept(small, fit, start_of_motion=None)
-
-    def _fits_of(
-        self, guesses: list[Found], small: SmallFrame, but_here: Place | None = None
-    ) -> Iterator[tuple[int, Fit, float]]:
-        """Fits from where a search says that the plate may be: view, fit, and the score that it needs there.
-        The view is the current one meanwhile. but_here: it is known how well it fits there."""
-        for guess in guesses:
-            self._index = guess.view
-            if but_here is not None and self._near((guess.view, guess.H), but_here):
-                continue
-            if not plausible(guess.H, self._view.size, small.size):
-                continue
-            least = self._needed.enter if guess.sure else self._needed.enter_far
-            for start in self._turned_first(guess.H, small) if guess.inliers else [guess.H]:
-                carried = guess.inliers > 0 and start is guess.H
-                yield guess.view, self._fit_fully(small, start, Belief.fresh(cold=carried)), least
 
     def _better(self, small: SmallFrame, doubtful: Verdict) -> Fit | None:
         """Where the plate fits clearly better than where it is followed, as far as a search has been heard;
         its view is the current one then."""
         assert self._H is not None
-        here, view = (self._index, self._H), self._index
-        guesses = self._elsewhere.guesses(small, self._hidden, here, followed=True)
-        best, weight = None, self._weight(doubtful) + _CLEARLY
-        for there, fit, least in self._fits_of(guesses or [], small, but_here=here):
-            if self._weight(fit.verdict) < weight or not fit.verdict.fits(least, self._textured):
+        here, fitter = (self._index, self._H), self._fitter
+        guesses = self._elsewhere.guesses(small, fitter.hidden, here, followed=True)
+        best, weight = None, fitter.weight(doubtful) + _CLEARLY
+        for view, fit, least in fitter.from_guesses(guesses or [], small, but_here=here):
+            if fitter.weight(fit.verdict) < weight or not fitter.good(view, fit, least):
                 continue
-            if self._near((there, fit.H), here):
+            if fitter.near((view, fit.H), here):
                 continue  # following will get there
-            best, weight, view = fit, self._weight(fit.verdict), there
-        self._index = view
+            best, weight, self._index = fit, fitter.weight(fit.verdict), view
         return best
-
-    def _near(self, place: Place, other: Place) -> bool:
-        return place[0] == other[0] and corner_shift_px(place[1], other[1], self._view.size) < _SURE_START_PX
-
-    def _weight(self, verdict: Verdict) -> int:
-        """What is said for a place. While nobody has said where the person is, most that differs is the
-        person."""
-        return verdict.agree - (0 if self._hidden is None else _AGAINST * verdict.differ)
-
-    def _turned_first(self, H: F64, small: SmallFrame) -> list[F64]:
-        """H as a turning camera would have it, which noise in few points cannot bend, then as it is."""
-        turn = nearest_turn(H, self._view.size, small.size, FOCAL)
-        near = corner_shift_px(turn, H, self._view.size) < _TURN_PX
-        return [turn, H] if near else [H]
-
-    def _fit_fully(self, small: SmallFrame, start: F64, belief: Belief) -> Fit:
-        """A fit from a poor start."""
-        return self._more_fully(small, self._fit(small, start, COARSE_TO_FINE, belief))
-
-    def _more_fully(self, small: SmallFrame, fit: Fit) -> Fit:
-        """A fit gone on with for as long as it wins over more cells."""
-        for _ in range(_MORE_ROUNDS):
-            if fit.verdict.agree < LEAST_CELLS:
-                break
-            again = self._fit(small, fit.H, SLOW, fit.belief)
-            if again.verdict.agree <= fit.verdict.agree:
-                break
-            fit = again
-        return fit
-
-    def _fit(self, small: SmallFrame, start: F64, plan: Plan, belief: Belief) -> Fit:
-        if self._textured < LEAST_CELLS:  # a view of a sweep that shows a blank wall
-            return Fit(start, belief, NOTHING_SEEN, None, np.inf)
-        return follow(self._template, small, start, belief, self._hidden, plan)
 
     def _accept(self, small: SmallFrame, fit: Fit, start_of_motion: F64 | None) -> Alignment:
         """Takes the fit as where the plate is now, and settles when it has not moved for a while."""
         assert fit.look is not None
         calm = max(SETTLE_PX, fit.error_px)
-        if not self._doubtful(fit.verdict):
+        if not self._fitter.doubtful(fit.verdict):
             self._elsewhere.sure()
         self._likely = None
         self._belief = fit.belief
@@ -448,13 +324,11 @@ class PlateAligner:
         last = self._recent[-1]
         return all(corner_shift_px(H, last, self._view.size) < limit_px for H in self._recent[:-1])
 
-    def _start_hold(self, H: F64, agreed: NDArray[np.bool_]) -> _Held:
+    def _start_hold(self, H: F64, agreed: NDArray[np.bool_], creep: F64 | None = None) -> None:
         self._H = H / H[2, 2]
         self._velocity, self._recent = np.eye(3), []
         light = self._view.light_in_frame(self._H, self._work_size)
-        places = sample_places(self._template.sentry, self._H)
-        self._held = _Held(self._full(self._H), light, np.zeros(8), agreed, places)
-        return self._held
+        self._held = Held(self._template, self._H, self._full(self._H), light, agreed, creep)
 
     def _change_view(self, small: SmallFrame) -> None:
         """Goes over to the view of a sweep that the camera now looks at."""
@@ -478,14 +352,14 @@ class PlateAligner:
         every = LIGHT_EVERY if held is not None else LIGHT_EVERY_MOVING
         if self._light.due(look, every):
             plate = held.plate_light if held is not None else view.light_in_frame(H, small.size)
-            self._light.fit(plate, small.light_rgb, self._hidden, look)
+            self._light.fit(plate, small.light_rgb, self._fitter.hidden, look)
 
     def _unbend(self, small: SmallFrame, plain: Comparison) -> None:
         """Looks after the mesh. plain: the comparison at working size under H alone."""
         if self._bend and plain.level is self._template.levels[0]:  # else another view has just taken over
             assert self._H is not None
             still = self._held is not None
-            self._mesh.update(self._template, self._H, small, self._hidden, plain, still)
+            self._mesh.update(self._template, self._H, small, self._fitter.hidden, plain, still)
 
     def _found(self, verdict: Verdict, state: State, what: str) -> Alignment:
         assert self._H is not None

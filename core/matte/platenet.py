@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
-from threading import Thread
-from typing import TypeVar
 
 import cv2
-import numpy as np
 
-from core.matte.columns import ColumnFinder, Columns, change_of, distance_of
+from core.matte.columns import Columns, change_of, distance_of
+from core.matte.desks import Desk, Desks
 from core.matte.doubt import PlateDoubt
 from core.matte.looks import may_lack, with_edges_of, with_large_of
 from core.matte.overlooked import evidence_of, with_overlooked
@@ -22,9 +19,6 @@ from core.matte.shaded import shaded_room, without_shaded
 from core.matte.working_size import AFAR_PIXELS, WORKING_PIXELS, platenet_size, shrink_into, shrunk_room
 from core.runtime.base import PlateNetRuntime
 from core.types import U8, Coarse, Room, SeenRoom
-
-T = TypeVar("T")
-UNKNOWN_U8 = 128  # no prior; as in training
 
 
 class PlateMatter:
@@ -61,17 +55,16 @@ class PlateMatter:
         or another working size, to be made ready. doubting: see the class; a film may be about a dog or a
         car.
         """
-        self._make_runtime, self._segmenter, self._refiner = make_runtime, segmenter, refiner
+        self._segmenter, self._refiner = segmenter, refiner
+        self._desks = Desks(make_runtime)
         self._working_pixels, self._impatient = working_pixels, impatient
         self._closer_pixels = closer_pixels
         self._doubt = PlateDoubt() if doubting else None
         self._frame_size = (0, 0)
-        self._desk: _Desk | None = None
-        self._desks: dict[tuple[int, int], _Desk] = {}  # kept: what was compiled is never freed
-        self._opening: Future[PlateNetRuntime] | None = None
-        self._next: Future[tuple[_Desk, int | None]] | None = None  # and closer_pixels
+        self._desk: Desk | None = None
+        self._next: tuple[Future[Desk], int | None] | None = None  # and its closer_pixels
         self._held: _HeldRoom | None = None  # what `matte` was given last
-        self._expected: tuple[U8, _Desk, Callable[[], U8] | None] | None = None
+        self._expected: tuple[U8, Desk, Callable[[], U8] | None] | None = None
 
     @property
     def working_size(self) -> tuple[int, int]:
@@ -98,10 +91,10 @@ class PlateMatter:
         closer = self._closer_than(size, closer_pixels)
         if not self._impatient or (size, closer) == (self._desk.size, self.closer_size):
             self._closer_pixels = closer_pixels
-            self._move_to(self._desk_at(size))
+            self._move_to(self._desks.at(size))
             return
         share = None if size == self._desk.size else self._desk.share
-        self._next = _in_background(partial(self._made_ready, size, share, closer, closer_pixels))
+        self._next = self._desks.made_ready(size, share, closer), closer_pixels
 
     def _closer_than(self, size: tuple[int, int], closer_pixels: int | None) -> tuple[int, int] | None:
         """Where a second look would be taken; None where it would see no more."""
@@ -151,9 +144,9 @@ class PlateMatter:
         if room is None or first.doubted:
             return first
         size = self.closer_size
-        return first if size is None else self._looked_closer(desk, self._desk_at(size), rgb, room, first)
+        return first if size is None else self._looked_closer(desk, self._desks.at(size), rgb, room, first)
 
-    def _looked_closer(self, desk: _Desk, closer: _Desk, rgb: U8, room: SeenRoom, first: Coarse) -> Coarse:
+    def _looked_closer(self, desk: Desk, closer: Desk, rgb: U8, room: SeenRoom, first: Coarse) -> Coarse:
         """A look at a larger size that moves edges and nothing else: see `with_edges_of`.
 
         Without a plate it would not even draw them better.
@@ -163,18 +156,18 @@ class PlateMatter:
         second = self._look_again(desk, closer, rgb, room, columns)
         return Coarse(first.alpha_u8, second.rgb, lambda: with_edges_of(first.finish(), second.finish()))
 
-    def _looked_from_afar(self, desk: _Desk, rgb: U8, room: SeenRoom, near: U8, first: Coarse) -> Coarse:
+    def _looked_from_afar(self, desk: Desk, rgb: U8, room: SeenRoom, near: U8, first: Coarse) -> Coarse:
         """A look at a smaller size, which sees more of what is around: see `with_large_of`.
 
         Taken at every frame, not only where somebody may be lost, it would find more things in hand, and more
         of the room.
         """
-        afar = self._desk_at(platenet_size(self._frame_size, AFAR_PIXELS))
+        afar = self._desks.at(platenet_size(self._frame_size, AFAR_PIXELS))
         if afar is desk:
             return first
         whole = afar.finder.whole
         if self._impatient and whole.width not in afar.runtimes:
-            self._open(afar, whole.width)
+            self._desks.open(afar, whole.width)
             return first
         look = self._look_again(desk, afar, rgb, room, whole)
         return replace(
@@ -183,7 +176,7 @@ class PlateMatter:
             finish=lambda: with_large_of(first.finish(), look.finish(), near),
         )
 
-    def _look_again(self, desk: _Desk, other: _Desk, rgb: U8, room: SeenRoom, columns: Columns) -> Coarse:
+    def _look_again(self, desk: Desk, other: Desk, rgb: U8, room: SeenRoom, columns: Columns) -> Coarse:
         """The network at another size, with the prior of the first."""
         self._take(other, rgb)
         cv2.resize(desk.prior, other.size, dst=other.prior, interpolation=cv2.INTER_LINEAR)
@@ -191,7 +184,7 @@ class PlateMatter:
         coverage = other.everywhere if small.coverage is None else small.coverage
         return self._look(other, small.rgb, coverage, columns)
 
-    def _looked(self, desk: _Desk, rgb: U8, room: SeenRoom | None) -> Coarse:
+    def _looked(self, desk: Desk, rgb: U8, room: SeenRoom | None) -> Coarse:
         looking = self._looking_at(desk, rgb, closely=self._closer_pixels is not None and room is not None)
         if room is None:
             return self._by_looks(desk, self._mask(desk, looking))
@@ -207,7 +200,7 @@ class PlateMatter:
         columns = desk.finder.find(change, mask, ready)
         coarse = self._look(desk, small.rgb, coverage, columns)
         if self._impatient:
-            self._open(desk, desk.finder.wished)
+            self._desks.open(desk, desk.finder.wished)
         if desk.finder.too_few(columns, coarse.alpha_u8):
             coarse = self._look(desk, small.rgb, coverage, desk.finder.whole)
         if mask is None:
@@ -230,11 +223,11 @@ class PlateMatter:
             coarse = _altered(coarse, lambda alpha: without_shaded(alpha, shaded))
         return coarse
 
-    def _by_looks(self, desk: _Desk, mask: U8 | None) -> Coarse:
+    def _by_looks(self, desk: Desk, mask: U8 | None) -> Coarse:
         coarse = self._look(desk, desk.nothing, desk.nowhere, desk.finder.whole)
         return coarse if mask is None else _limited(coarse, near_people(mask), inside_people(mask))
 
-    def _looking_at(self, desk: _Desk, rgb: U8, closely: bool) -> Callable[[], U8] | None:
+    def _looking_at(self, desk: Desk, rgb: U8, closely: bool) -> Callable[[], U8] | None:
         """Prepares a frame; the segmenter's look at it, None without one, which may be under way already."""
         if self._expected is not None:
             expected, there, looking = self._expected
@@ -244,7 +237,7 @@ class PlateMatter:
         self._drop_expected()
         return self._begun_on(desk, rgb, closely)
 
-    def _begun_on(self, desk: _Desk, rgb: U8, closely: bool = False) -> Callable[[], U8] | None:
+    def _begun_on(self, desk: Desk, rgb: U8, closely: bool = False) -> Callable[[], U8] | None:
         self._take(desk, rgb)
         return None if self._segmenter is None else self._segmenter.begin(desk.frame, closely)
 
@@ -265,137 +258,52 @@ class PlateMatter:
         size = (rgb.shape[1], rgb.shape[0])
         return snapped(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR))
 
-    def _look(self, desk: _Desk, plate: U8, coverage: U8, columns: Columns) -> Coarse:
+    def _look(self, desk: Desk, plate: U8, coverage: U8, columns: Columns) -> Coarse:
         """The network on some columns of the frame that was prepared, zero beyond them."""
         if desk.shown != columns:
             self._show(desk, plate, coverage, columns)
-        rough, finish = self._runtime(desk, columns.width).begin(desk.prior[columns.where])
+        rough, finish = self._desks.runtime(desk, columns.width).begin(desk.prior[columns.where])
         kept = desk.frame.copy()  # the next one is written over this one
         if columns == desk.finder.whole:
             return Coarse(rough, kept, finish)
         return Coarse(desk.spread(rough, columns), kept, lambda: desk.spread(finish(), columns))
 
-    def _take(self, desk: _Desk, rgb: U8) -> None:
+    def _take(self, desk: Desk, rgb: U8) -> None:
         """Prepares a frame to be looked at."""
         shrink_into(rgb, desk.frame)
         desk.shown = None
 
-    def _show(self, desk: _Desk, plate: U8, coverage: U8, columns: Columns) -> None:
+    def _show(self, desk: Desk, plate: U8, coverage: U8, columns: Columns) -> None:
         """Gives the network all but the prior."""
-        runtime = self._runtime(desk, columns.width)
+        runtime = self._desks.runtime(desk, columns.width)
         runtime.show(desk.frame[columns.where], *desk.part(plate, coverage, columns))
         desk.shown = columns
 
-    def _mask(self, desk: _Desk, looking: Callable[[], U8] | None) -> U8 | None:
+    def _mask(self, desk: Desk, looking: Callable[[], U8] | None) -> U8 | None:
         """The segmenter's mask, which becomes the prior."""
         if looking is None:
             return None
         desk.prior = looking()
         return desk.prior
 
-    def _prepared(self, frame_size: tuple[int, int]) -> _Desk:
+    def _prepared(self, frame_size: tuple[int, int]) -> Desk:
         """Where frames of this size are looked at now."""
         if frame_size != self._frame_size or self._desk is None:
             self._frame_size, self._next = frame_size, None
-            desk = self._move_to(self._desk_at(platenet_size(frame_size, self._working_pixels)))
+            desk = self._move_to(self._desks.at(platenet_size(frame_size, self._working_pixels)))
             desk.finder.forget()  # also where it is looked at in the same size: people are elsewhere in it
             return desk
-        if self._next is not None and self._next.done():
-            made, self._next = self._next, None
-            desk, self._closer_pixels = made.result()
+        if self._next is not None and self._next[0].done():
+            (made, closer_pixels), self._next = self._next, None
+            desk, self._closer_pixels = made.result(), closer_pixels
             return self._move_to(desk)
         return self._desk
 
-    def _move_to(self, desk: _Desk) -> _Desk:
+    def _move_to(self, desk: Desk) -> Desk:
         if desk is not self._desk:
             desk.finder.forget()
             self._desk = desk
         return desk
-
-    def _runtime(self, desk: _Desk, width: int) -> PlateNetRuntime:
-        if width not in desk.runtimes:
-            made = self._make_runtime((width, desk.size[1]))
-            desk.runtimes.setdefault(width, made)  # two threads may make it: the first may have been shown
-        return desk.runtimes[width]
-
-    def _open(self, desk: _Desk, width: int) -> None:
-        """Makes a runtime while the others go on looking: it takes as long as ten frames.
-
-        Raises what making the last one raised.
-        """
-        if self._opening is not None:
-            if not self._opening.done():
-                return
-            opening, self._opening = self._opening, None
-            opening.result()
-        if width not in desk.runtimes:
-            self._opening = _in_background(partial(self._runtime, desk, width))
-
-    def _desk_at(self, size: tuple[int, int]) -> _Desk:
-        if size not in self._desks:
-            self._desks[size] = _Desk(size)
-        return self._desks[size]
-
-    def _made_ready(
-        self,
-        size: tuple[int, int],
-        share: int | None,
-        closer_size: tuple[int, int] | None,
-        closer_pixels: int | None,
-    ) -> tuple[_Desk, int | None]:
-        """A desk with the runtimes that the next frame will ask for: of the columns that are looked at now,
-        the narrowest being `share` 0, and of all, lest somebody reaches beyond them. None: it has them. And
-        `closer_pixels`, with two runtimes of that look made ready as well: for the fewest columns and for
-        all."""
-        desk = self._desk_at(size)
-        if share is not None:
-            narrow = desk.finder.widths[min(share, len(desk.finder.widths) - 1)]
-            for width in {narrow, desk.finder.whole.width}:
-                self._runtime(desk, width)
-        if closer_size is not None:
-            closer = self._desk_at(closer_size)
-            for width in {closer.finder.widths[0], closer.finder.whole.width}:
-                self._runtime(closer, width)
-        return desk, closer_pixels
-
-
-class _Desk:
-    """All that belongs to one working size: what is looked at there, and by what.
-
-    size: (width, height).
-    """
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        self.size = width, height = size
-        self.finder = ColumnFinder(size)
-        self.runtimes: dict[int, PlateNetRuntime] = {}
-        self.frame = np.empty((height, width, 3), np.uint8)
-        self.shown: Columns | None = None  # of that frame, to the network
-        self.nothing = np.zeros((height, width, 3), np.uint8)
-        self.nowhere = np.zeros((height, width), np.uint8)
-        self.everywhere = np.full((height, width), 255, np.uint8)
-        self.prior = np.full((height, width), UNKNOWN_U8, np.uint8)
-        self._part: tuple[U8, U8, Columns, tuple[U8, U8]] | None = None
-
-    def part(self, plate: U8, coverage: U8, columns: Columns) -> tuple[U8, U8]:
-        """Some columns of both: the same objects while the three are the same, see PlateNetRuntime."""
-        held = self._part
-        if held is None or held[0] is not plate or held[1] is not coverage or held[2] != columns:
-            views = plate[columns.where], coverage[columns.where]
-            self._part = held = plate, coverage, columns, views
-        return held[3]
-
-    @property
-    def share(self) -> int:
-        """The place among the finder's widths of the one that would do."""
-        return self.finder.widths.index(self.finder.wished)
-
-    def spread(self, alpha: U8, columns: Columns) -> U8:
-        """A matte of some columns as one of the frame."""
-        times = columns.width // alpha.shape[1]
-        whole = np.zeros((alpha.shape[0], self.finder.whole.width // times), np.uint8)
-        whole[columns.shrunk(times)] = alpha
-        return whole
 
 
 def _limited(coarse: Coarse, most: U8, least: U8) -> Coarse:
@@ -415,22 +323,6 @@ def _limited(coarse: Coarse, most: U8, least: U8) -> Coarse:
 def _altered(coarse: Coarse, change: Callable[[U8], U8]) -> Coarse:
     """A matte that is changed, so far and when it is finished."""
     return replace(coarse, alpha_u8=change(coarse.alpha_u8), finish=lambda: change(coarse.finish()))
-
-
-def _in_background(task: Callable[[], T]) -> Future[T]:
-    """The task on a thread that the end of the program waits for: OpenVINO is not torn down under it."""
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            made = task()
-        except Exception as error:
-            done.set_exception(error)
-        else:
-            done.set_result(made)
-
-    Thread(target=run, name="a network for platenet").start()
-    return done
 
 
 class _HeldRoom:

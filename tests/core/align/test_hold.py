@@ -7,8 +7,8 @@ import pytest
 from rooms import SIZE, error_px, plate_of, room, seen, turned
 
 from core.align import PlateAligner
+from core.align.hold import ANCHOR_PX, LEAVE_FRAMES
 from core.align.refine import Belief
-from core.align.tracker import ANCHOR_PX, LEAVE_FRAMES
 from core.types import State
 
 STILL = np.eye(3)

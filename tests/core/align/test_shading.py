@@ -9,16 +9,13 @@ from rooms import SIZE, error_px, plate_of, room, seen, turned
 
 from core.align import PlateAligner, template
 from core.align.refine import compare, in_sight, sample_places
-from core.align.template import Template, build_template, smooth
+from core.align.template import build_template, smooth
 from core.types import Frame
 
 
-def template_of(rgb: np.ndarray) -> Template:
-    return build_template(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8))
-
-
 def test_ramps_over_coarse_cells_are_orthonormal_and_without_mean():
-    finest, *coarse = template_of(room()).levels
+    grey = np.asarray(cv2.cvtColor(room(), cv2.COLOR_RGB2GRAY), np.uint8)
+    finest, *coarse = build_template(grey).levels
     assert finest.slopes is None
     assert len(coarse) == 2
     for level in coarse:

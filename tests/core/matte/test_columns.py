@@ -383,7 +383,7 @@ plate = np.full((720, 1280, 3), 90, np.uint8)
 person = plate.copy()
 person[100:, 500:800] = 220
 matter.matte(person, plate, None)
-print(matter._opening is not None)
+print(matter._desks._opening is not None)
 """
 
 

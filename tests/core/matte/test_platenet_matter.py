@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from core.errors import WeightsError
-from core.matte.platenet import UNKNOWN_U8, PlateMatter
+from core.matte.desks import UNKNOWN_U8
+from core.matte.platenet import PlateMatter
 from core.matte.working_size import FILM_PIXELS, platenet_size, working_size
 from core.render.build import MatterOptions, build_platenet
 from core.render.room import RoomWarper
