@@ -18,6 +18,7 @@ from threading import Event, Thread
 from types import FrameType
 from typing import Any
 
+from core.align.second_look import SecondLook
 from core.errors import CleanplateError, DeviceError, MediaError
 from core.types import Aligner, Alignment, Frame, Light, Picture, Renderer, State
 from live.doubts import Doubts
@@ -69,8 +70,8 @@ def run_loop(
     """
     faults = _Faults(meter)
     outbox = Outbox(sinks, strict)
+    way_in = _Entrance(aligner, renderer, meter)
     way_out = _Exit(outbox, idle, faults, meter, report, strict)
-    doubts = Doubts(meter)
     done, last_index = 0, 0
     if source.live:  # a virtual camera is one only after its first picture
         outbox.push(idle.picture("starting", time.monotonic_ns(), 0))
@@ -94,18 +95,7 @@ def run_loop(
             faults.over("source")
             job = _Job(frame)
             try:
-                with meter.stage("expect"):
-                    renderer.expect(frame)
-                with meter.stage("align"):
-                    job.alignment = aligner.update(frame)
-                with meter.stage("matte"):
-                    begun = renderer.begin(frame, job.alignment)
-                doubts.note(begun.doubt)
-                if begun.doubt:
-                    job.alignment = replace(job.alignment, H=None, state=State.LOST, reason=begun.doubt)
-                with meter.stage("learn"):
-                    aligner.learn(frame, begun.alpha_u8, doubted=bool(begun.doubt))
-                job.finish = begun.finish
+                way_in.begin(job)
             except Exception as error:
                 if strict:
                     raise
@@ -127,6 +117,34 @@ class _Job:
     finish: Callable[[], Picture] | None = None
     error: Exception | None = None
     stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+class _Entrance:
+    """The way in: aligns a frame and begins its picture, on the loop's thread."""
+
+    def __init__(self, aligner: Aligner, renderer: Renderer, meter: Meter) -> None:
+        self._aligner, self._renderer, self._meter = aligner, renderer, meter
+        self._second_look, self._doubts = SecondLook(aligner), Doubts(meter)
+
+    def begin(self, job: _Job) -> None:
+        """Raises what a stage raises; the alignment is known by then, if it was not that one."""
+        frame, stage = job.frame, self._meter.stage
+        with stage("expect"):
+            self._renderer.expect(frame)
+        with stage("align"):
+            job.alignment = self._aligner.update(frame)
+        with stage("matte"):
+            begun = self._renderer.begin(frame, job.alignment)
+        with stage("learn"):
+            self._aligner.learn(frame, begun.alpha_u8, doubted=bool(begun.doubt))
+            found = self._second_look.after(frame, job.alignment)
+            if found is not None:
+                job.alignment, begun = found, self._renderer.begin(frame, found)
+                self._aligner.learn(frame, begun.alpha_u8, doubted=bool(begun.doubt))
+        self._doubts.note(begun.doubt)
+        if begun.doubt:
+            job.alignment = replace(job.alignment, H=None, state=State.LOST, reason=begun.doubt)
+        job.finish = begun.finish
 
 
 class _Exit:

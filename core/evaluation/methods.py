@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from core.align.light import fit_light
+from core.align.second_look import SecondLook
 from core.evaluation.clips import Clip
 from core.evaluation.peers import Peer, RvmPeer, difference_key, load_peers
 from core.render.room import RoomWarper, WarpedRoom, matte_in
@@ -52,13 +53,16 @@ def with_tracked_plate(matter: Matter, make_aligner: Callable[[Plate, tuple[int,
         plate = _plate_of(clip)
         warper, size = RoomWarper(plate), _size_of(clip)
         aligner = make_aligner(plate, size)
+        second_look = SecondLook(aligner)
         matter.reset()
         for index, rgb in enumerate(clip.frames):
             frame = Frame(rgb, index * FRAME_NS, index)
-            alignment = aligner.update(frame)
-            room = warper.room(alignment, size) if alignment.usable else None
-            alpha = matte_in(matter, rgb, room)
-            aligner.learn(frame, alpha)
+            alignment: Alignment | None = aligner.update(frame)
+            while alignment is not None:
+                room = warper.room(alignment, size) if alignment.usable else None
+                alpha = matte_in(matter, rgb, room)
+                aligner.learn(frame, alpha)
+                alignment = second_look.after(frame, alignment)
             yield Matted(_unit(alpha), None if room is None else room.whole())
         aligner.close()
 

@@ -113,6 +113,30 @@ def test_the_matte_of_each_frame_goes_back_to_the_aligner() -> None:
     assert aligner.learned == [0, 1, 2]
 
 
+def test_a_plate_that_is_found_once_the_matte_is_known_is_used_for_that_very_frame(tmp_path: Path) -> None:
+    lost = Alignment(None, Light(), State.LOST, 0.4, "somebody hides it")
+    found = Alignment(np.eye(3), Light(), State.TRACKING, 1.0, "found")
+    begun: list[tuple[int, State]] = []
+
+    class Hidden(FakeAligner):
+        def update(self, frame: Frame) -> Alignment:
+            return found if self.learned else lost
+
+    class Watching(FakeRenderer):
+        def begin(self, frame: Frame, alignment: Alignment) -> Begun:
+            begun.append((frame.index, alignment.state))
+            return super().begin(frame, alignment)
+
+    aligner, sink, report = Hidden(), MemorySink(), Report(tmp_path / "report.jsonl")
+    run(ScriptedSource([0, 1], live=False), [sink], aligner=aligner, renderer=Watching(), report=report)
+    report.close()
+    assert begun == [(0, State.LOST), (0, State.TRACKING), (1, State.TRACKING)]
+    assert aligner.learned == [0, 0, 1], "the better matte is learnt from, too"
+    assert [picture.index for picture in sink.pictures] == [0, 1]
+    lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert [line["state"] for line in lines] == ["tracking", "tracking"]
+
+
 @pytest.mark.parametrize(
     ("aligner", "renderer"),
     [
