@@ -157,7 +157,10 @@ class Aligner(Protocol):
     """Says where the plate is. Parameters only; works on a small grey picture on the CPU."""
 
     def update(self, frame: Frame) -> Alignment:
-        """Alignment of this frame. Never raises for what a camera may show."""
+        """Alignment of this frame. Never raises for what a camera may show.
+
+        The same frame may come again when its matte has been learnt from (core/align/second_look.py).
+        """
         ...
 
     def learn(self, frame: Frame, alpha_u8: U8 | None, *, doubted: bool = False) -> None:
@@ -276,7 +279,10 @@ class Renderer(Protocol):
         ...
 
     def begin(self, frame: Frame, alignment: Alignment) -> Begun:
-        """What depends on the frame before or is needed for the next one; the rest is for `finish`."""
+        """What depends on the frame before or is needed for the next one; the rest is for `finish`.
+
+        The same frame may come again with a better alignment; what was begun of it before is then dropped.
+        """
         ...
 
     def close(self) -> None: ...
