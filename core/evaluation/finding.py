@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.align.relocalise import Describer, Relocaliser, SiftDescriber
+from core.align.second_look import SecondLook
 from core.align.tracker import PlateAligner
 from core.align.views import small_views
 from core.errors import MediaError
 from core.evaluation import scenes
-from core.evaluation.clips import LEAD_IN, Clip, Stock, make_clips
+from core.evaluation.clips import Clip, Stock, make_clips
 from core.evaluation.scenes import Scene, corner_error_px
 from core.evaluation.trackers import XFeatDescriber
 from core.evaluation.tracks import LARGE, SMALL, Table, draw_scenes
@@ -153,20 +154,20 @@ def behind_somebody_row(table: Table, shared: Path, seed: int, quick: bool) -> N
 
 
 def room_offsets_px(clip: Clip) -> list[float | None]:
-    """By how far the plate lies beside the room in each frame after the lead-in: the 90th percentile over
-    what is seen of the room and is not blank, px; None where the plate is lost. Who stands there is known
-    from the truth.
+    """By how far the plate lies beside the room in each frame, the first one, too: the 90th percentile over
+    what is seen of the room and is not blank, px; None where the plate is lost. As in the program, who stands
+    there is known once a frame has been looked at, here from the truth.
     """
     size = (clip.plate.shape[1], clip.plate.shape[0])
     aligner = PlateAligner(Plate(clip.name, size, (View(clip.plate),)), size)
-    offsets: list[float | None] = []
+    second_look, offsets = SecondLook(aligner), list[float | None]()
     for index, rgb in enumerate(clip.frames):
         frame = Frame(rgb, index * scenes.FRAME_NS, index)
         alignment = aligner.update(frame)
         aligner.learn(frame, (clip.alphas[index] * 255).astype(np.uint8))
-        if index >= LEAD_IN:
-            H, truth = alignment.H, (clip.H_true[index], clip.alphas[index])
-            offsets.append(None if H is None else _offset_px(H, *truth, clip.plate))
+        H = (second_look.after(frame, alignment) or alignment).H
+        truth = clip.H_true[index], clip.alphas[index]
+        offsets.append(None if H is None else _offset_px(H, *truth, clip.plate))
     aligner.close()
     return offsets
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from core.errors import MediaError
 from core.evaluation import alignment, captures, scenes
-from core.evaluation.clips import LEAD_IN, Clip
+from core.evaluation.clips import Clip
 from core.evaluation.finding import behind_somebody_row, room_offsets_px
 from core.evaluation.tracks import LARGE_MIN_WIDTH, Table, has_held_out_places, require_for_scenes
 from live.cli.app import app
@@ -86,10 +86,9 @@ def test_a_fit_counts_as_a_return_where_shared_features_lie_as_it_says():
 
 
 def clip_before(plate: np.ndarray, said: np.ndarray) -> Clip:
-    """Two scored frames of the texture 0 with nobody there; `said` is where its plate is said to lie."""
-    count = LEAD_IN + 2
-    alphas = [np.zeros((SIZE[1], SIZE[0]), np.float32)] * count
-    return Clip("handheld", "made", [texture(0)] * count, alphas, plate, [said] * count)
+    """Two frames of the texture 0 with nobody there; `said` is where its plate is said to lie."""
+    alphas = [np.zeros((SIZE[1], SIZE[0]), np.float32)] * 2
+    return Clip("handheld", "made", [texture(0)] * 2, alphas, plate, [said] * 2)
 
 
 def test_how_far_a_room_is_off_is_measured_where_it_is_seen():
@@ -100,7 +99,7 @@ def test_how_far_a_room_is_off_is_measured_where_it_is_seen():
     assert room_offsets_px(clip_before(texture(0), beside)) == pytest.approx([5, 5], abs=0.1)
     clip = clip_before(texture(0), np.diag([1.5, 1, 1]))  # ever more to the right, where somebody stands
     everything = room_offsets_px(clip)[0]
-    clip.alphas[-2:] = [np.repeat(np.float32([[0] * 80 + [1] * 240]), SIZE[1], axis=0)] * 2
+    clip.alphas[:] = [np.repeat(np.float32([[0] * 80 + [1] * 240]), SIZE[1], axis=0)] * 2
     seen = room_offsets_px(clip)[0]
     assert seen is not None
     assert everything is not None
