@@ -15,8 +15,8 @@ from core.types import F32, F64
 
 Plan = tuple[tuple[int, int], ...]  # (level, most steps), coarse to fine
 
-COARSE_TO_FINE: Plan = ((2, 3), (1, 2), (0, 6))
-SLOW: Plan = ((1, 2), (0, 6))  # for motion of a pixel or two
+COARSE_TO_FINE: Plan = ((2, 3), (1, 2), (0, 12))  # where few cells agree the last level takes long
+SLOW: Plan = ((1, 2), (0, 12))  # for motion of a pixel or two
 _SAME_SIGHT_PX = SIGHT_PX / 4  # up to four of the eight motions add up in a corner
 _ENOUGH_PX = (0.03, 0.1, 0.1)  # a step this small ends its level
 
