@@ -10,7 +10,7 @@ class SecondLook:
 
     While nobody knows where the person is, who may hide half of the plate, much of it must be seen for it to
     be found: in 4 of 90 clips it was not in the first frame, and in all of these it is by a second look. In a
-    film that frame is seen like all others; live, too much of the room is shown in it.
+    film that frame is seen like all others, and live it may show too much of the room.
     """
 
     def __init__(self, aligner: Aligner) -> None:
