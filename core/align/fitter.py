@@ -17,7 +17,7 @@ from core.align.template import FOCAL, Template
 from core.align.views import SmallFrame, SmallView, scaled_size
 from core.types import F32, F64, U8
 
-SURE_START_PX = 2.0  # a fit this near to its start needs no second opinion; working pixels
+_SURE_START_PX = 2.0  # a fit this near to its start needs no second opinion; working pixels
 DOUBTFUL = 0.9  # score while the person is known; below it, others are asked too
 FINISHED = 0.95  # score while the person is known; below it, a fit may not have got there
 _MORE_ROUNDS = 4
@@ -67,9 +67,9 @@ class Fitter:
     def needed(self) -> Needed:
         return needed(person_known=self.hidden is not None)
 
-    def good(self, view: int, fit: Fit, least: float) -> bool:
+    def good(self, view: int, verdict: Verdict, least: float) -> bool:
         """Whether the plate may be there. least: score, one of `needed`."""
-        return fit.verdict.fits(least, self.textured(view))
+        return verdict.fits(least, self.textured(view))
 
     def doubtful(self, verdict: Verdict) -> bool:
         """A person that is masked explains no cells that differ."""
@@ -134,4 +134,4 @@ class Fitter:
     def near(self, place: Place, other: Place) -> bool:
         """Whether a fit from the one would get to the other."""
         size = self._views[place[0]].size
-        return place[0] == other[0] and corner_shift_px(place[1], other[1], size) < SURE_START_PX
+        return place[0] == other[0] and corner_shift_px(place[1], other[1], size) < _SURE_START_PX

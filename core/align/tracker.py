@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from core.align.fitter import DOUBTFUL, SURE_START_PX, Fitter
+from core.align.fitter import DOUBTFUL, Fitter
 from core.align.flat import FlatPlate
 from core.align.follow import COARSE_TO_FINE, SLOW, Fit, Plan, look_at
 from core.align.geometry import corner_shift_px, inverse, oriented, plausible
@@ -141,9 +141,9 @@ class PlateAligner:
     def _template(self) -> Template:
         return self._fitter.template(self._index)
 
-    def _good(self, fit: Fit, least: float) -> bool:
-        """Whether it may be where the current view is."""
-        return self._fitter.good(self._index, fit, least)
+    def _good(self, verdict: Verdict, least: float) -> bool:
+        """Whether the current view may be there."""
+        return self._fitter.good(self._index, verdict, least)
 
     def _fit(self, small: SmallFrame, start: F64, plan: Plan) -> Fit:
         """Of the current view, going on from where it was."""
@@ -161,7 +161,7 @@ class PlateAligner:
         assert H is not None
         look = held.look(small, self._fitter.hidden)
         verdict = judge(look)
-        if not verdict.fits(self._fitter.needed.stay, self._template.textured_cells):
+        if not self._good(verdict, self._fitter.needed.stay):
             return None
         step = solve(look, self._belief.next_frame(), 1.0)
         if step is None:
@@ -209,7 +209,7 @@ class PlateAligner:
             fit = self._fit(small, start, plan)
             if plan is SLOW and corner_shift_px(fit.H, start, self._view.size) > _SLOW_PX:
                 continue  # the coarse level should have been asked first
-            if self._good(fit, self._fitter.needed.stay):
+            if self._good(fit.verdict, self._fitter.needed.stay):
                 if self._fitter.unfinished(fit.verdict):
                     fit = self._fitter.more_fully(small, self._index, fit)
                     if self._fitter.doubtful(fit.verdict):
@@ -219,7 +219,7 @@ class PlateAligner:
         jumped = leap(self._view.grey, self._view.corners, small.grey, H, self._fitter.hidden)
         for start in [] if jumped is None else self._fitter.turned_first((self._index, jumped), small):
             fit = self._fit(small, start, COARSE_TO_FINE)
-            if self._good(fit, self._fitter.needed.enter) and (
+            if self._good(fit.verdict, self._fitter.needed.enter) and (
                 doubtful is None or fit.verdict.score > doubtful.verdict.score
             ):
                 self._elsewhere.begin_again()
@@ -246,13 +246,13 @@ class PlateAligner:
         for known in (likely, self._last_good, home):
             if known is None:
                 continue
-            self._index, start = known
+            self._index = known[0]
             fit = self._fitter.fit_fully(small, known, Belief.fresh(cold=known is not likely))
             seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
             needed = self._fitter.needed
-            if self._good(fit, needed.enter_far if known is likely else needed.enter):
+            if self._good(fit.verdict, needed.enter_far if known is likely else needed.enter):
                 candidates.append((self._index, fit))
-                if corner_shift_px(fit.H, start, self._view.size) < SURE_START_PX:
+                if self._fitter.near((self._index, fit.H), known):
                     return self._accept(small, fit, start_of_motion=None)
                 heard = heard or (known is likely and fit.verdict.score >= DOUBTFUL)
             elif known is likely and fit.verdict.agree >= LEAST_CELLS:
@@ -266,7 +266,7 @@ class PlateAligner:
         best = NOTHING_SEEN
         for view, fit, least in self._fitter.from_guesses(guesses or [], small):
             seen = max(seen, fit.verdict, key=lambda verdict: verdict.score)
-            if self._fitter.good(view, fit, least):
+            if self._fitter.good(view, fit.verdict, least):
                 candidates.append((view, fit))
             elif fit.verdict.agree > max(best.agree, LEAST_CELLS - 1):
                 best, self._likely = fit.verdict, (view, fit.H)
@@ -283,7 +283,7 @@ class PlateAligner:
         guesses = self._elsewhere.guesses(small, fitter.hidden, here, followed=True)
         best, weight = None, fitter.weight(doubtful) + _CLEARLY
         for view, fit, least in fitter.from_guesses(guesses or [], small, but_here=here):
-            if fitter.weight(fit.verdict) < weight or not fitter.good(view, fit, least):
+            if fitter.weight(fit.verdict) < weight or not fitter.good(view, fit.verdict, least):
                 continue
             if fitter.near((view, fit.H), here):
                 continue  # following will get there
