@@ -9,8 +9,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from http.server import HTTPServer, SimpleHTTPRequestHandler
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +91,7 @@ def seen_by_chromium() -> str:
     async def look() -> dict[str, Any]:
         flags = ("--use-fake-ui-for-media-stream",)  # says yes to the question for the camera
         async with Chromium(program, *flags, patience_s=START_PATIENCE_S) as browser:
-            await browser.call("Page.navigate", url=f"http://127.0.0.1:{server.server_port}/")
-            await browser.until("location.protocol == 'http:' && document.readyState == 'complete'")
+            await browser.open(url)
             script = LOOK_BY_CHROMIUM
             for word, value in (("BACKDROP", list(GREEN)), ("PERSON", list(PERSON)), ("BLOCK", BLOCK)):
                 script = script.replace(word, str(value))
@@ -98,13 +99,11 @@ def seen_by_chromium() -> str:
 
     # Only a page of a server is asked to have a camera.
     with (
-        HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server,
+        serving() as url,
         writing(SECOND, SLOW_FPS),
         running(camera__source=SECOND, output__sinks=[f"virtualcam:{NODE}"]),
     ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         seen = asyncio.run(look())
-        server.shutdown()
     off = int(np.abs(np.array([seen["backdrop"], seen["person"]]) - [GREEN, PERSON]).max())
     assert "cleanplate" in seen["cameras"], seen
     assert tuple(seen["size"]) == SIZE, seen
@@ -116,6 +115,22 @@ def seen_by_chromium() -> str:
         f"lists {', '.join(seen['cameras'])}; 640x360 at {seen['rate']:g} fps, in order, "
         f"colours off by {off} of 255"
     )
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The address of a page. The server is gone at the end, whatever happened: a thread of it that still
+    polled the number of its closed file would poll the next device opened under it, and so make it busy."""
+    # A thread each: a browser connects ahead, too, and would hold the only one without asking for anything.
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def plate_recorded() -> str:

@@ -7,6 +7,7 @@ import base64
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,7 @@ FLAGS = (
     "--disable-dev-shm-usage",  # containers give /dev/shm 64 MB
     "--remote-debugging-port=0",
 )
+TRIES = 4  # to show a page
 
 
 def find_chromium() -> str | None:
@@ -97,12 +99,31 @@ class Chromium:
             raise RuntimeError(str(result["exceptionDetails"]))
         return result["result"].get("value")
 
+    async def open(self, url: str) -> None:
+        """Shows the page, whole. Asked for again where something else is shown, or nothing: while a browser
+        starts, its own blank page or news of the network may end what is under way."""
+        shown = ""
+        for _ in range(TRIES):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience_s / TRIES):
+                    error = (await self.call("Page.navigate", url=url)).get("errorText")
+                    await self.until("document.readyState == 'complete'")
+                    shown = error or await self.evaluate("location.href")
+            if shown.startswith(url):
+                return
+            await asyncio.sleep(0.1)
+        raise TimeoutError(f"{url} is not shown after {TRIES} tries, but {shown or 'nothing'}")
+
     async def until(self, expression: str) -> Any:
         """The first value of the expression that is true."""
-        async with asyncio.timeout(self._patience_s):
-            while not (value := await self.evaluate(expression)):
-                await asyncio.sleep(0.1)
-            return value
+        value: Any = None
+        try:
+            async with asyncio.timeout(self._patience_s):
+                while not (value := await self.evaluate(expression)):
+                    await asyncio.sleep(0.1)
+                return value
+        except TimeoutError as error:
+            raise TimeoutError(f"{expression} was {value} to the end") from error
 
     async def screenshot(self, path: Path) -> None:
         result = await self.call("Page.captureScreenshot", format="png")
@@ -120,6 +141,8 @@ class Chromium:
         raise RuntimeError(f"Chromium did not start: {said.decode(errors='replace')}")
 
     async def _quit(self) -> None:
+        if hasattr(self, "_socket"):
+            await self._socket.close()
         await self._session.close()
         if self._process.returncode is None:
             self._process.kill()

@@ -40,7 +40,7 @@ async def page(url: str, first: str = "") -> AsyncIterator[Chromium]:
     async with Chromium(program) as browser:
         await browser.call("Page.enable")
         await browser.call("Page.addScriptToEvaluateOnNewDocument", source=first)
-        await browser.call("Page.navigate", url=url)
+        await browser.open(url)
         await browser.until("window.note && window.words?.textContent != 'Connecting'")
         yield browser
 

@@ -599,7 +599,7 @@ async def watch_by_chromium(url: str, *flags: str) -> list[int]:
     program = find_chromium()
     assert program is not None
     async with Chromium(program, *flags) as browser:
-        await browser.call("Page.navigate", url=url)
+        await browser.open(url)
         await browser.until(DECODED)
         await browser.until("words.textContent.includes('Live')")
         return list(await browser.evaluate(SEEN))
@@ -626,7 +626,7 @@ def test_the_pages_button_pauses_and_goes_on(pausable):
     async def press() -> list[tuple[bool, str]]:
         seen = []
         async with Chromium(program) as browser:
-            await browser.call("Page.navigate", url=sink.url)
+            await browser.open(sink.url)
             for word in ("Pause", "Go on", "Pause"):
                 await browser.until(f"!window.pause?.hidden && window.pause?.textContent == '{word}'")
                 seen.append((pause.on, word))
