@@ -27,17 +27,22 @@ def read_picture(path: Path) -> U8:
         data = path.read_bytes()
     except OSError as error:
         raise MediaError(f"cannot read the picture {path}: {error.strerror}") from error
+    return picture_of(data, path)
+
+
+def picture_of(data: bytes, name: Path | str) -> U8:
+    """The same from a file's contents. name: of the picture, for the error."""
     if not data:
-        raise MediaError(f"the picture {path} is empty (0 bytes)")
-    _refuse_huge(path, data)
+        raise MediaError(f"the picture {name} is empty (0 bytes)")
+    _refuse_huge(name, data)
     if not _whole(data):
-        raise MediaError(f"the picture {path} is cut off; copy or export it again")
+        raise MediaError(f"the picture {name} is cut off; copy or export it again")
     try:
         rgb = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
-        raise MediaError(f"the picture {path} cannot be decoded: {error.err}") from error
+        raise MediaError(f"the picture {name} cannot be decoded: {error.err}") from error
     if rgb is None:
-        raise MediaError(f"{path} is not a picture that can be read ({' '.join(sorted(PICTURES))})")
+        raise MediaError(f"{name} is not a picture that can be read ({' '.join(sorted(PICTURES))})")
     return np.asarray(rgb, np.uint8)
 
 
@@ -65,14 +70,14 @@ def _whole(data: bytes) -> bool:
     return True
 
 
-def _refuse_huge(path: Path, data: bytes) -> None:
+def _refuse_huge(name: Path | str, data: bytes) -> None:
     """Looks at the size in a PNG's head before 100 GB are unpacked from 100 kB."""
     if data.startswith(b"\x89PNG") and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
     else:
         width, height = _jpeg_size(data)
     if max(width, height) > MAX_SIDE:
-        raise MediaError(f"the picture {path} is {width}x{height}; at most {MAX_SIDE} a side can be used")
+        raise MediaError(f"the picture {name} is {width}x{height}; at most {MAX_SIDE} a side can be used")
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:

@@ -119,6 +119,10 @@ class Backdrop(Protocol):
         """uint8 HxWx3 of exactly size (width, height), not to be written to. MediaError when broken."""
         ...
 
+    def close(self) -> None:
+        """When nothing stands behind any more. Safe to call twice."""
+        ...
+
 
 class ColourBackdrop:
     """One colour everywhere."""
@@ -131,6 +135,8 @@ class ColourBackdrop:
         if self._made.shape[:2] != (size[1], size[0]):
             self._made = np.full((size[1], size[0], 3), self._rgb, np.uint8)
         return self._made
+
+    def close(self) -> None: ...
 
 
 class PictureBackdrop:
@@ -149,6 +155,8 @@ class PictureBackdrop:
         if self._made.shape[:2] != (size[1], size[0]):
             self._made = cover(self._rgb, size)
         return self._made
+
+    def close(self) -> None: ...
 
 
 def cover(rgb: U8, size: tuple[int, int]) -> U8:

@@ -28,6 +28,7 @@ class RoomBlur:
 
     def __init__(self, strength: float, plate: Plate | None) -> None:
         """strength: 0 (hardly) to 1 (nothing to recognise)."""
+        self.strength = strength
         self._share = WIDEST * (0.1 + 0.9 * strength)
         self._plate = plate
         single = plate is not None and len(plate.views) == 1

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from core.render.backdrops import Backdrop, Background, Kind
+from core.render.behind import Behind, Wanted, refuse_change
 from core.render.blur import RoomBlur
 from core.render.composite import (
     bounds,
@@ -63,8 +64,9 @@ class Compositor:
             when_lost: "hide", "blur" or "freeze": what to do while the plate does not fit.
         """
         self._warper = RoomWarper(plate) if plate is not None else None
-        self._matter, self._background, self._backdrop = matter, background, backdrop
-        self._blur = RoomBlur(background.strength, plate)
+        self._matter = matter
+        self._behind = self._finished = Behind.of(background, backdrop, plate)
+        self._wanted = Wanted()
         self._heavy_blur = RoomBlur(1.0, None)
         self._when_lost = when_lost
         self._was_usable = False
@@ -77,12 +79,14 @@ class Compositor:
 
     def expect(self, frame: Frame) -> None:
         """See core.types.Renderer."""
-        if self._background.kind is not Kind.NONE and isinstance(self._matter, PartwiseMatter):
+        if self._behind.background.kind is not Kind.NONE and isinstance(self._matter, PartwiseMatter):
             self._matter.expect(frame.rgb)
 
     def begin(self, frame: Frame, alignment: Alignment) -> Begun:
         """See core.types.Renderer: the network's part, up to a matte at its own size."""
-        if self._background.kind is Kind.NONE:
+        if (wanted := self._wanted.take()) is not None:
+            self._behind = wanted.before(self._behind.plate)
+        if self._behind.background.kind is Kind.NONE:
             picture = Picture(frame.rgb, None, frame.time_ns, frame.index)
             return Begun(None, lambda: picture)
         room = None
@@ -98,7 +102,8 @@ class Compositor:
         so_far = matte.alpha_u8
         if alignment.state is State.LOST:
             so_far = cv2.LUT(so_far, _SURE_ONLY)
-        return Begun(so_far, partial(self._finish, frame, alignment, room, matte.finish), doubt)
+        finish = partial(self._finish, self._behind, frame, alignment, room, matte.finish)
+        return Begun(so_far, finish, doubt)
 
     def prepare(self, plate: Plate) -> Callable[[], None]:
         """Makes what rendering needs of a refreshed plate, on any thread.
@@ -106,19 +111,41 @@ class Compositor:
         Returns: what puts it in place, for the thread of `begin`. The network's history stays: it is
         the same room.
         """
-        warper, blur = RoomWarper(plate), RoomBlur(self._background.strength, plate)
+        warper, blur = RoomWarper(plate), RoomBlur(self._behind.background.strength, plate)
 
         def replace() -> None:
-            self._warper, self._blur = warper, blur
+            self._warper, self._behind = warper, self._behind.before(plate, blur)
 
         return replace
 
+    def change(self, background: Background, backdrop: Backdrop | None) -> None:
+        """From the next frame on that stands behind. On any thread; what it needs is made here.
+
+        backdrop: as for `Compositor`, and from here on ours: it is closed when no frame needs it any more.
+        Raises: SettingsError for what cannot be changed to or from while frames come (see `refuse_change`).
+        """
+        refuse_change(self._behind.background, background)
+        self._wanted.put(Behind.of(background, backdrop, self._behind.plate))
+
     def close(self) -> None:
+        """Closes the backdrop, too. Safe to call twice."""
         self._last = None
+        for behind in (self._wanted.take(), self._behind, self._finished):
+            if behind is not None:
+                behind.close()
 
     def _finish(
-        self, frame: Frame, alignment: Alignment, room: SeenRoom | None, alpha_of: Callable[[], U8]
+        self,
+        behind: Behind,
+        frame: Frame,
+        alignment: Alignment,
+        room: SeenRoom | None,
+        alpha_of: Callable[[], U8],
     ) -> Picture:
+        if behind.background is not self._finished.background:  # in the frames' order: none needs it any more
+            self._finished.close()
+            self._last = None  # what is held while the plate is lost has it behind the person
+        self._finished = behind
         alpha, lost = alpha_of(), alignment.state is State.LOST
         if lost:
             alpha = cv2.LUT(alpha, _SURE_ONLY)
@@ -129,39 +156,41 @@ class Compositor:
             ):
                 held = self._last
                 return Picture(held.rgb, held.alpha_u8, frame.time_ns, frame.index, straight=held.straight)
-        picture = self._compose(frame, alpha, room, alignment)
+        picture = self._compose(behind, frame, alpha, room, alignment)
         if not lost and self._when_lost == "freeze":
             self._last = picture
         return picture
 
-    def _compose(self, frame: Frame, alpha: U8, room: SeenRoom | None, alignment: Alignment) -> Picture:
-        straight = self._background.kind is Kind.TRANSPARENT
+    def _compose(
+        self, behind: Behind, frame: Frame, alpha: U8, room: SeenRoom | None, alignment: Alignment
+    ) -> Picture:
+        straight = behind.background.kind is Kind.TRANSPARENT
         where = bounds(alpha)
         alpha3 = three(np.ascontiguousarray(alpha[where])) if alpha[where].size else alpha[where]
         if straight:
             out = np.zeros_like(frame.rgb)
         else:
-            out = self._behind(frame, alpha, alignment)
+            out = self._picture_of(behind, frame, alpha, alignment)
         if alpha3.size:
-            behind = None if room is None else room.part(where)
-            fgr = premultiplied_fgr(frame.rgb[where], alpha[where], alpha3, behind, frame.size[0])
+            here = None if room is None else room.part(where)
+            fgr = premultiplied_fgr(frame.rgb[where], alpha[where], alpha3, here, frame.size[0])
             out[where] = unmultiplied(fgr, alpha3) if straight else over(fgr, alpha3, out[where])
         return Picture(out, alpha, frame.time_ns, frame.index, straight=straight)
 
-    def _behind(self, frame: Frame, alpha: U8, alignment: Alignment) -> U8:
+    def _picture_of(self, behind: Behind, frame: Frame, alpha: U8, alignment: Alignment) -> U8:
         """The picture behind the person, uint8 HxWx3, for the caller to draw on."""
-        if self._background.kind is not Kind.BLUR:
-            assert self._backdrop is not None
-            return self._backdrop.picture(frame.size, frame.time_ns).copy()
+        if behind.background.kind is not Kind.BLUR:
+            assert behind.backdrop is not None
+            return behind.backdrop.picture(frame.size, frame.time_ns).copy()
         if self._warper is not None and alignment.usable:
             self._last_usable = alignment
         elif alignment.state is not State.LOST:
-            return self._blur.of_frame(frame.rgb, alpha)
+            return behind.blur.of_frame(frame.rgb, alpha)
         elif self._when_lost == "blur":
             return self._heavy_blur.of_frame(frame.rgb, alpha)
         if self._last_usable is None:
             return np.full_like(frame.rgb, HIDDEN_RGB)
-        return self._blur.of_plate(self._last_usable, frame.size)  # nothing of this frame is in it
+        return behind.blur.of_plate(self._last_usable, frame.size)  # nothing of this frame is in it
 
 
 def premultiplied_fgr(rgb: U8, alpha: U8, alpha3: U8, room: Room | None, of_width: int | None = None) -> U8:

@@ -173,6 +173,8 @@ def test_a_backdrop_that_breaks_raises_and_gives_no_picture() -> None:
         def picture(self, size: tuple[int, int], time_ns: int) -> np.ndarray:
             raise OSError("the disk is gone")
 
+        def close(self) -> None: ...
+
     c = Compositor(None, Oracle(), parse_background("#000000"), Broken())
     with pytest.raises(OSError, match="disk"):
         c.render(frame(), NO_PLATE)
