@@ -18,9 +18,10 @@ from core.nets.trained import PLATENET, Trained, find_trained
 from core.plate.refresh import PlateRefresh
 from core.render.backdrops import Backdrop, Background, Kind
 from core.render.build import MatterOptions, build_platenet, build_renderer
+from core.render.renderer import Compositor
 from core.runtime.base import REFINER, WEIGHTS
 from core.runtime.choose import resolve_device
-from core.types import U8, Aligner, Matter, Plate, Renderer
+from core.types import U8, Aligner, Matter, Plate
 from live.backdrop import VideoBackdrop
 from live.models_store import ModelStore
 from live.pace import Pace
@@ -39,7 +40,7 @@ class Parts:
     """
 
     aligner: Aligner
-    renderer: Renderer
+    renderer: Compositor
     runs_on: str
     _open: ExitStack
     pace: Pace | None = None

@@ -11,7 +11,7 @@ from core.errors import DeviceError, SettingsError
 from core.render.backdrops import Background, Kind
 from live.cameras import AUTO
 from live.meter import Meter
-from live.pause import Pause
+from live.panel import Panel
 from live.settings import Settings
 from live.sinks.base import Sink
 from live.sinks.registry import open_sink
@@ -44,7 +44,7 @@ def open_outputs(
     *,
     background: Background,
     meter: Meter,
-    pause: Pause,
+    panel: Panel,
     force: bool,
 ) -> Iterator[list[Output]]:
     """Every sink behind a thread of its own, for pictures of this size at this rate."""
@@ -62,7 +62,7 @@ def open_outputs(
                     port=settings.web.port,
                     transparent=background.kind is Kind.TRANSPARENT,
                     force=force,
-                    pause=pause,
+                    panel=panel,
                 )
 
             try:

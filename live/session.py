@@ -18,7 +18,8 @@ from core.nets.trained import find_trained
 from core.render.backdrops import Backdrop, Background, Kind, parse_background
 from core.render.build import build_backdrop
 from core.types import Plate
-from live.assemble import build_parts
+from live.assemble import Parts, build_parts
+from live.backgrounds import Backgrounds, backgrounds_folder
 from live.cameras import AUTO
 from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
@@ -35,6 +36,7 @@ from live.outputs import (
     seen_by_others,
     watched_nodes,
 )
+from live.panel import Panel
 from live.pause import SIGNAL, Pause, paused_by_signal
 from live.plates import open_plate
 from live.refresh import Refreshing
@@ -89,14 +91,15 @@ def run_session(
         notifier = Notifier.of_environment(os.environ)
         if notifier is not None:
             opened.callback(notifier.close)
-        open_sinks = partial(open_outputs, background=background, meter=meter, pause=pause, force=force)
+        open_sinks = partial(open_outputs, background=background, meter=meter, force=force)
         opener = SourceOpener(settings, as_service=notifier is not None)
         waiting = opened.enter_context(ExitStack())
         if notifier is not None and settings.camera.source == AUTO:
             asked = settings.camera  # what the camera grants is not known yet
 
             def open_idle() -> list[Sink]:
-                sinks = open_sinks(seen_by_others(settings), asked.size, asked.fps, lambda line: None)
+                told = seen_by_others(settings), asked.size, asked.fps, lambda line: None
+                sinks = open_sinks(*told, panel=Panel(pause))
                 return [output.sink for output in waiting.enter_context(sinks)]
 
             idle = IdlePicture(asked.size)
@@ -125,7 +128,10 @@ def run_session(
         opened.callback(parts.close)
         tell(f"  network     {parts.runs_on}")
         waiting.close()  # not before: the network takes seconds to load
-        sinks = opened.enter_context(open_sinks(settings, source.size, source.fps or FALLBACK_FPS, tell))
+        aligner = WatchedAligner(parts.aligner)
+        panel = Panel(pause, _backgrounds(parts, background, source.size), lambda: aligner.last)
+        fps = source.fps or FALLBACK_FPS
+        sinks = opened.enter_context(open_sinks(settings, source.size, fps, tell, panel=panel))
         paced = any(output.kind in REALTIME_SINKS for output in sinks)
         can_pause = source.live or paced
         watched = (
@@ -137,7 +143,6 @@ def run_session(
         opened.callback(frames_from.close)
         pauses = f"; kill -USR1 {os.getpid()} pauses, and goes on" if hasattr(signal, SIGNAL) else ""
         tell(f"Ctrl-C stops{pauses if can_pause else ''}.")
-        aligner = WatchedAligner(parts.aligner)
         # The signal turns `pause` in any case: else it would end the run.
         status = StatusLine(meter, aligner, pause if can_pause else Pause(), sys.stderr, parts.pace)
         opened.callback(status.close)
@@ -175,6 +180,13 @@ def _checked(settings: Settings, *, force: bool) -> tuple[Background, Backdrop |
             file, transparent = Path(rest).expanduser(), background.kind is Kind.TRANSPARENT
             refuse_result(file, transparent=transparent, force=force)
     return background, backdrop
+
+
+def _backgrounds(parts: Parts, background: Background, size: tuple[int, int]) -> Backgrounds | None:
+    """What may be changed to while it runs; nothing where outputs are open for transparency."""
+    if background.kind is Kind.TRANSPARENT:
+        return None
+    return Backgrounds(parts.renderer.change, background, backgrounds_folder(), size)
 
 
 def _tell_what(tell: Tell, camera: str, plate: Plate | None, held: str, background: Background) -> None:

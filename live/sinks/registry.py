@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.errors import SettingsError
 from live.media import Clip
-from live.pause import Pause
+from live.panel import Panel
 from live.sinks.base import Sink
 
 KINDS = ("virtualcam", "webrtc", "window", "file", "null")
@@ -23,7 +23,7 @@ def open_sink(
     transparent: bool = False,
     clip: Clip | None = None,
     force: bool = False,
-    pause: Pause | None = None,
+    panel: Panel | None = None,
 ) -> Sink:
     """Opens what SPEC names: `virtualcam[:device]`, `webrtc`, `window`, `file:PATH`, `null`.
 
@@ -33,7 +33,7 @@ def open_sink(
         transparent: the pictures to come are straight foregrounds; files then keep the alpha.
         clip: rate, clock and sound that a file gets; None for a live recording.
         force: a file that is there already may be replaced.
-        pause: what webrtc's page may turn.
+        panel: what webrtc's page tells, and may turn.
     Raises:
         SettingsError: no such kind. DeviceError, MediaError: it cannot be opened.
     """
@@ -49,7 +49,7 @@ def open_sink(
     if kind == "webrtc":
         from live.sinks.webrtc import WebRtcSink
 
-        return WebRtcSink(size, fps, host, port, pause)
+        return WebRtcSink(size, fps, host, port, panel)
     if kind == "window":
         from live.sinks.window import WindowSink
 

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from core.errors import DeviceError
 from core.types import Picture
-from live.pause import Pause
+from live.panel import Panel
 from live.web.video import Broadcast
 from live.web.whep import Whep
 
@@ -40,7 +40,7 @@ class WebRtcSink:
     fps: the rate that bits are reckoned for; the pictures' own times are what is sent.
     host: a loopback address; watching from elsewhere is refused.
     port: 0 takes a free one.
-    pause: what the page may turn; None: it cannot pause.
+    panel: what the page tells beside the pictures, and may turn; None: nothing.
     Raises DeviceError: host is not this machine's own, or the port is taken or not allowed.
     """
 
@@ -50,7 +50,7 @@ class WebRtcSink:
         fps: float,
         host: str = "127.0.0.1",
         port: int = 8770,
-        pause: Pause | None = None,
+        panel: Panel | None = None,
     ) -> None:
         self._socket = listen(host, port)
         address, granted = self._socket.getsockname()[:2]
@@ -58,7 +58,7 @@ class WebRtcSink:
         self.name = f"WebRTC at {self.url}"
         self._size = size
         self._fps = fps
-        self._pause = pause
+        self._panel = panel or Panel()
         self._address = (address, granted)
         self._times: deque[int] = deque(maxlen=RATE_PICTURES)
         self._last: tuple[int, bool] | None = None  # (when pushed, idle)
@@ -93,21 +93,17 @@ class WebRtcSink:
         self._socket.close()
 
     def state(self) -> dict[str, Any]:
-        """What the page shows: state (live, paused, idle or waiting), size, rate and pictures encoded.
-
-        paused is null where the page cannot pause. While waiting the rate is 0.
-        """
-        last, times = self._last, list(self._times)
+        """What the page shows: state (live, paused, idle or waiting), size, rate, pictures encoded, and what
+        the panel tells. While waiting the rate is 0."""
+        last, times, told = self._last, list(self._times), self._panel.state()
         times = [time_ns for time_ns in times if times[-1] - time_ns <= RATE_WINDOW_NS]
-        paused = self._pause.on if self._pause is not None else None
         state = "waiting"
         if last is not None and time.monotonic_ns() - last[0] < STALE_NS:
-            state = "live" if not last[1] else "paused" if paused else "idle"
+            state = "live" if not last[1] else "paused" if told["paused"] else "idle"
         span_ns = times[-1] - times[0] if len(times) > 1 else 0
         fps = (len(times) - 1) * 1e9 / span_ns if span_ns > 0 and state != "waiting" else 0.0
         encoded = self._broadcast.encoded if self._broadcast is not None else 0
-        shown = {"state": state, "paused": paused, "size": list(self._size)}
-        return shown | {"fps": round(fps, 1), "encoded": encoded}
+        return {"state": state, "size": list(self._size), "fps": round(fps, 1), "encoded": encoded} | told
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -127,7 +123,7 @@ class WebRtcSink:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._broadcast = broadcast = Broadcast(self._size, self._fps, self._loop)
-        whep = Whep(broadcast, *self._address, self.state, self._pause)
+        whep = Whep(broadcast, *self._address, self.state, self._panel)
         runner = web.AppRunner(whep.app(), access_log=None, shutdown_timeout=0.1)
         encoding = asyncio.create_task(broadcast.run())
         stopping = asyncio.create_task(self._stop.wait())

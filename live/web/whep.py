@@ -3,14 +3,12 @@
 `POST /whep` takes a viewer's SDP offer and answers it; `DELETE` on the session's address ends it.
 `GET /` is the page, `GET /state` what the page says below the picture. Only this machine's own
 programs and this page may ask: Host and Origin are checked, so that no other web page can watch.
-`POST /pause` with {"paused": true} or false is for the page alone; programs have SIGUSR1.
+What the page turns is in `live.web.control`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
@@ -21,7 +19,9 @@ from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.sdp import SessionDescription
 
-from live.pause import Pause
+from live.panel import Panel
+from live.web.control import Control
+from live.web.requests import text_of
 from live.web.transport import gather_here, send_in_bursts
 from live.web.video import Broadcast, Codec, PacketTrack
 
@@ -37,7 +37,7 @@ SDP = "application/sdp"
 ALLOWED = "OPTIONS, GET, HEAD, POST, DELETE"
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "img-src data:; media-src blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "img-src 'self' data:; media-src blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -61,7 +61,7 @@ class Whep:
 
     host, port: where the server listens; host is a loopback address.
     state: gives what `GET /state` says; must be quick.
-    pause: what the page may turn, if anything.
+    panel: what the page may turn, if anything.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class Whep:
         host: str,
         port: int,
         state: Callable[[], dict[str, Any]],
-        pause: Pause | None = None,
+        panel: Panel | None = None,
     ) -> None:
         self._broadcast = broadcast
         self._host = host
         self._state = state
-        self._pause = pause
+        self._control = Control(panel or Panel(), self._tell_state)
         self._hosts = {f"{name}:{port}" for name in (host, "localhost")}
         if port == HTTP_PORT:
             self._hosts |= {host, "localhost"}
@@ -91,8 +91,7 @@ class Whep:
         app = web.Application(middlewares=[self._guard], client_max_size=LARGEST_OFFER)
         app.router.add_get("/", self._page)
         app.router.add_get("/state", self._tell_state)
-        if self._pause is not None:
-            app.router.add_post("/pause", functools.partial(self._turn, self._pause))
+        app.router.add_routes(self._control.routes())
         app.router.add_get("/whep", self._describe)
         app.router.add_post("/whep", self._watch)
         app.router.add_delete("/whep/{session}", self._leave)
@@ -128,21 +127,6 @@ class Whep:
 
     async def _tell_state(self, request: web.Request) -> web.Response:
         return web.json_response(self._state() | {"viewers": self.viewers})
-
-    async def _turn(self, pause: Pause, request: web.Request) -> web.Response:
-        if "Origin" not in request.headers:  # browsers always send it; another one's was refused before
-            raise web.HTTPForbidden(text="Only the page of cleanplate may pause.\n")
-        if request.content_type != "application/json":  # which a form of another page cannot send
-            raise web.HTTPUnsupportedMediaType(text='Send {"paused": true} as application/json.\n')
-        text = await text_of(request)
-        try:
-            wanted = json.loads(text)["paused"]
-        except (json.JSONDecodeError, RecursionError, KeyError, TypeError):
-            wanted = None
-        if not isinstance(wanted, bool):
-            raise web.HTTPBadRequest(text='Send {"paused": true} or false.\n')
-        pause.on = wanted
-        return await self._tell_state(request)
 
     async def _describe(self, request: web.Request) -> web.Response:
         return web.Response(content_type=SDP)
@@ -238,17 +222,6 @@ class Whep:
         task = asyncio.get_running_loop().create_task(viewer.pc.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
-
-
-async def text_of(request: web.Request) -> str:
-    """What a request brings: UTF-8, which SDP and JSON are, whatever else it calls itself.
-
-    Raises: HTTPBadRequest, HTTPRequestEntityTooLarge.
-    """
-    try:
-        return (await request.read()).decode()
-    except UnicodeDecodeError as error:
-        raise web.HTTPBadRequest(text="Send UTF-8.\n") from error
 
 
 def without_candidates(offer: str) -> str:

@@ -28,6 +28,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from core.errors import DeviceError
 from core.types import Picture
 from live.i420 import i420_of
+from live.panel import Panel
 from live.pause import Pause
 from live.sinks.webrtc import WebRtcSink
 from live.web.transport import gather_here
@@ -141,9 +142,9 @@ def threads_of_cleanplate() -> list[str]:
 
 
 async def request(method: str, url: str, **options: Any) -> tuple[int, str, Any]:
-    """Status, text and headers of one HTTP request."""
+    """Status, text (what is not text is replaced) and headers of one HTTP request."""
     async with aiohttp.ClientSession() as http, http.request(method, url, **options) as reply:
-        return reply.status, await reply.text(), reply.headers
+        return reply.status, await reply.text(errors="replace"), reply.headers
 
 
 def test_refuses_before_it_listens_when_the_port_is_taken():
@@ -379,7 +380,7 @@ def test_only_its_own_page_and_well_formed_requests_are_answered(sink, method, p
 @pytest.fixture
 def pausable() -> Iterator[tuple[WebRtcSink, Pause]]:
     pause = Pause()
-    sink = WebRtcSink(SIZE, 25, port=0, pause=pause)
+    sink = WebRtcSink(SIZE, 25, port=0, panel=Panel(pause))
     yield sink, pause
     sink.close()
 
