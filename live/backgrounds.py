@@ -111,7 +111,8 @@ class Backgrounds:
     def add(self, name: str, data: bytes) -> str:
         """Puts a picture into the folder; the name under which it is on offer.
 
-        name: as its owner called it; what no file should be called is left out, and a taken name numbered.
+        name: as its owner called it; what no file should be called is left out, and a name that another
+            picture has is numbered.
         Raises: MediaError: it is no whole picture of a kind that is shown, or cannot be written.
         """
         if len(data) > LARGEST_PICTURE:
@@ -129,8 +130,12 @@ class Backgrounds:
                     f"{MOST_FILES} backgrounds are on offer already: remove some from {self.folder}"
                 )
             stem = _NOT_IN_NAMES.sub("-", Path(name).stem).strip(" .-")[:LONGEST_NAME] or "picture"
-            names = (f"{stem}{f'-{number}' * (number > 1)}{suffix}" for number in count(1))
-            free = next(name for name in names if name not in taken)
+            for number in count(1):
+                free = f"{stem}{f'-{number}' * (number > 1)}{suffix}"
+                if free not in taken:
+                    break
+                if _holds(taken[free], data):
+                    return free
             self._write(self.folder / free, data)
         return free
 
@@ -175,6 +180,13 @@ class Backgrounds:
             f"the background {word!r} is not on offer: choose blur:0.5, a colour like #00b140, or a file "
             f"that lies in {self.folder}"
         )
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _first_picture(path: Path) -> U8:

@@ -10,6 +10,7 @@ import typer
 
 from core.errors import CleanplateError
 from live.cli import (
+    background,
     bench,
     devices,
     doctor,
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command()(run.run)
 plate.app.command("sweep")(plate_sweep.sweep_plate)
 app.add_typer(plate.app, name="plate")
+app.command()(background.background)
 app.command()(process.process)
 app.command()(devices.devices)
 app.command()(doctor.doctor)

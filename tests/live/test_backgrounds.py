@@ -160,7 +160,7 @@ def test_what_is_no_whole_picture_is_not_added(offered, name, data, said):
 
 def test_too_large_or_too_many_pictures_are_not_added(offered, monkeypatch):
     monkeypatch.setattr(module, "MOST_FILES", 2)
-    assert [offered.add("a.png", png()), offered.add("a.png", png())] == ["a.png", "a-2.png"]
+    assert [offered.add("a.png", png()), offered.add("a.png", png(255 - RED))] == ["a.png", "a-2.png"]
     with pytest.raises(MediaError, match="2 backgrounds are on offer already: remove some from"):
         offered.add("b.png", png())
     monkeypatch.setattr(module, "LARGEST_PICTURE", 100)
@@ -182,6 +182,13 @@ def test_a_folder_that_cannot_be_made_is_told(offered):
     offered.folder.write_text("a file, where the folder would be")
     with pytest.raises(MediaError, match="cannot"):
         offered.add("red.png", png())
+
+
+def test_the_same_picture_is_kept_once(offered):
+    other = png(255 - RED)
+    names = [offered.add("a.png", data) for data in (png(), other, png(), other)]
+    assert names == ["a.png", "a-2.png", "a.png", "a-2.png"]
+    assert len(list(offered.folder.iterdir())) == 2
 
 
 def test_a_thumbnail_is_small_and_follows_its_file(offered):
