@@ -544,6 +544,38 @@ def test_sigusr1_pauses_with_the_camera_closed_and_the_next_one_goes_on_with_the
     assert f"kill -USR1 {os.getpid()} pauses" in said[-1]
 
 
+@pytest.mark.parametrize("start", ["blur", "none", "transparent"])
+def test_the_page_may_change_the_background_and_is_told_of_the_plate(stage, monkeypatch, start):
+    panels, stop = [], Event()
+
+    class Screen:
+        name = "screen"
+
+        def push(self, picture) -> None:
+            if picture.idle:
+                return
+            if (backgrounds := panels[0].backgrounds) is not None:
+                backgrounds.choose("#0047bb")
+            stop.set()
+
+        def close(self) -> None: ...
+
+    def open_sink(*arguments, panel, **more):
+        panels.append(panel)
+        return Screen()
+
+    monkeypatch.setattr("live.outputs.open_sink", open_sink)
+    chosen = settings(camera__source="demo", output__sinks=("window",), background__spec=start)
+    run_session(chosen, lambda line: None, stop=stop)
+    told = panels[0].state()
+    assert told["plate"]["state"] == stage.aligner.update(None).state.value
+    if start == "transparent":
+        assert told["background"] is None
+    else:
+        assert told["background"] == "#0047bb"
+        assert stage.renderer.background.rgb == (0, 71, 187)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")
 def test_a_film_into_a_file_is_not_paused_and_nobody_says_that_it_could_be(
     stage, pictures, tmp_path, monkeypatch
