@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
-import logging
 import os
 import socket
-import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -18,10 +17,9 @@ from aiohttp import web
 from core.errors import DeviceError
 from core.types import Picture
 from live.panel import Panel
+from live.web.loop_thread import LoopThread
 from live.web.video import Broadcast
 from live.web.whep import Whep
-
-log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 2
@@ -63,14 +61,9 @@ class WebRtcSink:
         self._times: deque[int] = deque(maxlen=RATE_PICTURES)
         self._last: tuple[int, bool] | None = None  # (when pushed, idle)
         self._broadcast: Broadcast | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._failure: BaseException | None = None
-        self._started = threading.Event()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="cleanplate-webrtc", daemon=True)
-        self._thread.start()
-        if not self._started.wait(START_TIMEOUT_S):
+        self._thread = LoopThread("cleanplate-webrtc", self._serve)
+        if not self._thread.wait(START_TIMEOUT_S):
             self.close()
             raise DeviceError(f"the web server at {self.url} did not start in {START_TIMEOUT_S} s: try again")
         self._raise_failure()
@@ -87,9 +80,7 @@ class WebRtcSink:
     def close(self) -> None:
         """Ends all sessions, the server and its threads, within a second."""
         self._closed = True
-        if self._loop is not None and self._stop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(STOP_TIMEOUT_S)
+        self._thread.stop(STOP_TIMEOUT_S)
         self._socket.close()
 
     def state(self) -> dict[str, Any]:
@@ -106,37 +97,22 @@ class WebRtcSink:
         return {"state": state, "size": list(self._size), "fps": round(fps, 1), "encoded": encoded} | told
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
+        failure = self._thread.failure
+        if failure is not None:
             raise DeviceError(
-                f"the web server at {self.url} stopped: {self._failure}: open the output again"
-            ) from self._failure
+                f"the web server at {self.url} stopped: {failure}: open the output again"
+            ) from failure
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except Exception as error:  # handed to the next push
-            log.exception("webrtc: the server stopped")
-            self._failure = error
-        finally:
-            self._started.set()
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        self._broadcast = broadcast = Broadcast(self._size, self._fps, self._loop)
+    async def _serve(self, ready: Callable[[], None]) -> None:
+        self._broadcast = broadcast = Broadcast(self._size, self._fps, asyncio.get_running_loop())
         whep = Whep(broadcast, *self._address, self.state, self._panel)
         runner = web.AppRunner(whep.app(), access_log=None, shutdown_timeout=0.1)
-        encoding = asyncio.create_task(broadcast.run())
-        stopping = asyncio.create_task(self._stop.wait())
         try:
             await runner.setup()
             await web.SockSite(runner, self._socket).start()
-            self._started.set()
-            await asyncio.wait({encoding, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if encoding.done():
-                encoding.result()
+            ready()
+            await broadcast.run()
         finally:
-            encoding.cancel()
-            stopping.cancel()
             await whep.close()
             await runner.cleanup()
 

@@ -37,7 +37,7 @@ RTP_RATE = 90_000  # RFC 6184 and RFC 7741: video ticks a second
 TIME_BASE = Fraction(1, RTP_RATE)
 BITS_PER_PIXEL = 0.2  # at 30 pictures a second 5.5 Mb/s for 1280x720; viewers are on this machine
 MIN_BITRATE, MAX_BITRATE = 1_000_000, 25_000_000
-KEYFRAME_EVERY = 3000  # viewers ask for keyframes; one by itself would only cause a burst
+KEYFRAME_EVERY = 3000  # pictures; viewers ask for keyframes, and one by itself would only cause a burst
 QUEUE_PACKETS = 30  # a second of pictures; a viewer who is further behind starts again at a keyframe
 # Outside these steps the times are another clock's (a film that starts again): no late picture, no pause.
 LARGEST_STEP_BACK_NS, LARGEST_STEP_NS = 1_000_000_000, 10_000_000_000
@@ -70,10 +70,15 @@ class RtpClock:
 
 
 class Encoder:
-    """One running H.264 or VP8 encoder. Called by one thread at a time."""
+    """One running H.264 or VP8 encoder. Called by one thread at a time.
 
-    def __init__(self, codec: Codec, size: tuple[int, int], fps: float) -> None:
-        rate = bitrate(size, fps)
+    rate: bits a second.
+    keyframe_every: pictures from one keyframe to the next, where none is asked for.
+    """
+
+    def __init__(
+        self, codec: Codec, size: tuple[int, int], fps: float, rate: int, keyframe_every: int = KEYFRAME_EVERY
+    ) -> None:
         name = "libx264" if codec == "H264" else "libvpx"
         context = cast(VideoCodecContext, av.CodecContext.create(name, "w"))
         context.width, context.height = size
@@ -81,7 +86,7 @@ class Encoder:
         context.time_base = TIME_BASE
         context.framerate = Fraction(max(1, round(fps)), 1)
         context.bit_rate = rate
-        context.gop_size = KEYFRAME_EVERY
+        context.gop_size = keyframe_every
         context.max_b_frames = 0
         context.thread_count = 2 if size[0] * size[1] > 1280 * 720 else 1
         # The buffer bounds keyframes to a quarter of a second's bits.
@@ -160,12 +165,24 @@ class Broadcast:
     `push` may be called from any thread; everything else belongs to the event loop that `run` is in.
     Encoding has a thread of its own, which matting cannot fill; a picture that comes while another is
     being encoded waits in a slot of one, and is replaced by a newer one.
+
+    rate, keyframe_every: see Encoder; a rate of None is what suits viewers on this machine.
     """
 
-    def __init__(self, size: tuple[int, int], fps: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        fps: float,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        rate: int | None = None,
+        keyframe_every: int = KEYFRAME_EVERY,
+    ) -> None:
         self.size = (max(2, size[0] & ~1), max(2, size[1] & ~1))
         self.encoded = 0
         self._fps = fps
+        self._rate = bitrate(self.size, fps) if rate is None else rate
+        self._keyframe_every = keyframe_every
         self._loop = loop
         self._lock = threading.Lock()
         self._slot: Picture | None = None
@@ -220,7 +237,7 @@ class Broadcast:
         made: dict[Codec, list[VideoPacket]] = {}
         for codec in codecs:
             if codec not in self._encoders:
-                self._encoders[codec] = Encoder(codec, self.size, self._fps)
+                self._encoders[codec] = Encoder(codec, self.size, self._fps, self._rate, self._keyframe_every)
                 log.info("webrtc: encoding %s %dx%d", codec, *self.size)
             made[codec] = self._encoders[codec].encode(yuv, pts, keyframe)
         return made

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
-from aiortc.sdp import SessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from live.panel import Panel
 from live.web.control import Control
 from live.web.requests import text_of
+from live.web.sending import add_video, agreed_codec
 from live.web.transport import gather_here, send_in_bursts
-from live.web.video import Broadcast, Codec, PacketTrack
+from live.web.video import Broadcast, PacketTrack
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,6 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-# H.264 first: at 1280x720 it is encoded in under half of VP8's time. VP8 is what every browser has.
-CODECS: tuple[Codec, ...] = ("H264", "VP8")
 
 
 class Viewer:
@@ -177,14 +175,7 @@ class Whep:
 
     async def _negotiate(self, session: str, viewer: Viewer, offer: str) -> str:
         pc, track = viewer.pc, viewer.track
-        transceiver = pc.addTransceiver(track, direction="sendonly")
-        known = RTCRtpSender.getCapabilities("video").codecs
-        names = [f"video/{name}" for name in CODECS]
-        chosen = [c for name in names for c in known if c.mimeType == name]
-        transceiver.setCodecPreferences([*chosen, *(c for c in known if c.mimeType == "video/rtx")])
-        # aiortc 1.16 keeps a viewer's wish for a keyframe for its own encoder; ours is elsewhere.
-        transceiver.sender._send_keyframe = self._broadcast.ask_keyframe  # type: ignore[method-assign]
-
+        transceiver = add_video(pc, self._broadcast, track)
         await pc.setRemoteDescription(RTCSessionDescription(without_candidates(offer), "offer"))
         if transceiver.mid is None:
             raise ValueError("no video section")
@@ -198,7 +189,7 @@ class Whep:
         await pc.setLocalDescription(await pc.createAnswer())
         if transceiver.currentDirection != "sendonly":
             raise ValueError("video is not asked for")
-        codec = agreed_codec(pc.localDescription.sdp)
+        codec = agreed_codec(transceiver)
 
         def connection_changed() -> None:
             if pc.connectionState == "connected" and viewer.timeout is not None:
@@ -238,10 +229,3 @@ def without_candidates(offer: str) -> str:
 def from_firefox(offer: str) -> bool:
     """Whether Firefox, or what is made of it, wrote the offer."""
     return "\no=mozilla" in offer
-
-
-def agreed_codec(answer: str) -> Codec:
-    """The codec that the answer puts first, which is the one aiortc sends."""
-    video = next(media for media in SessionDescription.parse(answer).media if media.kind == "video")
-    name = video.rtp.codecs[0].mimeType.removeprefix("video/")
-    return next(codec for codec in CODECS if codec == name)
