@@ -18,10 +18,14 @@ from live.sinks.registry import open_sink
 from live.sinks.virtualcam import VirtualCameraSink
 from live.sources.base import Source
 from live.sources.on_demand import Watch
-from live.threads import ThreadedSink
+from live.threads import BACK_OFF_S, ThreadedSink
 
 FALLBACK_FPS = 30.0  # of a source that does not know its own rate
-REALTIME_SINKS = ("virtualcam", "webrtc", "window")
+REALTIME_SINKS = ("virtualcam", "webrtc", "whip", "window")
+# A sink of these kinds is opened again when it fails, after so many seconds, the last again and again. A
+# media server, which may be anybody's, is asked less often than what is plugged in here.
+REOPENED = {"virtualcam": BACK_OFF_S, "whip": (0.5, 1.0, 2.0, 5.0, 10.0)}
+HINTS = {"webrtc": " (open it in a browser)"}
 
 Tell = Callable[[str], None]
 
@@ -60,6 +64,8 @@ def open_outputs(
                     fps,
                     host=settings.web.host,
                     port=settings.web.port,
+                    whip_token=settings.web.whip_token,
+                    whip_mbps=settings.web.whip_mbps,
                     transparent=background.kind is Kind.TRANSPARENT,
                     force=force,
                     panel=panel,
@@ -72,13 +78,13 @@ def open_outputs(
                     tell(f"  output      (not {spec}: {error})")
                     continue
                 raise
-            hint = " (open it in a browser)" if kind == "webrtc" else ""
-            tell(f"  output      {sink.name}{hint}")
+            tell(f"  output      {sink.name}{HINTS.get(kind, '')}")
             threaded = ThreadedSink(
                 sink,
                 newest=kind != "file",
-                reopen=open_again if kind == "virtualcam" else None,
+                reopen=open_again if kind in REOPENED else None,
                 meter=meter,
+                back_off_s=REOPENED.get(kind, BACK_OFF_S),
             )
             opened.callback(threaded.close)
             node = sink.node if isinstance(sink, VirtualCameraSink) else None

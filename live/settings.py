@@ -27,6 +27,11 @@ def _text(default: str) -> Any:
     return field(default=default, metadata={"kind": "text"})
 
 
+def _secret() -> Any:
+    """A token or a key: empty unless given, and never shown."""
+    return field(default="", repr=False, metadata={"kind": "secret"})
+
+
 def _choice(default: str, *others: str) -> Any:
     return field(default=default, metadata={"kind": "choice", "choices": (default, *others)})
 
@@ -94,6 +99,8 @@ class Model:
 class Web:
     host: str = _text("127.0.0.1")
     port: int = _number(8770, 0, 65535)
+    whip_token: str = _secret()
+    whip_mbps: float = _number(2.5, 0.1, 50.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +268,14 @@ def _checked(key: str, value: object, spec: Mapping[str, Any], where: str) -> ob
     parsed = _parsed(value, kind)
     if parsed is not None and _fits(parsed, kind, spec):
         return parsed
-    raise SettingsError(f"{where}: {key} = {value!r} is not allowed; it must be {_allowed(kind, spec)}")
+    shown = "(not shown)" if kind == "secret" else repr(value)
+    raise SettingsError(f"{where}: {key} = {shown} is not allowed; it must be {_allowed(kind, spec)}")
 
 
 def _parsed(value: object, kind: str) -> object | None:
     """The value as its kind, from TOML or from text; None when it is not one."""
     match kind, value:
-        case (("text" | "choice"), str()):
+        case (("text" | "choice" | "secret"), str()):
             return value.strip()
         case "switch", bool():
             return value
@@ -308,6 +316,8 @@ def _fits(value: Any, kind: str, spec: Mapping[str, Any]) -> bool:
     match kind:
         case "text":
             return bool(value)
+        case "secret":
+            return re.fullmatch(r"[!-~]*", value) is not None
         case "choice":
             return value in spec["choices"]
         case "whole" | "number":
@@ -337,4 +347,6 @@ def _allowed(kind: str, spec: Mapping[str, Any]) -> str:
             return f"{auto}{sides}: [1280, 720], or 1280x720 outside a file"
         case "texts":
             return "one or more texts"
+        case "secret":
+            return "a text of visible ASCII characters without spaces, or empty"
     return "a text that is not empty"

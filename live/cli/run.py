@@ -39,7 +39,8 @@ def run(
         typer.Option(
             "--output",
             metavar="SPEC",
-            help="virtualcam[:device], webrtc, window, file:PATH or null; may be repeated.",
+            help="virtualcam[:device], webrtc, whip:URL (a media server), window, file:PATH or null; "
+            "may be repeated.",
         ),
     ] = None,
     model: ModelOption = None,

@@ -10,7 +10,8 @@ from live.media import Clip
 from live.panel import Panel
 from live.sinks.base import Sink
 
-KINDS = ("virtualcam", "webrtc", "window", "file", "null")
+KINDS = ("virtualcam", "webrtc", "whip", "window", "file", "null")
+WITH_REST = ("virtualcam", "whip", "file")  # what follows the colon says which
 
 
 def open_sink(
@@ -20,16 +21,19 @@ def open_sink(
     *,
     host: str = "127.0.0.1",
     port: int = 8080,
+    whip_token: str = "",
+    whip_mbps: float = 2.5,
     transparent: bool = False,
     clip: Clip | None = None,
     force: bool = False,
     panel: Panel | None = None,
 ) -> Sink:
-    """Opens what SPEC names: `virtualcam[:device]`, `webrtc`, `window`, `file:PATH`, `null`.
+    """Opens what SPEC names: `virtualcam[:device]`, `webrtc`, `whip:URL`, `window`, `file:PATH`, `null`.
 
     Args:
         size: (width, height) of the pictures to come; fps: their rate.
         host, port: where webrtc listens.
+        whip_token, whip_mbps: what logs in at whip's server, and the most that is sent there.
         transparent: the pictures to come are straight foregrounds; files then keep the alpha.
         clip: rate, clock and sound that a file gets; None for a live recording.
         force: a file that is there already may be replaced.
@@ -50,6 +54,10 @@ def open_sink(
         from live.sinks.webrtc import WebRtcSink
 
         return WebRtcSink(size, fps, host, port, panel)
+    if kind == "whip":
+        from live.sinks.whip import WhipSink
+
+        return WhipSink(rest, size, fps, token=whip_token, mbps=whip_mbps)
     if kind == "window":
         from live.sinks.window import WindowSink
 
@@ -60,19 +68,26 @@ def open_sink(
 
 
 def parsed_output(spec: str) -> tuple[str, str]:
-    """The kind, and what follows its colon: a device or a path, which may have colons of its own.
+    """The kind, and what follows its colon: a device, a path or a URL, which may have colons of its own.
 
     Raises:
-        SettingsError: no such kind, or what follows does not belong to it.
+        SettingsError: no such kind, or what follows does not belong to it. What may be a password or a key in
+            a URL is not shown.
     """
     kind, _, rest = spec.partition(":")
     if kind not in KINDS:
         near = get_close_matches(kind, KINDS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"allowed are {', '.join(KINDS)}"
-        raise SettingsError(f"unknown output {spec!r}: {hint}")
+        if kind in ("http", "https"):
+            hint = f"for a media server write whip: before it, whip:{kind}://…"
+        raise SettingsError(f"unknown output {f'{kind}:…' if '//' in rest else spec!r}: {hint}")
     if kind == "file" and not rest:
         raise SettingsError("output 'file' needs a path: file:clip.mp4, file:clip.mov or file:folder")
-    if rest and kind not in ("virtualcam", "file"):
+    if kind == "whip":
+        from live.web.endpoint import parsed_endpoint
+
+        parsed_endpoint(rest)
+    if rest and kind not in WITH_REST:
         instead = "; the port is --port, or port under [web]" if kind == "webrtc" else ""
         raise SettingsError(f"output {spec!r}: {kind} takes nothing after the colon{instead}")
     return kind, rest

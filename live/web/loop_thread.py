@@ -51,15 +51,7 @@ class LoopThread:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        try:
-            asyncio.run(self._main())
-        except CleanplateError as error:  # a thread's edge: the owner asks for it
-            self.failure = error
-        except Exception as error:
-            log.exception("%s stopped", self._name)
-            self.failure = error
-        finally:
-            self._settled.set()
+        asyncio.run(self._main())
 
     async def _main(self) -> None:
         self._stop = asyncio.Event()
@@ -71,5 +63,14 @@ class LoopThread:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         serving.cancel()
-        with suppress(asyncio.CancelledError):
+        try:
             await serving
+        except asyncio.CancelledError:
+            pass
+        except CleanplateError as error:  # a thread's edge: the owner asks for it
+            self.failure = error
+        except Exception as error:
+            log.exception("%s stopped", self._name)
+            self.failure = error
+        # Not once the loop has ended: that waits for look-ups of names that were given up.
+        self._settled.set()

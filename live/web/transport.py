@@ -1,4 +1,4 @@
-"""What a viewer's transport is made to do: to stay on this machine, and to send in small bursts."""
+"""What a transport is made to do: to stay on this machine, or be there too, and to send in small bursts."""
 
 from __future__ import annotations
 
@@ -38,6 +38,18 @@ def gather_here(host: str, transport: RTCDtlsTransport, *, strict: bool) -> None
         return found
 
     connection.get_component_candidates = gather_there  # type: ignore[method-assign]
+
+
+def gather_also(host: str, transport: RTCDtlsTransport) -> None:
+    """Makes the transport offer `host`, a loopback address, besides those that aioice takes by itself."""
+    connection = transport.transport.iceGatherer._connection
+    gather = connection.get_component_candidates
+
+    @functools.wraps(gather)
+    async def gather_there_too(component: int, addresses: list[str], timeout: int = 5) -> Any:
+        return await gather(component=component, addresses=[host, *addresses], timeout=timeout)
+
+    connection.get_component_candidates = gather_there_too  # type: ignore[method-assign]
 
 
 def receive_only_from(own: Collection[str], protocol: Any) -> None:
