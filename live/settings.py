@@ -18,6 +18,7 @@ from typing import Any
 from core.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "CLEANPLATE_"
+HIDDEN = "(not shown)"  # in place of a secret's value
 AUTO_SIZE = (0, 0)  # "auto": the program chooses
 NOT_SETTINGS = "CLEANPLATE_VM"  # by these the machine of the kernel tests says what it is
 FILE_NAME = "config.toml"
@@ -219,8 +220,8 @@ def _with_file(settings: Settings, file: Path) -> Settings:
     for section, table in tables.items():
         if not isinstance(table, dict):
             raise SettingsError(
-                f"{file}: {section} = {table!r} stands outside a section{_nearest(section, known)}; "
-                f"sections are {_listed(sections)}"
+                f"{file}: {section} = {_shown(section, table, known)} stands outside a section"
+                f"{_nearest(section, known)}; sections are {_listed(sections)}"
             )
         if section not in sections:
             raise SettingsError(
@@ -232,7 +233,7 @@ def _with_file(settings: Settings, file: Path) -> Settings:
             if key not in known:
                 mine = [k for k in known if k.startswith(f"{section}.")]
                 raise SettingsError(
-                    f"{file}: {key} = {value!r} is not a setting{_nearest(key, known)}; "
+                    f"{file}: {key} = {_shown(name, value, known)} is not a setting{_nearest(key, known)}; "
                     f"[{section}] has {_listed([k.partition('.')[2] for k in mine])}"
                 )
             settings = settings.with_value(key, value, str(file))
@@ -258,6 +259,18 @@ def _nearest(name: str, known: list[str]) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
+def _shown(name: str, value: object, known: list[str]) -> str:
+    """The value of what is no setting, unless its name is near to that of a secret one."""
+    secret = [key.rpartition(".")[2] for key in known if _kind(key) == "secret"]
+    return HIDDEN if difflib.get_close_matches(name.lower(), secret, n=1, cutoff=0.5) else repr(value)
+
+
+def _kind(key: str) -> str:
+    section, _, name = key.partition(".")
+    entries = fields(getattr(Settings(), section))
+    return str(next(entry.metadata["kind"] for entry in entries if entry.name == name))
+
+
 def _listed(names: list[str]) -> str:
     return ", ".join(names)
 
@@ -268,7 +281,7 @@ def _checked(key: str, value: object, spec: Mapping[str, Any], where: str) -> ob
     parsed = _parsed(value, kind)
     if parsed is not None and _fits(parsed, kind, spec):
         return parsed
-    shown = "(not shown)" if kind == "secret" else repr(value)
+    shown = HIDDEN if kind == "secret" else repr(value)
     raise SettingsError(f"{where}: {key} = {shown} is not allowed; it must be {_allowed(kind, spec)}")
 
 

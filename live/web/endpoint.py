@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from aiohttp import BasicAuth
 from yarl import URL
 
 from core.errors import SettingsError
@@ -45,8 +45,8 @@ class Endpoint:
 
     def headers_for(self, url: URL) -> dict[str, str]:
         """The Authorization header where `url` is of this server: same scheme, host and port."""
-        mine = self.credentials and url.origin() == self.url.origin()
-        return {"Authorization": self.credentials} if mine else {}
+        mine = origin(url) == origin(self.url)
+        return {"Authorization": self.credentials} if self.credentials and mine else {}
 
     def without_secrets(self, words: str) -> str:
         """The words, fit to be shown."""
@@ -75,10 +75,16 @@ def parsed_endpoint(text: str, token: str = "") -> Endpoint:
         raise SettingsError(f"output whip: the address names no server: write {EXAMPLE}")
     credentials = f"Bearer {token}" if token else ""
     if url.user is not None:
-        credentials = BasicAuth(url.user, url.password or "", "utf-8").encode()
+        login = f"{url.user}:{url.password or ''}".encode()
+        credentials = f"Basic {base64.b64encode(login).decode()}"
     kept = (token, url.user, url.password, url.query_string, url.raw_query_string, *url.query.values())
     secrets = sorted({secret for secret in kept if secret}, key=len, reverse=True)
     return Endpoint(url.with_user(None).with_fragment(None), credentials, tuple(secrets))
+
+
+def origin(url: URL) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port; yarl's own takes :443 for another port than none."""
+    return url.scheme, url.host, url.port
 
 
 def shown(url: URL) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -17,3 +18,11 @@ def _logging_as_before() -> Iterator[None]:
     root.handlers = handlers
     for logger, level in zip((root, core, live), levels, strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture
+def no_thread_is_left() -> Iterator[None]:
+    """Of an output, once the test is over."""
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("cleanplate")]
+    assert not left

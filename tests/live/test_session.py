@@ -8,8 +8,9 @@ import signal
 import socket
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import cv2
 import numpy as np
@@ -30,6 +31,7 @@ from live.terminal import StatusLine
 from tests.fakes import MemorySink
 from tests.live.disk import full_disk
 from tests.live.scripted import FixedAligner, InvertingRenderer, ScriptedSource
+from tests.live.whip_server import WhipServer
 
 SIZE = (64, 48)
 
@@ -267,6 +269,46 @@ def test_a_virtual_camera_of_auto_that_cannot_be_opened_is_told_and_left_out(sta
         run(camera__source=str(pictures), output__sinks=("virtualcam",))
 
 
+def test_media_servers_get_the_picture_beside_other_outputs_and_no_secret_is_told(stage):
+    said: list[str] = []
+    stop = Event()
+    with WhipServer() as one, WhipServer(codec="video/VP8") as two:
+        outputs = ("null", f"whip:{one.url}?key=hidden", f"whip:{two.url}")
+        asked = settings(
+            camera__source="demo", camera__size=SIZE, output__sinks=outputs, web__whip_token="t0ken"
+        )
+
+        def stop_once_seen() -> None:
+            try:
+                one.wait_for_frames(3)
+                two.wait_for_frames(3)
+            finally:
+                stop.set()
+
+        looking = Thread(target=stop_once_seen)
+        looking.start()
+        outcome = run_session(asked, said.append, stop=stop)
+        looking.join()
+        for server in (one, two):
+            server.wait(partial(server.requests, "DELETE"))
+
+    text = "\n".join(said)
+    assert outcome.lost == ()
+    assert f"output      WHIP to 127.0.0.1:{one.port}/live/whip\n" in text
+    assert f"output      WHIP to 127.0.0.1:{two.port}/live/whip\n" in text
+    assert "hidden" not in text
+    assert "t0ken" not in text
+    assert {frame.width for frame in (*one.frames, *two.frames)} == {SIZE[0]}
+
+
+def test_a_media_server_that_is_not_there_at_the_start_ends_the_run(stage, pictures):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(DeviceError, match=f"nothing listens at 127.0.0.1:{port}"):
+        run(camera__source=str(pictures), output__sinks=("null", f"whip:http://127.0.0.1:{port}/x"))
+    assert stage.closed == 1
+
+
 @pytest.mark.parametrize(
     ("flags", "error", "words"),
     [
@@ -277,6 +319,7 @@ def test_a_virtual_camera_of_auto_that_cannot_be_opened_is_told_and_left_out(sta
         ({"output__sinks": ("null", "windw")}, SettingsError, "did you mean 'window'"),
         ({"output__sinks": ("file:",)}, SettingsError, "needs a path"),
         ({"output__sinks": ("webrtc:9000",)}, SettingsError, "the port is --port"),
+        ({"output__sinks": ("null", "whip:server.example/x")}, SettingsError, "has no scheme"),
         ({"camera__source": "gone.mp4"}, MediaError, "gone.mp4"),
         ({"camera__source": "/dev/video77"}, DeviceError, "/dev/video77"),
         ({"plate__name": "gone"}, PlateError, 'no plate "gone"'),
@@ -655,6 +698,7 @@ def test_on_demand_closes_the_camera_until_the_virtual_one_is_read(stage, monkey
         ("pictures", ("null",), None),
         ("pictures", ("file:out.mp4",), None),
         ("pictures", ("file:out.mp4", "virtualcam:/dev/video9"), 30.0),
+        ("pictures", ("whip:https://server.example/live",), 30.0),
     ],
 )
 def test_the_pace_is_a_cameras_or_that_of_who_looks_on(pictures, camera, sinks, fps):

@@ -125,6 +125,32 @@ def test_the_networks_size_is_the_programs_to_choose_unless_it_is_given(tmp_path
     assert load(environ=environ).model.size == AUTO_SIZE
 
 
+@pytest.mark.parametrize("wrong", ["Bearer abc", "new\nline", "schlüssel", 12345])
+def test_a_token_that_cannot_be_one_is_refused_and_never_shown(wrong):
+    with pytest.raises(SettingsError) as caught:
+        load(flags={"web.whip_token": wrong})
+    assert str(caught.value) == (
+        "web.whip_token: web.whip_token = (not shown) is not allowed; it must be a text of visible ASCII "
+        "characters without spaces, or empty"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ['whip_token = "s3cret"', '[web]\nwhip_tokn = "s3cret"', '[web]\ntoken = "s3cret"']
+)
+def test_a_token_in_the_wrong_place_or_under_a_wrong_name_is_not_shown(tmp_path, text):
+    with pytest.raises(SettingsError, match=r"\(not shown\)") as caught:
+        load(written(tmp_path, text))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_token_may_come_from_the_environment_and_is_no_part_of_the_settings_words():
+    settings = load(environ={"CLEANPLATE_WEB_WHIP_TOKEN": " s3cret "})
+    assert settings.web.whip_token == "s3cret"
+    assert "s3cret" not in repr(settings)
+    assert load(environ={"CLEANPLATE_WEB_WHIP_TOKEN": ""}).web.whip_token == ""
+
+
 def test_a_wrong_flag_is_named_as_it_was_typed():
     with pytest.raises(SettingsError, match=r"--size: camera\.size = '720p' is not allowed"):
         load(flags={"camera.size": "720p"})

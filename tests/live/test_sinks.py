@@ -25,7 +25,7 @@ SIZE = (64, 48)
     [
         ("virtualcan", SettingsError, "did you mean 'virtualcam'"),
         ("webrct:8770", SettingsError, "did you mean 'webrtc'"),
-        ("printer", SettingsError, "allowed are virtualcam, webrtc, window, file, null"),
+        ("printer", SettingsError, "allowed are virtualcam, webrtc, whip, window, file, null"),
         ("file", SettingsError, "needs a path"),
         ("null:3", SettingsError, "takes nothing after the colon$"),
         ("webrtc:8770", SettingsError, r"the port is --port, or port under \[web\]"),
