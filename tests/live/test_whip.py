@@ -68,6 +68,30 @@ def test_a_server_gets_the_colours_that_were_pushed_in_the_codec_it_answers_with
     assert np.abs(seen[120:160, 20:300].astype(int) - BACKDROP).max() <= 4
 
 
+@pytest.mark.parametrize("kind", ["ice-lite", "passive", "no end of candidates", "both H.264 and VP8"])
+def test_answers_of_all_kinds_are_understood(kind):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        given = await server.publish(request, role="server" if kind == "passive" else "auto")
+        assert isinstance(given, web.Response)
+        assert given.text is not None
+        lines = given.text.split("\r\n")
+        if kind == "ice-lite":
+            lines.insert(lines.index("t=0 0") + 1, "a=ice-lite")
+        if kind == "no end of candidates":
+            lines.remove("a=end-of-candidates")
+        answers.append(lines)
+        given.text = "\r\n".join(lines)
+        return given
+
+    answers: list[list[str]] = []
+    with WhipServer(answer) as server, sending(opened(server)):
+        server.wait_for_frames(5)
+
+    ((*lines,),) = answers
+    assert ("a=setup:passive" if kind == "passive" else "a=setup:active") in lines
+    assert {"VP8/90000", "H264/90000"} <= {line.rpartition(" ")[2] for line in lines}
+
+
 def test_the_offer_is_what_rfc_9725_asks_for_with_h264_first():
     with WhipServer() as server, sending(opened(server)):
         server.wait_for_frames(1)

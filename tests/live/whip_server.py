@@ -92,7 +92,8 @@ class WhipServer:
         self.wait(lambda: len(self.frames) >= before + count)
         return self.frames[before:]
 
-    async def publish(self, request: web.Request) -> web.StreamResponse:
+    async def publish(self, request: web.Request, role: str = "auto") -> web.StreamResponse:
+        """Takes the stream. role: in DTLS, "server" for one that waits; "auto" begins."""
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.pcs.append(pc)
         pc.on("track", lambda track: asyncio.ensure_future(self._take(track)))
@@ -102,6 +103,7 @@ class WhipServer:
             known = transceiver.receiver.getCapabilities("video").codecs
             transceiver.setCodecPreferences([c for c in known if c.mimeType == self._codec])
             await pc.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
+        transceiver.receiver.transport._set_role(role)
         gather_here("127.0.0.1", transceiver.receiver.transport, strict=True)
         await pc.setLocalDescription(await pc.createAnswer())
         extension = '<https://server.example/x>; rel="urn:ietf:params:whip:ext:x"'
