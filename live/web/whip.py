@@ -97,7 +97,7 @@ class Whip:
 
 
 def finished(offer: str) -> str:
-    """aiortc's offer with what it leaves out: RTCP has no port of its own (RFC 9725, section 4.2)."""
+    """aiortc's offer with what it leaves out: RTCP has no port of its own (RFC 9725, section 4.4.1)."""
     return offer.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-mux-only\r\n")
 
 
