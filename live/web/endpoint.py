@@ -25,7 +25,7 @@ class Endpoint:
     secrets: what must not be in words that somebody reads.
     """
 
-    url: URL
+    url: URL = field(repr=False)
     credentials: str = field(default="", repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 

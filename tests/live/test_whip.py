@@ -201,8 +201,7 @@ def test_names_and_errors_show_host_and_path_alone():
     assert sink.name == f"WHIP to 127.0.0.1:{server.port}/live/whip"
     assert server.asked[0].path == f"/live/whip?key={KEY}"
     for secret in (PASSWORD, KEY, TOKEN):
-        assert secret not in str(endpoint)
-    assert TOKEN not in repr(parsed_endpoint(server.url, TOKEN))
+        assert secret not in f"{endpoint} {endpoint!r}"
 
 
 def test_the_registry_passes_token_and_rate_on():
