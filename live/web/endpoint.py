@@ -14,6 +14,7 @@ from core.errors import SettingsError
 SCHEMES = ("https", "http")
 EXAMPLE = "whip:https://server.example/live/whip"
 HIDDEN = "…"
+LONGEST_SHOWN = 20  # characters of a part of a path; longer ones are keys, as Cloudflare's are
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def parsed_endpoint(text: str, token: str = "") -> Endpoint:
     if url.user is not None:
         login = f"{url.user}:{url.password or ''}".encode()
         credentials = f"Basic {base64.b64encode(login).decode()}"
-    kept = (token, url.user, url.password, url.query_string, url.raw_query_string, *url.query.values())
+    keys = [part for part in url.path.split("/") if len(part) > LONGEST_SHOWN]
+    kept = (token, url.user, url.password, url.query_string, url.raw_query_string, *url.query.values(), *keys)
     secrets = sorted({secret for secret in kept if secret}, key=len, reverse=True)
     return Endpoint(url.with_user(None).with_fragment(None), credentials, tuple(secrets))
 
@@ -88,8 +90,9 @@ def origin(url: URL) -> tuple[str, str | None, int | None]:
 
 
 def shown(url: URL) -> str:
-    """Host, port where it is not the usual one, and path: no user, no password, no query."""
+    """Host, port where it is not the usual one, and path: no user, no password, no query, no key."""
     host = f"[{url.host}]" if ":" in (url.host or "") else url.host
     port = "" if url.is_default_port() else f":{url.port}"
     path = "".join(letter for letter in url.path if letter.isprintable())
-    return f"{host}{port}{path}"
+    parts = (HIDDEN if len(part) > LONGEST_SHOWN else part for part in path.split("/"))
+    return f"{host}{port}{'/'.join(parts)}"

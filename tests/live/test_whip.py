@@ -204,6 +204,13 @@ def test_names_and_errors_show_host_and_path_alone():
         assert secret not in f"{endpoint} {endpoint!r}"
 
 
+def test_a_key_that_is_a_part_of_the_path_is_not_shown():
+    key = "a8d3f0c9e1b24c55a7d9e3f1"
+    endpoint = parsed_endpoint(f"https://customer.example/{key}/publish")
+    assert str(endpoint) == "customer.example/…/publish"
+    assert endpoint.without_secrets(f"no stream {key} here") == "no stream … here"
+
+
 def test_the_registry_passes_token_and_rate_on():
     with WhipServer() as server:
         sink = open_sink(f"whip:{server.url}", SIZE, 25, whip_token=TOKEN, whip_mbps=0.5)
