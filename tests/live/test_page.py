@@ -113,6 +113,29 @@ def test_the_page_recovers_from_what_another_program_said_on_its_port(sink):
         asyncio.run(watch())
 
 
+def test_bare_is_the_picture_alone_and_nothing_where_there_is_none(sink):
+    all_parts = "[...document.querySelectorAll('header, footer, .bar, .note, video')]"
+    place = "(({x, y, width, height}) => [x, y, width, height])(video.getBoundingClientRect())"
+
+    async def watch() -> tuple[list[str], list[float], list[float]]:
+        async with page(sink.url + "?bare") as browser:
+            await browser.until("frame.classList.contains('playing')")
+            tags = await browser.evaluate(
+                f"{all_parts}.filter((e) => e.checkVisibility()).map((e) => e.tagName)"
+            )
+            places = [await browser.evaluate(it) for it in (place, "[0, 0, innerWidth, innerHeight]")]
+            await browser.evaluate("again('The connection was lost.')")
+            await browser.until(
+                "getComputedStyle(video).opacity == 0 && !document.getElementById('note').checkVisibility()"
+            )
+            return tags, *places
+
+    with feeding(sink):
+        tags, video, window = asyncio.run(watch())
+    assert tags == ["VIDEO"]
+    assert video == window
+
+
 def test_a_screen_reader_is_told_changes_alone(sink):
     async def watch() -> int:
         async with page(sink.url, QUICKLY) as browser:
