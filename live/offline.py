@@ -24,7 +24,7 @@ from live.sources.base import FileSource
 from live.sources.excerpt import Excerpt
 from live.sources.registry import open_file, refuse_missing
 from live.threads import ThreadedSink, ThreadedSource
-from live.writers.formats import refuse_result
+from live.writers.formats import is_folder, refuse_result
 
 Build = Callable[[tuple[int, int]], tuple[Aligner, Renderer]]
 
@@ -64,7 +64,8 @@ def process(
         force: replace results that are there already.
         frames: only these; None is all. In a folder of results they have their own numbers, and others stay.
         progress: show a bar with the time left on stderr.
-        stop: set from outside, ends the work; nothing is left behind then.
+        stop: set from outside, ends the work. The pictures made by then stay, in a folder that is new or
+            gets a range; they, and the rest, are what `frames` makes. Of anything else nothing is left.
     Raises:
         MediaError: source not readable, output not writable, there already, or stopped.
             Nothing half-written is left. Whatever `build` or a stage raises comes out too.
@@ -74,6 +75,8 @@ def process(
     )
     stop = stop or Event()
     meter = Meter()
+    empty = not output.exists() or (output.is_dir() and not any(output.iterdir()))
+    in_pieces = is_folder(output) and (empty or frames is not None)
     with ExitStack() as open_parts:
         file = open_file(source)
         if frames is not None:
@@ -110,13 +113,20 @@ def process(
                     report=lines,
                     strict=True,
                 )
-            if stop.is_set():
+            stopped = stop.is_set() and done != file.total
+            if stopped and not (in_pieces and done):
                 raise MediaError(f"stopped after {done} frames; {output} was not written")
         except BaseException:
             sink.abandon()
             _close_quietly(outbox)
             raise
         outbox.close()
+    if stopped:
+        first, last = (frames.first, frames.last) if frames is not None else (0, None)
+        raise MediaError(
+            f"stopped after {done} frames, which are in {output}; the rest is made by the same command with "
+            f"--frames {FrameRange(first + done, last)}"
+        )
     return Result(sink.outputs, done, meter.snapshot())
 
 

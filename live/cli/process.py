@@ -55,7 +55,10 @@ def process(
     config: ConfigOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Cuts people out of a film or of pictures."""
+    """Cuts people out of a film or of pictures.
+
+    Stopped (Ctrl-C) it keeps the pictures that a new folder has by then, and says how to go on.
+    """
     settings = read_settings(
         config, background__spec=background, plate__name=plate, model__name=model, model__device=device
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import av
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 
 from core.errors import MediaError, PlateError
 from core.types import Aligner, Alignment, Frame, Picture, Renderer
+from live.media import FrameRange
 from live.offline import Build, process
 from tests.core.test_pictures import write
 from tests.fakes import BACKDROP, FakeAligner, FakeRenderer, person_alpha
@@ -143,19 +146,72 @@ def test_a_plate_that_does_not_fit_leaves_nothing(tmp_path: Path) -> None:
     assert left_in(tmp_path) == ["in.mp4"]
 
 
-def test_a_stop_from_outside_leaves_nothing(tmp_path: Path) -> None:
+def stopped(source: Path, output: Path, at: int, **options: Any) -> str:
+    """What is said when it is stopped while that frame is worked on."""
     stop = Event()
 
     class Stopping(FakeRenderer):
         def render(self, frame: Frame, alignment: Alignment) -> Picture:
-            if frame.index == 2:
+            if frame.index == at:
                 stop.set()
             return super().render(frame, alignment)
 
+    with pytest.raises(MediaError) as told:
+        process(
+            source,
+            output,
+            lambda _: (FakeAligner(), Stopping(straight=True)),
+            stop=stop,
+            progress=False,
+            **options,
+        )
+    return str(told.value)
+
+
+def test_a_stop_from_outside_leaves_nothing_of_a_film(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "in.mp4", frames=8)
-    with pytest.raises(MediaError, match="stopped after"):
-        process(source, tmp_path / "o.mov", lambda _: (FakeAligner(), Stopping()), stop=stop, progress=False)
+    assert re.fullmatch(
+        r"stopped after [345] frames; .*o\.mov was not written", stopped(source, tmp_path / "o.mov", 2)
+    )
     assert left_in(tmp_path) == ["in.mp4"]
+
+
+@pytest.mark.parametrize("made_before", [False, True])
+def test_pictures_made_until_a_stop_stay_and_the_command_for_the_rest_is_told(
+    tmp_path: Path, made_before: bool
+) -> None:
+    source, output = make_clip(tmp_path / "in.mp4", frames=12), tmp_path / "out"
+    if made_before:
+        output.mkdir()
+    said = stopped(source, output, 2, alpha=True)
+    told = re.fullmatch(r"stopped after (\d) frames, which are in .*out; the rest .* --frames (\d)-", said)
+    assert told is not None
+    assert told[1] == told[2]
+    names = [f"{number:06d}.png" for number in range(12)]
+    for folder in (output, output / "alpha"):
+        assert sorted(file.name for file in folder.glob("*.png")) == names[: int(told[1])]
+
+    process(source, output, parts(), alpha=True, frames=FrameRange.parse(f"{told[2]}-"), progress=False)
+    process(source, tmp_path / "whole", parts(), alpha=True, progress=False)
+    for name in names:
+        for folder in ("", "alpha/"):
+            assert (output / folder / name).read_bytes() == (tmp_path / "whole" / folder / name).read_bytes()
+
+
+def test_of_a_range_the_rest_ends_where_it_did(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", frames=16)
+    said = stopped(source, tmp_path / "out", 5, frames=FrameRange(4, 14))
+    told = re.search(r"stopped after (\d) frames,.*--frames (\d+)-14$", said)
+    assert told is not None
+    assert int(told[2]) == 4 + int(told[1])
+
+
+def test_a_stop_leaves_an_earlier_result_as_it_was(tmp_path: Path) -> None:
+    source, output = make_clip(tmp_path / "in.mp4", frames=12), tmp_path / "out"
+    process(source, output, parts(), progress=False)
+    before = {file.name: file.read_bytes() for file in output.iterdir()}
+    assert "was not written" in stopped(source, output, 2, force=True)
+    assert {file.name: file.read_bytes() for file in output.iterdir()} == before
 
 
 def test_an_existing_result_or_report_is_refused_before_anything_is_built(tmp_path: Path) -> None:
