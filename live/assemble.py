@@ -36,7 +36,8 @@ class Parts:
     """What stands between source and sinks.
 
     runs_on: network, runtime and device in words. pace: chooses the size at which the network looks; None
-    where that is fixed.
+    where that is fixed. aligner_of: makes an aligner for another plate, in tenths of a second, on any thread;
+    whoever asks closes it. It raises PlateError for one that cannot be of this camera.
     """
 
     aligner: Aligner
@@ -44,6 +45,7 @@ class Parts:
     runs_on: str
     _open: ExitStack
     pace: Pace | None = None
+    aligner_of: Callable[[Plate], Aligner] | None = None
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -77,17 +79,10 @@ def build_parts(
     # The loop keeps two cores busy with two frames: a third and fourth thread would only be waited for.
     cv2.setNumThreads(1)
     with ExitStack() as parts:
-        aligner: Aligner
-        follower: PlateAligner | None = None
         worker: ThreadPoolExecutor | None = None
-        if plate is None:
-            aligner = NoPlateAligner()
-        else:
-            if live:
-                worker = ThreadPoolExecutor(1, thread_name_prefix="find plate")
-                parts.callback(worker.shutdown, wait=False, cancel_futures=True)
-            aligner = follower = PlateAligner(plate, frame_size, submit=worker.submit if worker else None)
-        parts.callback(aligner.close)
+        if live:
+            worker = ThreadPoolExecutor(1, thread_name_prefix="find plate")
+            parts.callback(worker.shutdown, wait=False, cancel_futures=True)
         if background.kind is Kind.VIDEO:
             assert background.path is not None
             shown_live = live or fps is not None  # a film may be, too: while paused its times run on
@@ -95,11 +90,18 @@ def build_parts(
         matter, name, pace = _matter(model, live=live, fps=fps)
         renderer, _ = build_renderer(plate, background, backdrop=backdrop, matter=matter, when_lost=when_lost)
         parts.callback(renderer.close)
-        if plate is not None and follower and worker and refreshing and len(plate.views) == 1:
+
+        def aligner_of(plate: Plate) -> Aligner:
+            refuse_other_shape(plate, frame_size)
+            follower = PlateAligner(plate, frame_size, submit=worker.submit if worker else None)
+            if worker is None or refreshing is None or len(plate.views) > 1:
+                return follower
             refresh = PlateRefresh(plate, refreshing.absorb_after)
-            aligner = RefreshingAligner(follower, refresh, (follower, renderer), worker.submit)
-            parts.callback(aligner.close)
-        return Parts(aligner, renderer, name, parts.pop_all(), pace)
+            return RefreshingAligner(follower, refresh, (follower, renderer), worker.submit)
+
+        aligner = aligner_of(plate) if plate is not None else NoPlateAligner()
+        parts.callback(aligner.close)
+        return Parts(aligner, renderer, name, parts.pop_all(), pace, aligner_of)
 
 
 def refuse_other_shape(plate: Plate, frame_size: tuple[int, int]) -> None:

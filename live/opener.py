@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from threading import Lock
 
 from core.errors import AbsentDeviceError, DeviceError, MediaError
 from live.cameras import AUTO, DEMO, default_camera, device_path, lists_cameras, real_camera
@@ -38,6 +39,7 @@ class SourceOpener:
         self._live = False
         self._values: Mapping[str, float] = {}
         self._holding = ExitStack()
+        self._lock = Lock()  # a plate may be recorded while the camera comes back
 
     def __call__(self) -> Source:
         spec = real_camera() if self._spec == AUTO else self._spec
@@ -60,11 +62,12 @@ class SourceOpener:
 
     def hold(self, values: Mapping[str, float]) -> str:
         """Sets what a plate was recorded with, now and when the camera comes back; says what is held."""
-        self._values = values
-        self.release()
-        if not values:
-            return ""
-        now = self._holding.enter_context(held_camera(device_path(self._spec), values))
+        with self._lock:
+            self._values = values
+            self._holding.close()
+            if not values:
+                return ""
+            now = self._holding.enter_context(held_camera(device_path(self._spec), values))
         for name in now.refused:
             log.warning(
                 "the camera does not let its %s be held; the plate was recorded with %g", name, values[name]
@@ -73,7 +76,18 @@ class SourceOpener:
 
     def release(self) -> None:
         """Hands the camera back to its automatics. Safe to call twice."""
-        self._holding.close()
+        with self._lock:
+            self._holding.close()
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """What is held while the camera is open."""
+        return self._values
+
+    @property
+    def device(self) -> str:
+        """The camera's device on Linux, "" for a file or the demo."""
+        return device_path(self._spec)
 
     @property
     def oldest_ns(self) -> int | None:

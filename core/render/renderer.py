@@ -118,6 +118,17 @@ class Compositor:
 
         return replace
 
+    def renew(self, plate: Plate) -> Callable[[], None]:
+        """As `prepare`, of another plate: nothing that was learnt with the one before stays."""
+        put_in_place = self.prepare(plate)
+
+        def replace() -> None:
+            put_in_place()
+            self._was_usable, self._last_usable = False, None
+            self._matter.reset()
+
+        return replace
+
     def change(self, background: Background, backdrop: Backdrop | None) -> None:
         """From the next frame on that stands behind. On any thread; what it needs is made here.
 

@@ -1,6 +1,7 @@
-"""What the page turns: the pause, and what stands behind the person.
+"""What the page turns: the pause, what stands behind the person, and the plate of the room.
 
     POST /pause              {"paused": true}
+    POST /room               {"record": true} photographs the empty room anew; false calls it off
     GET  /backgrounds        {"folder": ..., "files": [names]}
     POST /background         {"background": "blur:0.5"}, a colour, or a file's name
     POST /backgrounds/NAME   a picture, which is on offer from then on
@@ -21,6 +22,7 @@ from core.errors import CleanplateError
 from live.backgrounds import LARGEST_PICTURE, Backgrounds
 from live.panel import Panel
 from live.pause import Pause
+from live.retake import Retake
 from live.web.requests import refuse_programs, wanted_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -34,6 +36,8 @@ class Control:
         self._routes: list[web.RouteDef] = []
         if panel.pause is not None:
             self._add_pause(panel.pause)
+        if panel.retake is not None:
+            self._add_retake(panel.retake)
         if panel.backgrounds is not None:
             self._add_backgrounds(panel.backgrounds)
 
@@ -46,6 +50,16 @@ class Control:
             return await self._tell(request)
 
         self._routes.append(web.post("/pause", turn))
+
+    def _add_retake(self, retake: Retake) -> None:
+        async def record(request: web.Request) -> web.StreamResponse:
+            if await wanted_of(request, "record", bool, "true"):
+                await answered(retake.start)
+            else:
+                retake.cancel()
+            return await self._tell(request)
+
+        self._routes.append(web.post("/room", record))
 
     def _add_backgrounds(self, backgrounds: Backgrounds) -> None:
         async def offer(request: web.Request) -> web.StreamResponse:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from core.render.backdrops import Backdrop, Background
-from core.types import NO_PLATE, U8, Alignment, Begun, Frame, Picture
+from core.types import NO_PLATE, U8, Alignment, Begun, Frame, Picture, Plate
 
 FRAME_NS = 33_000_000
 
@@ -69,6 +69,9 @@ class InvertingRenderer:
         alpha = np.full(frame.rgb.shape[:2], 255, np.uint8)
         picture = Picture(255 - frame.rgb, alpha, frame.time_ns, frame.index)
         return Begun(alpha, lambda: picture)
+
+    def renew(self, plate: Plate) -> Callable[[], None]:
+        return lambda: setattr(self, "plate", plate)
 
     def change(self, background: Background, backdrop: Backdrop | None) -> None:
         self.background = background

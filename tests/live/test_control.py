@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,11 @@ from core.render.backdrops import ColourBackdrop, parse_background
 from core.render.renderer import Compositor
 from core.types import NO_PLATE, Alignment, Frame, Light, Picture, State
 from live import backgrounds as backgrounds_module
+from live import replaceable
 from live.backgrounds import Backgrounds
 from live.panel import Panel
+from live.replaceable import Tap
+from live.retake import CALLED_OFF, Retake
 from live.sinks.webrtc import WebRtcSink
 from live.web import control
 from tests.live.test_backgrounds import RED, png
@@ -47,7 +51,7 @@ class Run:
         background = parse_background("green")
         self.compositor = Compositor(None, Nobody(), background, ColourBackdrop(GREEN))
         self.backgrounds = Backgrounds(self.compositor.change, background, folder, SIZE)
-        panel = Panel(None, self.backgrounds, lambda: self.alignment)
+        panel = Panel(None, self.backgrounds, None, lambda: self.alignment)
         self.sink = WebRtcSink(SIZE, 25, port=0, panel=panel)
         self._lock = threading.Lock()
 
@@ -157,6 +161,63 @@ def test_a_run_that_offers_nothing_has_no_such_addresses(tmp_path):
             assert asyncio.run(request(method, sink.url + path))[0] == 404
     finally:
         sink.close()
+
+
+def test_the_room_is_photographed_by_the_page_alone_and_it_tells_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(replaceable, "PATIENCE_S", 600)
+    with photographing(tmp_path) as (sink, retake):
+        own = {"Origin": sink.url.rstrip("/"), "Content-Type": "application/json"}
+
+        def post(body: str, **headers: str) -> tuple[int, dict[str, Any]]:
+            status, text, _ = asyncio.run(
+                request("POST", sink.url + "room", data=body, headers=own | headers)
+            )
+            return status, json.loads(text)["room"] if status == 200 else {}
+
+        assert post('{"record": true}', Origin="https://evil.example")[0] == 403
+        assert post('{"record": 1}')[0] == 400
+        assert retake.state()["phase"] == ""
+        status, room = post('{"record": true}')
+        assert (status, room["phase"]) == (200, "leave")
+        assert post('{"record": true}')[0] == 400, "already under way"
+        assert post('{"record": false}')[0] == 200
+        retake.close()
+        assert retake.state()["said"] == CALLED_OFF
+
+
+@needs_chromium
+def test_the_pages_button_photographs_the_room_and_calls_it_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(replaceable, "PATIENCE_S", 600)
+
+    async def click(url: str) -> list[str]:
+        said = []
+        async with page(url) as browser:
+            for words in ("Step out of the picture", "It was called off"):
+                await browser.until("record.checkVisibility()")
+                await browser.evaluate("record.click()")
+                await browser.until(
+                    f"document.getElementById('room-words').textContent.startsWith({words!r})"
+                )
+                said.append(await browser.evaluate("record.textContent"))
+        return said
+
+    with photographing(tmp_path) as (sink, _):
+        assert asyncio.run(click(sink.url)) == ["Stop", "Photograph the empty room"]
+
+
+@contextmanager
+def photographing(folder: Path) -> Iterator[tuple[WebRtcSink, Retake]]:
+    """A page whose run has a camera from which no frame comes yet."""
+    retake = Retake(
+        lambda: Tap("camera", SIZE, 25), lambda plate: None, lambda values: {}, "",
+        root=folder, spec="auto", used=None, seconds=4, countdown=5,
+    )  # fmt: skip
+    sink = WebRtcSink(SIZE, 25, port=0, panel=Panel(retake=retake))
+    try:
+        yield sink, retake
+    finally:
+        sink.close()
+        retake.close()
 
 
 def test_the_state_tells_what_is_known_of_the_plate(run):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from core.errors import AbsentDeviceError, DeviceError, MediaError, PlateError, SettingsError, WeightsError
-from core.types import Frame, Plate, View
+from core.types import NO_PLATE, Frame, Plate, State, View
 from live.assemble import Parts
 from live.controls import Held
 from live.outputs import expanded, fps_to_keep
@@ -46,7 +46,10 @@ class Stage:
 
     def build_parts(self, plate, background, model, frame_size, **more) -> Parts:
         self.plate, self.more = plate, more
-        return Parts(self.aligner, self.renderer, "a scripted network", self)
+        return Parts(self.aligner, self.renderer, "a scripted network", self, aligner_of=self.aligner_of)
+
+    def aligner_of(self, plate: Plate) -> FixedAligner:
+        return FixedAligner(replace(NO_PLATE, state=State.LOCKED, reason=plate.name))
 
     def close(self) -> None:
         self.closed += 1
@@ -617,6 +620,49 @@ def test_the_page_may_change_the_background_and_is_told_of_the_plate(stage, monk
     else:
         assert told["background"] == "#0047bb"
         assert stage.renderer.background.rgb == (0, 71, 187)
+
+
+def test_the_page_has_the_room_photographed_and_the_run_goes_on_with_it(stage, monkeypatch, tmp_path):
+    panels, stop = [], Event()
+
+    class Camera(DemoSource):
+        """A demo in which nobody is."""
+
+        def read(self) -> Frame:
+            return replace(super().read(), rgb=self.plate().rgb)
+
+    class Screen:
+        name = "screen"
+
+        def push(self, picture) -> None:
+            retake = panels[0].retake
+            if not picture.idle and not retake.state()["said"] and not retake.state()["phase"]:
+                retake.start()
+            elif retake.state()["said"] and panels[0].alignment().state is State.LOCKED:
+                stop.set()
+
+        def close(self) -> None: ...
+
+    def open_sink(*arguments, panel, **more):
+        panels.append(panel)
+        return Screen()
+
+    monkeypatch.setattr("live.opener.open_source", lambda *arguments: Camera((640, 360), 60.0))
+    monkeypatch.setattr("live.outputs.open_sink", open_sink)
+    chosen = settings(
+        camera__source="demo",
+        output__sinks=("window",),
+        plate__name="none",
+        plate__record_seconds=0.5,
+        plate__countdown_seconds=0,
+    )
+    run_session(chosen, lambda line: None, stop=stop)
+    told = panels[0].state()
+    assert told["room"]["said"].startswith('kept the plate "room", which is used from now on')
+    assert told["plate"] == {"state": "locked", "reason": "room"}
+    assert stage.renderer.plate.name == "room"
+    assert stage.aligner.closed
+    assert (tmp_path / "data" / "cleanplate" / "plates" / "room" / "plate.toml").is_file()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")

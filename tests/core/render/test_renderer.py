@@ -253,3 +253,20 @@ def test_a_frame_whose_plate_is_doubted_is_shown_as_one_that_has_lost_it(when_lo
     assert (shown.rgb == good.rgb).all() == (when_lost == "freeze")
     assert doubted.alpha_u8 is not None
     assert (doubted.alpha_u8[0] == 0).all(), "what is hidden is not learnt either"
+
+
+@pytest.mark.parametrize("start", [True, False], ids=["plate", "no plate"])
+def test_another_plate_is_shown_from_its_takeover_on_and_what_was_learnt_is_forgotten(start: bool) -> None:
+    matter = Oracle()
+    background = parse_background("blur:0.2")
+    before = Plate("room", (W, H), (View(ROOM),)) if start else None
+    renderer = Compositor(before, matter, background, None)
+    first = renderer.render(frame(0), aligned() if start else NO_PLATE)
+    other = np.ascontiguousarray(ROOM[:, ::-1])
+    take_over = renderer.renew(Plate("other", (W, H), (View(other),)))
+    resets = matter.resets
+    take_over()
+    last = renderer.render(frame(1), aligned())
+    assert matter.resets > resets
+    np.testing.assert_array_equal(matter.plates[-1], other)
+    assert (first.rgb[:30] != last.rgb[:30]).any()
