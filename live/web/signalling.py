@@ -138,6 +138,11 @@ def refusal(
                 f"{where} wants a token ({told}), and yours, which was for {endpoint}, was not passed on to "
                 "it: if you trust it, give its address as the output"
             )
+        if status == 403:  # also said of a stream that is taken, and of a ban
+            check = "check the token, or password, and that nobody else is sending there"
+            if not endpoint.credentials:
+                check = f"check that nobody else is sending there; if it wants a token, {TOKEN_HINT}"
+            return DeviceError(f"{where} refuses the stream ({told}): {check}")
         if endpoint.credentials:
             return DeviceError(
                 f"{where} refuses the token, or password ({told}): check that it is the one for this stream, "
@@ -163,8 +168,11 @@ def refusal(
 
 
 def first_line(text: str, content_type: str) -> str:
-    """What a server says of an error, short and printable; nothing of a page made for browsers."""
-    if "html" in content_type.lower():
+    """What a server says of an error, short and printable; nothing of a page made for browsers.
+
+    Express calls whatever it is given text/html, also a mere sentence.
+    """
+    if "html" in content_type.lower() and "<" in text:
         return ""
     if "json" in content_type.lower():
         text = message_in(text)

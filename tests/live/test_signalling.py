@@ -140,7 +140,12 @@ def test_another_server_that_wants_a_token_is_told_apart():
         (400, "<html>nothing", {"Content_Type": "text/html"}, "does not take the stream (400): check"),
         (400, "\x1b[31mred\x07 " + "x" * 500, {}, "(400: [31mred " + "x" * 111 + "…)"),
         (401, f"not with {TOKEN} and {KEY}", {}, "(401: not with … and …)"),
-        (403, "not yours", {}, "refuses the token, or password (403: not yours)"),
+        (
+            403,
+            "in use",
+            {"Content_Type": "text/html; charset=utf-8"},
+            "refuses the stream (403: in use): check the token, or password, and that nobody else is sending",
+        ),
         (404, "", {}, "no WHIP endpoint at 127.0.0.1:{port}/live/whip (404): check the address"),
         (405, "", {}, "does not take the stream (405): check that the address is that of a WHIP endpoint"),
         (415, "", {}, "does not take the stream (415)"),
@@ -185,6 +190,14 @@ def test_an_answer_that_refuses_video_is_an_error_and_its_session_is_ended(befor
         server.wait(lambda: server.requests("DELETE"))
 
     assert "takes no video" in said or "does not fit the offer" in said
+
+
+def test_somebody_else_who_sends_already_is_not_taken_for_a_missing_token_alone():
+    with WhipServer(answering(403, "Endpoint ID already in use")) as server:
+        said = refused(server.url)
+
+    assert "refuses the stream (403: Endpoint ID already in use): check that nobody else is sending" in said
+    assert "CLEANPLATE_WEB_WHIP_TOKEN" in said
 
 
 def test_a_redirect_from_https_to_http_is_not_followed():
