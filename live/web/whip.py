@@ -69,6 +69,8 @@ class Whip:
         await asyncio.gather(self._signalling.end(), asyncio.wait({closing}, timeout=CLOSE_TIMEOUT_S))
 
     async def _accept(self, answer: str, transceiver: RTCRtpTransceiver) -> None:
+        if refused_in(answer):  # then it need not name a codec, and aiortc would miss one
+            raise self._no_video()
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
             agreed_codec(transceiver)
@@ -78,16 +80,19 @@ class Whip:
                 f"{self._endpoint} gives an answer that does not fit the offer: check that the address is "
                 "that of a WHIP endpoint, and that it takes H.264 or VP8"
             ) from error
-        if transceiver.currentDirection != "sendonly" or refused_in(answer):
-            raise DeviceError(
-                f"{self._endpoint} answers that it takes no video: check that it takes H.264 or VP8"
-            )
+        if transceiver.currentDirection != "sendonly":
+            raise self._no_video()
 
     async def _until(self, *states: str) -> None:
         """Waits for one of these states, or one that is the end."""
         while self._pc.connectionState not in (*states, "failed", "closed"):
             self._changed.clear()
             await self._changed.wait()
+
+    def _no_video(self) -> DeviceError:
+        return DeviceError(
+            f"{self._endpoint} answers that it takes no video: check that it takes H.264 or VP8"
+        )
 
     def _no_connection(self, when: str) -> DeviceError:
         return DeviceError(
@@ -102,5 +107,8 @@ def finished(offer: str) -> str:
 
 
 def refused_in(answer: str) -> bool:
-    """Whether a section of the answer has port 0, which says no to it (RFC 3264, section 6)."""
-    return any(line.startswith("m=") and line.split(" ")[1] == "0" for line in answer.splitlines())
+    """Whether a section of the answer has port 0, or is inactive: both say no to it (RFC 3264, section 6)."""
+    lines = answer.splitlines()
+    return "a=inactive" in lines or any(
+        line.startswith("m=") and line.split(" ")[1:2] == ["0"] for line in lines
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import threading
@@ -190,6 +191,22 @@ def test_an_answer_that_refuses_video_is_an_error_and_its_session_is_ended(befor
         server.wait(lambda: server.requests("DELETE"))
 
     assert "takes no video" in said or "does not fit the offer" in said
+
+
+def test_an_answer_that_refuses_video_need_not_name_a_codec_that_was_offered():
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        answer = await server.publish(request)
+        assert isinstance(answer, web.Response)
+        assert answer.text is not None
+        media = re.sub(r"(m=video \d+ \S+) .*?\r\n", r"\1 0\r\n", answer.text)
+        media = re.sub(r"a=(rtpmap|fmtp|rtcp-fb|recvonly).*?\r\n", "", media)
+        answer.text = media.replace("a=mid:0", "a=inactive\r\na=mid:0")
+        return answer
+
+    with WhipServer(refuse) as server:
+        said = refused(server.url)
+
+    assert "takes no video" in said
 
 
 def test_somebody_else_who_sends_already_is_not_taken_for_a_missing_token_alone():
