@@ -18,12 +18,17 @@ log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 10.0  # for all requests until there is an answer
 END_TIMEOUT_S = 0.5  # of the second that a stop may take
+EARLIER_TIMEOUT_S = 2.0
 MOST_REDIRECTS = 5
 REDIRECTS = (307, 308)  # RFC 9725, section 4.5: those that keep method and body
 LARGEST_ANSWER = 65_536  # bytes
 MOST_SAID = 120  # characters of what a server says that are shown
 SDP = "application/sdp"
 TOKEN_HINT = "set CLEANPLATE_WEB_WHIP_TOKEN, or whip_token under [web]"
+
+# Sessions whose end the server has not heard, as when the network is gone. Some servers keep them, and the
+# stream is taken by ourselves, so that this is told before there is another offer to the same endpoint.
+_unheard: dict[Endpoint, URL] = {}
 
 
 class Signalling:
@@ -40,6 +45,9 @@ class Signalling:
         url = self._endpoint.url
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                earlier = _unheard.pop(self._endpoint, None)
+                if earlier is not None:
+                    await self._delete(earlier, EARLIER_TIMEOUT_S)
                 for _ in range(MOST_REDIRECTS + 1):
                     answer = await self._post(url, offer)
                     if isinstance(answer, str):
@@ -57,14 +65,23 @@ class Signalling:
         session, self._session = self._session, None
         try:
             if session is not None:
-                async with asyncio.timeout(END_TIMEOUT_S):
-                    headers = self._endpoint.headers_for(session)
-                    async with self._http.delete(session, headers=headers, allow_redirects=False) as reply:
-                        log.info("whip: %s ends the session: %d", self._endpoint, reply.status)
+                await self._delete(session, END_TIMEOUT_S)
+        finally:
+            await self._http.close()
+
+    async def _delete(self, session: URL, timeout_s: float) -> None:
+        heard = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                headers = self._endpoint.headers_for(session)
+                async with self._http.delete(session, headers=headers, allow_redirects=False) as reply:
+                    log.info("whip: %s ends the session: %d", self._endpoint, reply.status)
+                    heard = reply.status < 500
         except (aiohttp.ClientError, OSError, ValueError) as error:
             log.info("whip: %s was not told of the end: %s", self._endpoint, type(error).__name__)
         finally:
-            await self._http.close()
+            if not heard:
+                _unheard[self._endpoint] = session
 
     async def _post(self, url: URL, offer: str) -> str | URL:
         """The answer, or the address to which the server sends on."""

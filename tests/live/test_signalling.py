@@ -217,6 +217,28 @@ def test_somebody_else_who_sends_already_is_not_taken_for_a_missing_token_alone(
     assert "CLEANPLATE_WEB_WHIP_TOKEN" in said
 
 
+def test_a_session_whose_end_was_not_heard_is_ended_before_the_next():
+    async def end() -> None:
+        if len(server.requests("DELETE")) == 1:
+            raise web.HTTPBadGateway
+        taken.clear()
+
+    async def publish(request: web.Request) -> web.StreamResponse:
+        if taken:
+            raise web.HTTPForbidden
+        taken.append(1)
+        return await server.publish(request)
+
+    taken: list[int] = []
+    with WhipServer(publish, deleting=end) as server:
+        opened(server).close()
+        opened(server).close()
+        opened(server).close()
+
+    methods = " ".join(asked.method for asked in server.asked)
+    assert methods == "POST DELETE DELETE POST DELETE POST DELETE"
+
+
 def test_a_redirect_from_https_to_http_is_not_followed():
     async def ask() -> None:
         told = signalling.Signalling(parsed_endpoint("https://server.example/x", TOKEN))
