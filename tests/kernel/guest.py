@@ -68,6 +68,8 @@ def checks() -> dict[str, Callable[[], str]]:
         "suspended": session_checks.suspended,
         "webcam unplugged and back": session_checks.webcam_unplugged,
         "webcam to Chromium's getUserMedia": program_checks.seen_by_chromium,
+        # Before those that load OpenVINO here: its threads do not live on in a process that is forked.
+        "room photographed while it runs": program_checks.room_photographed,
         "plate recorded and checked": program_checks.plate_recorded,
         "whole program with it, SIGTERM": program_checks.whole_program,
     }

@@ -15,19 +15,25 @@ from functools import cache
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from typer.testing import CliRunner
 
-from core.types import U8
-from live import plates
+from core.plate import load_plate, save_plate
+from core.types import U8, Plate, View
+from live import plates, replaceable
 from live.cli.app import app
+from live.replaceable import Tap
+from live.retake import Retake
 from live.sinks.loopback import query
+from live.sources.camera import CameraSource
 from tests.kernel.session import SLOW_FPS, running
 from tests.kernel.stage import (
     BLOCK,
     GREEN,
     NODE,
+    PATIENCE_S,
     PERSON,
     SECOND,
     SIZE,
@@ -44,9 +50,10 @@ from tests.kernel.stage import (
 )
 from tests.live.chromium import Chromium, find_chromium
 
+SMALL_SIZE = (320, 180)
 SMALL = ("--camera", WEBCAM, "--size", "320x180", "--fps", "10")
 STILL_ROOM = "osd_text_mode=2,test_pattern=4,contrast=90"  # squares without text, not blown out
-REPORT = Path("/tmp/report.jsonl")
+REPORT, SAID = Path("/tmp/report.jsonl"), Path("/tmp/said.txt")
 
 # Waits for the right colours: the picture before the first is black, and a writer that gets no time to write
 # shows the idle one.
@@ -142,6 +149,45 @@ def plate_recorded() -> str:
     assert 'kept the plate "room": 320x180' in recorded, recorded
     assert 'the plate "room" is fine' in checked, checked
     return next(line for line in recorded.splitlines() if line.startswith("kept the plate"))
+
+
+def room_photographed() -> str:
+    """The room photographed anew by the webcam of a session, as its page's button has it."""
+    command("v4l2-ctl", "-d", WEBCAM, "-c", STILL_ROOM)
+    source = CameraSource(WEBCAM, SMALL_SIZE, SLOW_FPS)
+    old = Plate("desk", SMALL_SIZE, (View(source.read().rgb),), 0.0, {"gain": 42.0})
+    source.close()
+    folder = save_plate(plates.plates_root(), old, recorded="2026-01-01T00:00:00+00:00", replace=True)
+    replaceable.PATIENCE_S = float(PATIENCE_S)
+    flags = {"plate__name": "desk", "plate__countdown_seconds": 0.0, "plate__record_seconds": 1.0}
+    with mock.patch("live.session.Retake", AtOnce):
+        session = running(camera__source=WEBCAM, output__sinks=[f"virtualcam:{NODE}"], **flags)
+        with session, capture(NODE) as camera:
+            seconds_until(SAID.is_file)
+            assert SAID.read_text().startswith('kept the plate "desk"'), SAID.read_text()
+            gain = load_plate(folder).camera["gain"]
+            seconds_until(lambda: f"gain: {gain:.0f}" in command("v4l2-ctl", "-d", WEBCAM, "-C", "gain"))
+            read_until(camera, lambda rgb: backdrop_share(rgb) > 0.9)
+    back = command("v4l2-ctl", "-d", WEBCAM, "-C", "gain_automatic").strip()
+    assert back == "gain_automatic: 1", back
+    return (
+        f"the plate is another one, with the gain that the camera had chosen, {gain:.0f}, which is held from "
+        "then on, and handed back at the end"
+    )
+
+
+class AtOnce(Retake):
+    """Begins by itself, and leaves what it says in a file."""
+
+    def __init__(self, *parts: Any, **options: Any) -> None:
+        super().__init__(*parts, **options)
+        self.start()
+
+    def _run(self, name: str, tap: Tap) -> None:
+        super()._run(name, tap)
+        part = SAID.with_suffix(".part")
+        part.write_text(self.state()["said"])
+        part.replace(SAID)
 
 
 def cleanplate(*words: str) -> str:
