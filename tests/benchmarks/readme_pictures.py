@@ -28,7 +28,7 @@ from tests.live.test_webrtc import WITHOUT_NETWORK
 SIZE = (1280, 720)
 SHOWN = (640, 360)
 FRAME = 40  # of the loop: a raised hand, hair in the light
-PAGE_SIZE, PAGE_PORT, PAGE_S = (1100, 960), 8779, 6
+PAGE_SIZE, PAGE_PORT, PAGE_S = (1000, 940), 8779, 6
 FOLDER = Path(__file__).resolve().parents[2] / ".pictures"
 
 
@@ -76,7 +76,7 @@ async def page(backdrops: list[Path], shot: Path) -> None:
         assert running.stdout is not None
         try:
             next(line for line in running.stdout if "open it in a browser" in line)
-            async with Chromium(program, *WITHOUT_NETWORK, size=PAGE_SIZE) as browser:
+            async with Chromium(program, *WITHOUT_NETWORK, "--hide-scrollbars", size=PAGE_SIZE) as browser:
                 await browser.open(f"http://127.0.0.1:{PAGE_PORT}/")
                 await browser.until("document.querySelectorAll('.playing, .tile.file').length > 1")
                 await browser.evaluate(f"choose({backdrops[0].name!r})")
