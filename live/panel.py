@@ -33,3 +33,8 @@ class Panel:
             "room": self.retake.state() if self.retake is not None else None,
             "plate": {"state": alignment.state.value, "reason": alignment.reason} if alignment else None,
         }
+
+    def close(self) -> None:
+        """Calls off what is under way. Safe to call twice."""
+        if self.retake is not None:
+            self.retake.close()

@@ -136,6 +136,7 @@ class Retake:
             refused = "; ".join(found.sentence for found in findings if found.severity is Severity.REFUSE)
             if refused:
                 raise PlateError(f"this is not usable as a plate: {refused}")
+            self._at("check", 1.0)  # the last moment at which it can be called off
             plate = plate_of(name, recording, held)
             save_plate(self._root, plate, recorded=now_text(), frames=recording.frames, replace=True)
             self._take_up(plate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +18,7 @@ from core.nets.trained import find_trained
 from core.render.backdrops import Backdrop, Background, Kind, parse_background
 from core.render.build import build_backdrop
 from core.types import Plate
-from live.assemble import Parts, build_parts
-from live.backgrounds import Backgrounds, backgrounds_folder
+from live.assemble import build_parts
 from live.cameras import AUTO
 from live.idle import IdlePicture
 from live.loop import run_loop, stopped_by_signals
@@ -38,11 +37,11 @@ from live.outputs import (
 )
 from live.panel import Panel
 from live.pause import SIGNAL, Pause, paused_by_signal
-from live.plates import open_plate, plates_root
+from live.plates import open_plate
 from live.refresh import Refreshing
-from live.replaceable import ReplaceableAligner, Tap
+from live.replaceable import ReplaceableAligner
 from live.report import Report
-from live.retake import Retake
+from live.run_panel import backgrounds_of, retake_of
 from live.settings import Settings
 from live.sinks.base import Sink
 from live.sinks.registry import parsed_output
@@ -133,11 +132,13 @@ def run_session(
         inner = ReplaceableAligner(parts.aligner)
         opened.callback(inner.close)
         aligner = WatchedAligner(inner)
-        retake = _retake(parts, inner, opener, plate, source, settings) if source.live else None
-        if retake is not None:
-            opened.callback(retake.close)
-        backgrounds = _backgrounds(parts, background, source.size)
-        panel = Panel(pause, backgrounds, retake, lambda: aligner.last)
+        panel = Panel(
+            pause,
+            backgrounds_of(parts, background, source.size),
+            retake_of(parts, inner, opener, plate, source, settings),
+            lambda: aligner.last,
+        )
+        opened.callback(panel.close)
         fps = source.fps or FALLBACK_FPS
         sinks = opened.enter_context(open_sinks(settings, source.size, fps, tell, panel=panel))
         paced = any(output.kind in REALTIME_SINKS for output in sinks)
@@ -188,52 +189,6 @@ def _checked(settings: Settings, *, force: bool) -> tuple[Background, Backdrop |
             file, transparent = Path(rest).expanduser(), background.kind is Kind.TRANSPARENT
             refuse_result(file, transparent=transparent, force=force)
     return background, backdrop
-
-
-def _backgrounds(parts: Parts, background: Background, size: tuple[int, int]) -> Backgrounds | None:
-    """What may be changed to while it runs; nothing where outputs are open for transparency."""
-    if background.kind is Kind.TRANSPARENT:
-        return None
-    return Backgrounds(parts.renderer.change, background, backgrounds_folder(), size)
-
-
-def _retake(
-    parts: Parts,
-    aligner: ReplaceableAligner,
-    opener: SourceOpener,
-    plate: Plate | None,
-    source: Source,
-    settings: Settings,
-) -> Retake | None:
-    """What photographs the room anew while it runs."""
-    aligner_of = parts.aligner_of
-    if aligner_of is None:
-        return None
-
-    def tap() -> Tap:
-        made = Tap(source.name, source.size, source.fps)
-        aligner.tap(made)
-        return made
-
-    def take_up(plate: Plate) -> None:
-        aligner.replace(aligner_of(plate), parts.renderer.renew(plate))
-
-    def hold(values: Mapping[str, float]) -> Mapping[str, float]:
-        before = opener.values
-        opener.hold(values)
-        return before
-
-    return Retake(
-        tap,
-        take_up,
-        hold,
-        opener.device,
-        root=plates_root(),
-        spec=settings.plate.name,
-        used=plate,
-        seconds=settings.plate.record_seconds,
-        countdown=settings.plate.countdown_seconds,
-    )
 
 
 def _tell_what(tell: Tell, camera: str, plate: Plate | None, held: str, background: Background) -> None:

@@ -160,7 +160,7 @@ def room_photographed() -> str:
     folder = save_plate(plates.plates_root(), old, recorded="2026-01-01T00:00:00+00:00", replace=True)
     replaceable.PATIENCE_S = float(PATIENCE_S)
     flags = {"plate__name": "desk", "plate__countdown_seconds": 0.0, "plate__record_seconds": 1.0}
-    with mock.patch("live.session.Retake", AtOnce):
+    with mock.patch("live.run_panel.Retake", AtOnce):
         session = running(camera__source=WEBCAM, output__sinks=[f"virtualcam:{NODE}"], **flags)
         with session, capture(NODE) as camera:
             seconds_until(SAID.is_file)
