@@ -30,6 +30,7 @@ from core.types import Picture
 from live.i420 import i420_of
 from live.panel import Panel
 from live.pause import Pause
+from live.sinks.base import Sink
 from live.sinks.webrtc import WebRtcSink
 from live.web.transport import gather_here
 from live.web.video import Broadcast, RtpClock
@@ -56,7 +57,7 @@ def moving(index: int) -> Picture:
 
 
 @contextmanager
-def feeding(sink: WebRtcSink, make: Callable[[int], Picture] = moving) -> Iterator[None]:
+def feeding(sink: Sink, make: Callable[[int], Picture] = moving) -> Iterator[None]:
     """Pushes pictures from a thread, as a camera would."""
     stop = threading.Event()
 

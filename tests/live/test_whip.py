@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +18,7 @@ from live.sinks.whip import WhipSink
 from live.threads import ThreadedSink
 from live.web.endpoint import parsed_endpoint
 from tests.live.chromium import Chromium, find_chromium
-from tests.live.test_webrtc import BACKDROP, SIZE, WITHOUT_NETWORK, moving, needs_chromium
+from tests.live.test_webrtc import BACKDROP, SIZE, WITHOUT_NETWORK, feeding, moving, needs_chromium
 from tests.live.whip_server import SDP, WhipServer
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -32,22 +30,11 @@ KEY = "k3y-in-the-query"
 
 @contextmanager
 def sending(sink: WhipSink | ThreadedSink) -> Iterator[None]:
-    """Pushes pictures from a thread until the end, and then closes the sink."""
-    stop = threading.Event()
-
-    def feed() -> None:
-        for index in itertools.count():
-            if stop.wait(0.02):
-                return
-            sink.push(moving(index))
-
-    thread = threading.Thread(target=feed)
-    thread.start()
+    """Pushes pictures until the end, and then closes the sink."""
     try:
-        yield
+        with feeding(sink):
+            yield
     finally:
-        stop.set()
-        thread.join()
         sink.close()
 
 
