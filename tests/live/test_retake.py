@@ -44,14 +44,20 @@ class Run:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._feed)
         self.paused = False
+        self.turn = threading.Lock()
         self._thread.start()
 
     def _feed(self) -> None:
         index = 0
         while not self._over.wait(0.001):
-            if not self.paused:
-                self.aligner.update(Frame(self.rooms[index % len(self.rooms)], index * FRAME_NS, index))
-                index += 1
+            with self.turn:
+                if not self.paused:
+                    self.aligner.update(Frame(self.rooms[index % len(self.rooms)], index * FRAME_NS, index))
+                    index += 1
+
+    def pause(self) -> None:
+        with self.turn:  # no frame is under way after it
+            self.paused = True
 
     def retake(self, spec: str = "auto", used: Plate | None = None, countdown: float = 0.1) -> Retake:
         def tap() -> Tap:
@@ -124,12 +130,17 @@ def test_the_room_is_photographed_kept_and_taken_up(run):
 
 
 def test_it_tells_how_far_it_is(run, monkeypatch):
+    monkeypatch.setattr(replaceable, "PATIENCE_S", PATIENCE_S)
     went_on = threading.Event()
     monkeypatch.setattr(retake, "person_finder", lambda: went_on.wait(PATIENCE_S) and nobody)
+    run.pause()
     taking = run.retake(countdown=20)
     taking.start()
-    wait_for(lambda: taking.state()["left_s"] < 15)
-    assert taking.state()["phase"] == "leave"
+    for at_s, left_s in ((1.0, 20.0), (11.0, 10.0)):
+        run.aligner.update(Frame(ROOM, round(at_s * 1e9), 0))
+        wait_for(lambda left_s=left_s: taking.state()["left_s"] == left_s)
+        assert taking.state()["phase"] == "leave"
+    run.paused = False
     wait_for(lambda: taking.state()["phase"] == "check")
     with pytest.raises(SettingsError, match="is being photographed already"):
         taking.start()
@@ -218,7 +229,7 @@ def test_a_run_that_ends_hands_the_camera_back_first(run):
 
 def test_a_paused_run_is_told_so(run, monkeypatch):
     monkeypatch.setattr(replaceable, "PATIENCE_S", 0.05)
-    run.paused = True
+    run.pause()
     assert "is it paused, or asleep until somebody looks?" in done(run.retake())
 
 
