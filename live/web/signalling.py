@@ -6,9 +6,9 @@ import asyncio
 import json
 import logging
 import ssl
+from collections.abc import Mapping
 
 import aiohttp
-from multidict import CIMultiDictProxy
 from yarl import URL
 
 from core.errors import DeviceError
@@ -139,9 +139,7 @@ def session_at(url: URL, location: str) -> URL | None:
     return session.with_user(None).with_fragment(None)
 
 
-def refusal(
-    endpoint: Endpoint, url: URL, status: int, headers: CIMultiDictProxy[str], text: str
-) -> DeviceError:
+def refusal(endpoint: Endpoint, url: URL, status: int, headers: Mapping[str, str], text: str) -> DeviceError:
     """What a status other than 201 comes to, in words.
 
     url: what answered, at the end of all redirects. text: what the server says itself.

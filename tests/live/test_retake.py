@@ -31,7 +31,7 @@ def nobody(rgb: np.ndarray) -> np.ndarray:
 
 
 class Run:
-    """A run whose camera gives `rooms` over and over, as fast as it can."""
+    """A run whose camera gives `rooms` over and over, a frame as soon as who records has taken the last."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -51,9 +51,13 @@ class Run:
         index = 0
         while not self._over.wait(0.001):
             with self.turn:
-                if not self.paused:
+                if not self.paused and not self.untaken():
                     self.aligner.update(Frame(self.rooms[index % len(self.rooms)], index * FRAME_NS, index))
                     index += 1
+
+    def untaken(self) -> bool:
+        tap = self.aligner._tap
+        return tap is not None and tap._box._item is not None
 
     def pause(self) -> None:
         with self.turn:  # no frame is under way after it
@@ -138,6 +142,7 @@ def test_it_tells_how_far_it_is(run, monkeypatch):
     taking.start()
     for at_s, left_s in ((1.0, 20.0), (11.0, 10.0)):
         run.aligner.update(Frame(ROOM, round(at_s * 1e9), 0))
+        wait_for(lambda: not run.untaken())  # the next one would replace it
         wait_for(lambda left_s=left_s: taking.state()["left_s"] == left_s)
         assert taking.state()["phase"] == "leave"
     run.paused = False
