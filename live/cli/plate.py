@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from core.plate import Finding, Recording
     from core.types import Plate
     from live.settings import Plate as PlateSettings
+    from live.settings import Web
     from live.sources.base import Source
 
 app = typer.Typer(
@@ -59,7 +62,7 @@ def record_plate(
     refuse_taken(plates_root() / checked_name(name) / METADATA, name, force)
     spec = real_camera() if settings.camera.source == AUTO else settings.camera.source
     with interrupted_by_signals():  # else they would leave the camera held
-        source = open_source(spec, settings.camera.size, settings.camera.fps)
+        source = _open(partial(open_source, spec, settings.camera.size, settings.camera.fps), settings.web)
         try:
             typer.echo(f"camera: {source.name}")
             recording, camera_values = _take(source, device_path(spec), settings.plate)
@@ -157,6 +160,24 @@ def remove(name: NameArgument) -> None:
 
     remove_plate(plates_root(), name)
     typer.echo(f'removed the plate "{name}"')
+
+
+def _open(opened: Callable[[], Source], web: Web) -> Source:
+    """The camera; where it cannot be opened, and a cleanplate runs that may have it, that is said, too."""
+    from core.errors import CleanplateError, DeviceError
+    from live.web.client import Client
+
+    try:
+        return opened()
+    except DeviceError as error:
+        running = Client(web.host, web.port)
+        try:
+            running.now()
+        except CleanplateError:
+            raise error from None
+        raise DeviceError(
+            f"{error}; a cleanplate runs here: the page at {running.url} photographs the room with its camera"
+        ) from error
 
 
 def _take(source: Source, device: str, settings: PlateSettings) -> tuple[Recording, dict[str, float]]:

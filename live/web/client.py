@@ -23,6 +23,7 @@ class Client:
 
     def __init__(self, host: str, port: int) -> None:
         self._url = f"http://{host}:{port}"
+        self.url = f"{self._url}/"
         self._opener = build_opener(ProxyHandler({}))  # a proxy would not find this machine
 
     def now(self) -> str:
@@ -71,6 +72,6 @@ class Client:
 
     def _stranger(self, why: str) -> DeviceError:
         return DeviceError(
-            f"no cleanplate with a page is found at {self._url}/ ({why}): start `cleanplate run`, or give "
+            f"no cleanplate with a page is found at {self.url} ({why}): start `cleanplate run`, or give "
             "the --port that it printed"
         )

@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 from typer.testing import CliRunner
 
-from core.errors import CleanplateError
+from core.errors import CleanplateError, DeviceError
 from live.cli.app import app
 from live.sinks.webrtc import WebRtcSink
 from tests.live.test_backgrounds import RED, png
@@ -100,6 +100,19 @@ def test_where_nothing_runs_or_nothing_can_be_chosen_it_says_so(run, monkeypatch
             background("blur", "--port", str(port_of(fixed)))
     finally:
         fixed.close()
+
+
+def test_who_records_a_plate_while_it_runs_is_shown_to_its_page(run, monkeypatch):
+    def busy(*arguments):
+        raise DeviceError("camera /dev/video0 is busy")
+
+    monkeypatch.setattr("live.sources.registry.open_source", busy)
+    record = ["plate", "record", "desk", "--camera", "/dev/video0"]
+    told = CliRunner().invoke(app, record).exception
+    page = f"the page at {run.sink.url} photographs the room with its camera"
+    assert str(told) == f"camera /dev/video0 is busy; a cleanplate runs here: {page}"
+    run.sink.close()
+    assert str(CliRunner().invoke(app, record).exception) == "camera /dev/video0 is busy"
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b"<p>hello"), (200, b"[]"), (404, b""), (500, b"ouch")])
