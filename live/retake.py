@@ -70,7 +70,7 @@ class Retake:
         self._stage = Stage()
         self._open: Tap | None = None
         self._thread: Thread | None = None
-        self._called_off = Event()
+        self._called_off, self._closed = Event(), Event()
 
     def state(self) -> dict[str, Any]:
         """For the page: phase, share, said and kept (see Stage), left_s of the phase, and the name of the
@@ -105,7 +105,8 @@ class Retake:
                 self._open.close()
 
     def close(self) -> None:
-        """As `cancel`, and waits until the camera is handed back."""
+        """As `cancel`, for good, and waits until the camera is let go; nothing is held from here on."""
+        self._closed.set()
         self.cancel()
         if self._thread is not None:
             self._thread.join(CLOSE_S)
@@ -143,7 +144,8 @@ class Retake:
             self._used, values = plate, held
         finally:
             with suppress(DeviceError):  # it is gone, and held again when it comes back
-                self._hold(values)
+                if not self._closed.is_set():
+                    self._hold(values)
         notes = [words, *(found.sentence for found in findings)]
         noted = f" ({'; '.join(note for note in notes if note)})" if any(notes) else ""
         return f'kept the plate "{name}", which is used from now on{noted}'
