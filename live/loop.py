@@ -30,6 +30,7 @@ from live.report import Report
 from live.sinks.base import Sink
 from live.sources.base import Source
 from live.sources.on_demand import RestingError
+from live.suspend import SLEPT_NS, asleep_ns
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def run_loop(
     faults = _Faults(meter)
     outbox = Outbox(sinks, strict)
     way_in = _Entrance(aligner, renderer, meter)
-    way_out = _Exit(outbox, idle, faults, meter, report, strict)
+    way_out = _Exit(outbox, idle, faults, meter, report, strict=strict, live=source.live)
     done, last_index = 0, 0
     if source.live:  # a virtual camera is one only after its first picture
         outbox.push(idle.picture("starting", time.monotonic_ns(), 0))
@@ -110,9 +111,10 @@ def run_loop(
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """A frame on its way to the finisher. finish: None where a stage raised `error`."""
+    """A frame on its way to the finisher. finish: None where a stage raised `error`. asleep_ns: at first."""
 
     frame: Frame
+    asleep_ns: int = field(default_factory=lambda: asleep_ns())
     alignment: Alignment = field(default_factory=lambda: _unknown("a stage failed"))
     finish: Callable[[], Picture] | None = None
     error: Exception | None = None
@@ -157,15 +159,20 @@ class _Exit:
         faults: _Faults,
         meter: Meter,
         report: Report | None,
+        *,
         strict: bool,
+        live: bool,
     ) -> None:
         self._outbox, self._idle, self._faults = outbox, idle, faults
-        self._meter, self._report, self._strict = meter, report, strict
+        self._meter, self._report, self._strict, self._live = meter, report, strict, live
 
     def finish(self, job: _Job) -> None:
         """The picture, or the idle one where something failed: told here, in the order of the frames."""
         frame, picture = job.frame, None
-        if job.finish is not None:
+        if self._live and asleep_ns() - job.asleep_ns > SLEPT_NS:  # nobody is to see now what was hours ago
+            self._meter.count("stale")
+            picture = self._idle.picture("the system was suspended", frame.time_ns, frame.index)
+        elif job.finish is not None:
             try:
                 with self._meter.stage("render"):
                     picture = job.finish()

@@ -83,6 +83,25 @@ def test_a_live_run_starts_with_the_idle_picture_so_that_a_virtual_camera_is_see
     assert [picture.idle for picture in sink.pictures] == [True, False]
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_a_frame_that_the_system_slept_over_is_not_shown_live(monkeypatch, live: bool) -> None:
+    slept_ns = [0]
+    monkeypatch.setattr("live.loop.asleep_ns", lambda: slept_ns[0])
+
+    class Sleeping(FakeRenderer):
+        def begin(self, frame: Frame, alignment: Alignment) -> Begun:
+            if frame.index == 3:
+                slept_ns[0] += 3_600_000_000_000
+            return super().begin(frame, alignment)
+
+    sink, meter = MemorySink(), Meter()
+    run(ScriptedSource([*range(6)], live=live), [sink], renderer=Sleeping(), meter=meter)
+    hidden = {picture.index: picture.idle for picture in sink.pictures[1 if live else 0 :]}
+    del hidden[2]  # its picture may be under way at that moment, or done
+    assert hidden == {0: False, 1: False, 3: live, 4: False, 5: False}
+    assert (meter.counted("stale") > 0) == live
+
+
 def test_the_renderer_is_told_of_a_frame_before_it_is_aligned() -> None:
     told: list[tuple[str, int]] = []
 
