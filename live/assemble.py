@@ -16,13 +16,13 @@ from core.matte.working_size import CLOSER_PIXELS, FILM_PIXELS, WORKING_PIXELS
 from core.nets.registry import find_model
 from core.nets.trained import PLATENET, Trained, find_trained
 from core.plate.refresh import PlateRefresh
-from core.render.backdrops import Backdrop, Background, Kind
+from core.render.backdrops import Backdrop, Background
 from core.render.build import MatterOptions, build_platenet, build_renderer
 from core.render.renderer import Compositor
 from core.runtime.base import REFINER, WEIGHTS
 from core.runtime.choose import resolve_device
 from core.types import U8, Aligner, Matter, Plate
-from live.backdrop import VideoBackdrop
+from live.backdrop import open_backdrop
 from live.models_store import ModelStore
 from live.pace import Pace
 from live.refresh import Refreshing, RefreshingAligner
@@ -83,10 +83,11 @@ def build_parts(
         if live:
             worker = ThreadPoolExecutor(1, thread_name_prefix="find plate")
             parts.callback(worker.shutdown, wait=False, cancel_futures=True)
-        if background.kind is Kind.VIDEO:
-            assert background.path is not None
+        if backdrop is None:
             shown_live = live or fps is not None  # a film may be, too: while paused its times run on
-            backdrop = parts.enter_context(VideoBackdrop(background.path, frame_size, live=shown_live))
+            backdrop = open_backdrop(background, frame_size, live=shown_live)
+        if backdrop is not None:
+            parts.callback(backdrop.close)
         matter, name, pace = _matter(model, live=live, fps=fps)
         renderer, _ = build_renderer(plate, background, backdrop=backdrop, matter=matter, when_lost=when_lost)
         parts.callback(renderer.close)

@@ -10,7 +10,8 @@ from types import TracebackType
 import numpy as np
 
 from core.errors import MediaError
-from core.render.backdrops import cover
+from core.render.backdrops import Backdrop, Background, Kind, cover
+from core.render.build import build_backdrop
 from core.types import U8, Frame
 from live.mailbox import Mailbox
 from live.sources.video import VideoSource
@@ -19,6 +20,17 @@ _PATIENCE_S = 10.0  # for one picture of a file on a slow disk; then it is broke
 _CLOSE_S = 1.0
 _GAP_NS = 1_000_000_000  # longer than any camera takes for a frame: a pause, a rest, a camera that was away
 _WAIT_S = 0.02  # two thirds of a usual camera's frame: enough for a film of twice its rate
+
+
+def open_backdrop(background: Background, size: tuple[int, int], *, live: bool) -> Backdrop | None:
+    """The pictures of a background, for frames of this size; None for those that need none of their own.
+
+    live: see VideoBackdrop. Raises: MediaError when a file is broken.
+    """
+    if background.kind is Kind.VIDEO:
+        assert background.path is not None
+        return VideoBackdrop(background.path, size, live=live)
+    return build_backdrop(background)
 
 
 class VideoBackdrop:

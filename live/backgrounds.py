@@ -14,7 +14,7 @@ import numpy as np
 import platformdirs
 
 from core.errors import MediaError, SettingsError
-from core.pictures import PICTURES, picture_of, read_picture
+from core.pictures import PICTURES, picture_of
 from core.plate.store import OWNER_S_FOLDER
 from core.render.backdrops import (
     COLOURS,
@@ -25,10 +25,9 @@ from core.render.backdrops import (
     cover,
     parse_background,
 )
-from core.render.build import build_backdrop
 from core.types import U8
-from live.backdrop import VideoBackdrop
-from live.sources.video import VideoSource
+from live.backdrop import open_backdrop
+from live.sources.registry import open_file
 from live.writers.partial import PartialFile
 
 log = logging.getLogger(__name__)
@@ -92,11 +91,7 @@ class Backgrounds:
         """
         with self._lock:
             background = self._background(word)
-            if background.kind is Kind.VIDEO:
-                assert background.path is not None
-                backdrop: Backdrop | None = VideoBackdrop(background.path, self._size, live=True)
-            else:
-                backdrop = build_backdrop(background)
+            backdrop = open_backdrop(background, self._size, live=True)
             try:
                 if backdrop is not None:
                     backdrop.picture(self._size, 0)  # the first one takes time, which no frame has
@@ -190,9 +185,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def _first_picture(path: Path) -> U8:
-    if path.suffix.lower() in PICTURES:
-        return read_picture(path)
-    source = VideoSource(path)
+    source = open_file(path)
     try:
         frame = source.read()
     finally:

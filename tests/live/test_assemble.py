@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,7 @@ from core.align import NoPlateAligner, PlateAligner
 from core.errors import MediaError, PlateError
 from core.matte.working_size import CLOSER_PIXELS, FILM_PIXELS, STEPS
 from core.render import MatterOptions
-from core.render.backdrops import parse_background
+from core.render.backdrops import ColourBackdrop, parse_background
 from core.types import Plate, View
 from live import assemble
 from live.assemble import build_parts, refuse_other_shape
@@ -148,12 +146,11 @@ def test_a_video_behind_keeps_nobody_waiting_who_looks_on(
     """A film that is shown at its pace has gaps in its times, too: its pauses."""
     asked = {}
 
-    @contextmanager
     def backdrop(path, size, **more):
         asked.update(more)
-        yield None
+        return ColourBackdrop((0, 0, 0))
 
-    monkeypatch.setattr(assemble, "VideoBackdrop", backdrop)
+    monkeypatch.setattr("live.backdrop.VideoBackdrop", backdrop)
     (tmp_path / "clip.mp4").touch()
     background = parse_background(str(tmp_path / "clip.mp4"))
     build_parts(None, background, Model(), (64, 48), live=live, fps=fps).close()
